@@ -1,0 +1,17 @@
+# One image for Airflow's services, the MLflow server and every job.
+FROM python:3.12-slim-bookworm
+
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 TZ=UTC
+RUN useradd --create-home --uid 10001 recsys \
+    && mkdir -p /var/lib/recsys && chown recsys /var/lib/recsys
+WORKDIR /opt/recsys
+COPY requirements.lock pyproject.toml README.md ./
+RUN pip install --no-cache-dir uv && uv pip install --system --no-deps -r requirements.lock
+COPY pipelines ./pipelines
+COPY dags ./dags
+COPY dbt_project ./dbt_project
+COPY data ./data
+COPY recsys.toml ./
+RUN uv pip install --system --no-deps --editable .
+USER recsys
+CMD ["recsys", "--help"]

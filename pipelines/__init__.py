@@ -1,0 +1,8 @@
+"""Nightly batch recommendations: one package per stage, in the order the data flows.
+
+In:    day files of user events and items under the home's landing folder.
+Out:   published top-N lists, and the evidence for them.
+Grain: one night (`as_of`), described in docs/architecture.md.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,8 @@
+"""`python -m pipelines` and the `recsys` script."""
+
+from pipelines.cli import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    main()

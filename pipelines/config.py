@@ -1,0 +1,382 @@
+"""One frozen settings tree, and the only reader of the environment.
+
+Settings come from `recsys.toml` (or the file that ``RECSYS_CONFIG`` or ``--config`` names), every
+key of which is explained there; unknown keys are refused. ``RECSYS_HOME`` or ``--home`` says where
+a run writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipelines.errors import SettingsError
+from pipelines.windows import NightWindows
+
+DEFAULT_HOME = "var"
+DEFAULT_CONFIG = "recsys.toml"
+#: Where this checkout lies; dbt_project/, dags/ and data/ are beside the package.
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class _Section(BaseModel):
+    """A part of the tree: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EventSettings(_Section):
+    """What counts as an event, and how much of a day may be bad."""
+
+    types: tuple[str, ...] = (
+        "view",
+        "click",
+        "add_to_cart",
+        "purchase",
+        "rating",
+        "return",
+        "impression",
+        "served",
+    )
+    """Event types accepted by the load; any other type is quarantined."""
+    exposures: tuple[str, ...] = ("impression", "served")
+    """Types that tell what a user was shown, not what the user did: in no history or feature."""
+    weights: Mapping[str, float] = Field(
+        default_factory=lambda: {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0}
+    )
+    """Weight of one event of a type in a history; types left out weigh nothing."""
+    lookback_days: int = Field(3, ge=0, le=366)
+    """Days before `as_of` whose files are looked at again for late arrivals."""
+    max_quarantine_share: float = Field(0.01, ge=0, le=1)
+    """Share of bad rows above which a day fails before anything changes."""
+    volume_drop_warn: float = Field(0.4, ge=0, le=1)
+    """A day this share below the mean of the days before it gets a warning."""
+    volume_rise_warn: float = Field(0.6, ge=0)
+    """A day this share above the mean of the days before it gets a warning."""
+    volume_drop_fail: float = Field(0.95, ge=0, le=1)
+    """A drop of the last seven days against the 28 before them that stops the night."""
+
+
+class WarehouseSettings(_Section):
+    """Limits of the embedded database."""
+
+    memory_limit: str = "6GB"
+    """Memory DuckDB may use before it spills to the home's `tmp/`."""
+    threads: int = Field(2, ge=1)
+    """Threads DuckDB and dbt may use."""
+
+
+class FeatureSettings(_Section):
+    """What the feature tables keep."""
+
+    retention_days: int = Field(120, ge=1)
+    """Feature cutoffs older than the newest by more than this are dropped from the warehouse."""
+    heavy_user_days: int = Field(5, ge=2)
+    """Active days from which a user is `heavy`; with one day a user is `new`, else `light`."""
+    half_life_days: float = Field(30.0, gt=0)
+    """A purchase this old counts half in `decayed_purchase_count`."""
+    stale_warn_days: int = Field(3, ge=1)
+    """Whole days without a day file before `as_of` that are reported."""
+    stale_error_days: int = Field(14, ge=1)
+    """Whole days without a day file before `as_of` that stop the build."""
+
+
+class PlacementSettings(_Section):
+    """One named list on a page: what may be shown in it, and what it must reach."""
+
+    exclude: Literal["none", "all"] | tuple[str, ...] = "all"
+    """Items kept from a user: none, all of the user's history, or those with these event types."""
+    exclude_within_days: int | None = Field(None, ge=1)
+    """Only events this recent exclude an item; without it, all of the history does."""
+    list_length: int = Field(50, ge=1, le=1000)
+    """Items per list."""
+    candidates: tuple[str, ...] | None = None
+    """Names of the candidates that compete here; without it, all of them."""
+    baselines: tuple[str, ...] = ("popularity", "recent_popularity")
+    """Candidates a challenger must beat, one line of SQL each."""
+    fallback: str = "recent_popularity"
+    """Candidate whose list is shown to users with no personal signal."""
+    ndcg_floor: float = Field(0.0, ge=0, le=1)
+    """NDCG@k below this is refused."""
+    ndcg_ceiling: float = Field(0.9, ge=0, le=1)
+    """NDCG@k above this is implausible (a leak is likely) and refused."""
+
+
+class CandidateSettings(_Section):
+    """A specification to compare: a recommender, its hyperparameters and its event weights."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    recommender: str
+    """Key of `pipelines.models.RECOMMENDERS`, for example `ease`."""
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    """Hyperparameters passed to the recommender."""
+    event_weights: Mapping[str, float] | None = None
+    """Overrides `events.weights` for this candidate."""
+
+
+class EvaluationSettings(_Section):
+    """How lists are compared with what happened."""
+
+    horizon_days: int = Field(14, ge=1, le=366)
+    """Length of each truth window."""
+    truth_events: tuple[str, ...] = ("purchase",)
+    """Events that make an item relevant."""
+    k: int = Field(10, ge=1)
+    """The cut of the gate's metrics."""
+    ks: tuple[int, ...] = (1, 5, 10, 20)
+    """Cuts that are reported."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Level of every interval."""
+
+
+class GateSettings(_Section):
+    """Rules of promotion that hold for every placement."""
+
+    min_users: int = Field(500, ge=1)
+    """Fewer users with truth in the gate window than this is a refusal."""
+    coverage_margin: float = Field(0.05, ge=0, le=1)
+    """Catalogue coverage may be this much below the champion's."""
+    segment_margin: float = Field(0.02, ge=0, le=1)
+    """The lower bound of a segment's NDCG difference may be this much below zero."""
+    min_segment_users: int = Field(30, ge=2)
+    """A segment with fewer users is reported, not judged."""
+
+
+class AuditSettings(_Section):
+    """What lists must satisfy before they are published."""
+
+    min_users_ratio: float = Field(0.95, ge=0)
+    """Users served, at least this share of the last publication's."""
+    max_users_ratio: float = Field(1.5, ge=0)
+    """Users served, at most this multiple of the last publication's."""
+    min_coverage_ratio: float = Field(0.5, ge=0)
+    """Catalogue coverage, at least this share of the last publication's."""
+    min_overlap_at_10: float = Field(0.2, ge=0, le=1)
+    """Mean share of a user's first ten items kept from the last publication."""
+    min_overlap_after_promotion: float = Field(0.0, ge=0, le=1)
+    """The same where the gate has promoted another champion since: a change is wanted then."""
+    max_item_share: float = Field(0.8, ge=0, le=1)
+    """No item in more than this share of the personal lists."""
+
+
+class PublishSettings(_Section):
+    """How many publications are kept."""
+
+    keep: int = Field(3, ge=1)
+
+
+class MlflowSettings(_Section):
+    """Where runs are logged."""
+
+    tracking_uri: str | None = None
+    """Without it, ``$MLFLOW_TRACKING_URI``, else the SQLite store of the home."""
+    experiment: str = "nightly"
+    timeout_seconds: int = Field(10, ge=1, le=60)
+    """How long a call may hang before the night goes on without it."""
+
+
+class Settings(_Section):
+    """Everything a night can be told. Built once at the edge and passed down."""
+
+    home: Path = Path(DEFAULT_HOME)
+    placements: Mapping[str, PlacementSettings] = Field(
+        default_factory=lambda: {"discover": PlacementSettings()}
+    )
+    candidates: tuple[CandidateSettings, ...] = (
+        CandidateSettings(name="popularity", recommender="popularity"),
+        CandidateSettings(
+            name="recent_popularity", recommender="popularity", params={"half_life_days": 10.0}
+        ),
+    )
+    events: EventSettings = EventSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    features: FeatureSettings = FeatureSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+    audit: AuditSettings = AuditSettings()
+    publish: PublishSettings = PublishSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Settings:
+        names = [candidate.name for candidate in self.candidates]
+        if len(set(names)) != len(names):
+            raise ValueError(f"candidate names must be unique. Got {sorted(names)}")
+        for placement_name, placement in self.placements.items():
+            asked = {*placement.baselines, placement.fallback, *(placement.candidates or ())}
+            if unknown := asked - set(names):
+                raise ValueError(
+                    f"placements.{placement_name} names candidates that do not exist: "
+                    f"{sorted(unknown)}. Known: {sorted(names)}"
+                )
+        return self
+
+    # places under the home
+
+    @property
+    def landing(self) -> Path:
+        """Day files as they arrive: `events/date=…/`, `items/date=…/`."""
+        return self.home / "landing"
+
+    @property
+    def warehouse_path(self) -> Path:
+        """The DuckDB file that every stage shares, one writer at a time."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def publications(self) -> Path:
+        """Immutable publications and the CURRENT pointer."""
+        return self.home / "publications"
+
+    def run_folder(self, as_of: date) -> Path:
+        """Everything one night writes beside the warehouse."""
+        return self.home / "runs" / f"night-{as_of.isoformat()}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow store of this home unless the settings name a server."""
+        return self.mlflow.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    # derived
+
+    def night(self, as_of: date) -> NightWindows:
+        """Windows and cutoffs of one night."""
+        return NightWindows(as_of, self.evaluation.horizon_days)
+
+    def candidate(self, name: str) -> CandidateSettings:
+        """Specification by name.
+
+        Raises
+        ------
+        SettingsError
+            If no candidate has this name.
+        """
+        for candidate in self.candidates:
+            if candidate.name == name:
+                return candidate
+        known = ", ".join(candidate.name for candidate in self.candidates)
+        raise SettingsError(
+            f"A candidate must be listed in recsys.toml. Got {name!r}. Known: {known}."
+        )
+
+    def placement_candidates(self, placement: str) -> tuple[str, ...]:
+        """Names of the candidates that compete in a placement, baselines included."""
+        chosen = self.placements[placement].candidates
+        return chosen or tuple(candidate.name for candidate in self.candidates)
+
+
+def stable_hash(value: Any) -> str:
+    """First 12 hex digits of the sha256 of a value's canonical JSON.
+
+    Examples
+    --------
+    >>> stable_hash({"b": 1, "a": 2}) == stable_hash({"a": 2, "b": 1})
+    True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load_settings(config: Path | str | None = None, home: Path | str | None = None) -> Settings:
+    """Read the settings file and the environment once.
+
+    Parameters
+    ----------
+    config : path, optional
+        TOML file; default ``$RECSYS_CONFIG``, else `recsys.toml` of the current folder, else the
+        one beside the package.
+    home : path, optional
+        Where runs write; default ``$RECSYS_HOME``, else `home` of the file, else `var/`.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, is not TOML, or has an unknown or invalid key.
+    """
+    path = _config_path(config)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"The settings file must be readable TOML. Got {path}: {error}. "
+            "Name one with --config or RECSYS_CONFIG."
+        ) from error
+    chosen_home = home or os.environ.get("RECSYS_HOME") or values.get("home") or DEFAULT_HOME
+    values["home"] = Path(chosen_home).expanduser().resolve()
+    if server := os.environ.get("MLFLOW_TRACKING_URI"):
+        values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
+    return parse_settings(values, source=str(path))
+
+
+def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Settings:
+    """Validate a nested mapping of settings.
+
+    Raises
+    ------
+    SettingsError
+        Naming each wrong key, what was found and what is allowed.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        found = "; ".join(
+            f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']} "
+            f"(got {str(item['input'])[:80]!r})"
+            for item in error.errors()
+        )
+        raise SettingsError(
+            f"Every setting in {source} must be known and valid. Found: {found}. "
+            "The commented recsys.toml lists all keys."
+        ) from error
+
+
+def _config_path(config: Path | str | None) -> Path:
+    named = config or os.environ.get("RECSYS_CONFIG")
+    if named:
+        return Path(named)
+    here = Path(DEFAULT_CONFIG)
+    return here if here.exists() else PROJECT_ROOT / DEFAULT_CONFIG
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    """Environment for a child process that works on this home."""
+    return {**os.environ, "RECSYS_HOME": str(settings.home), "TZ": "UTC"}
+
+
+@contextmanager
+def kept_environment() -> Iterator[None]:
+    """Undo whatever a library does to the environment inside the block (dbt reads `.env` files)."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def silence_telemetry() -> None:
+    """Keep every library from calling home; called once at the edge, before they are imported."""
+    for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "true")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+
+
+def bound_tracking_calls(settings: Settings) -> None:
+    """Let a call to the tracking server hang for `mlflow.timeout_seconds`, once, and no longer."""
+    seconds = str(settings.mlflow.timeout_seconds)
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = seconds
+    os.environ["MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT"] = seconds
+    # A repeated call could make a run twice, and a server may ask to be asked again in an hour.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    os.environ["MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER"] = "false"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"

@@ -1,0 +1,134 @@
+"""What a home has and what it lacks, with the command that mends it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.config import Settings
+from pipelines.errors import PipelineError
+
+#: Free space below which a night may not finish.
+MIN_FREE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    subject : str
+        What was looked at.
+    is_fine : bool
+    found : str
+        What was seen.
+    remedy : str
+        What to do if it is not fine; empty otherwise.
+    """
+
+    subject: str
+    is_fine: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at a home without changing it.
+
+    Returns
+    -------
+    list of Finding
+        Home, disk, day files, warehouse, runs of MLflow, current publication, in this order.
+    """
+    looks: tuple[Callable[[Settings], Finding], ...] = (
+        _disk,
+        _day_files,
+        _warehouse,
+        _recommenders,
+        _tracking,
+        _publication,
+    )
+    return [look(settings) for look in looks]
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.home
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    return Finding(
+        "disk",
+        free >= MIN_FREE_BYTES,
+        f"{free / 1024**3:.1f} GiB free for {settings.home}",
+        "Free at least 2 GiB, or choose another place with --home.",
+    )
+
+
+def _day_files(settings: Settings) -> Finding:
+    days = sorted(
+        path.name.removeprefix("date=") for path in settings.landing.glob("events/date=*")
+    )
+    if not days:
+        return Finding(
+            "day files",
+            False,
+            f"none under {settings.landing}",
+            "Land a source, for example: recsys land online-retail",
+        )
+    return Finding("day files", True, f"{len(days)} days, {days[0]} to {days[-1]}")
+
+
+def _warehouse(settings: Settings) -> Finding:
+    from pipelines.warehouse import connect
+
+    if not settings.warehouse_path.exists():
+        return Finding(
+            "warehouse",
+            False,
+            f"{settings.warehouse_path} does not exist yet",
+            "Run a night: recsys run --as-of YYYY-MM-DD",
+        )
+    try:
+        with connect(settings, read_only=True) as warehouse:
+            row = warehouse.execute("select count(*), max(event_at) from raw.events").fetchone()
+    except PipelineError as error:
+        return Finding("warehouse", False, str(error), "Wait for the running night.")
+    count, newest = row or (0, None)
+    return Finding("warehouse", count > 0, f"{count:,} events, newest {newest}", "Load some days.")
+
+
+def _recommenders(settings: Settings) -> Finding:
+    from pipelines.models import candidate_spec, make_recommender
+
+    for candidate in settings.candidates:
+        try:
+            make_recommender(candidate_spec(settings, candidate))
+        except PipelineError as error:
+            return Finding("candidates", False, str(error), "Correct it in recsys.toml.")
+    return Finding("candidates", True, f"{len(settings.candidates)} specifications, all valid")
+
+
+def _tracking(settings: Settings) -> Finding:
+    from pipelines.offline import tracking
+
+    runs = tracking.count_runs(settings)
+    return Finding(
+        "MLflow",
+        runs is not None,
+        f"{settings.tracking_uri}: {runs if runs is not None else 'no answer'}"
+        + (" runs" if runs is not None else ""),
+        "Start the server, or remove mlflow.tracking_uri to use the home's own store. "
+        "Nights go on without it, but nothing new is promoted.",
+    )
+
+
+def _publication(settings: Settings) -> Finding:
+    from pipelines.recommend import read_current
+
+    try:
+        manifest = read_current(settings)
+    except PipelineError as error:
+        return Finding("publication", False, str(error), "Run a night, or: recsys rollback")
+    return Finding("publication", True, f"CURRENT is {manifest['publication_id']}")

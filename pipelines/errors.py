@@ -1,0 +1,123 @@
+"""Every error a caller may handle, in one tree under `PipelineError`.
+
+Messages have three parts: what must hold, what was found, what to do.
+"""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+# settings and arguments
+
+
+class SettingsError(PipelineError):
+    """A setting or argument is missing, unknown or out of range."""
+
+
+# orchestration
+
+
+class NightFailedError(PipelineError):
+    """A night's DAG run did not end in success; the message names the task and the log."""
+
+
+class ServiceError(PipelineError):
+    """A server that was started did not become healthy in time."""
+
+
+# events
+
+
+class LandingError(PipelineError):
+    """A source cannot be turned into day files."""
+
+
+class SchemaError(PipelineError):
+    """A day file lacks a column or has one of another type; nothing was changed."""
+
+
+class QuarantineLimitError(PipelineError):
+    """A day has more bad rows than `events.max_quarantine_share`; nothing was changed."""
+
+
+class DataCheckError(PipelineError):
+    """A check of severity critical failed on what arrived or on the features."""
+
+
+# features
+
+
+class WarehouseLockedError(PipelineError):
+    """Another process holds the warehouse file."""
+
+
+class FeatureBuildError(PipelineError):
+    """A dbt node failed; the message lists each with its reason."""
+
+
+class MissingSnapshotError(PipelineError):
+    """A night's snapshot (or a part of it) is not there yet."""
+
+
+# recommenders
+
+
+class UnknownRecommenderError(PipelineError):
+    """A specification names a recommender that does not exist."""
+
+
+class InvalidHistoryError(PipelineError):
+    """A history a recommender was given breaks the interface's rules."""
+
+
+class InvalidScoreError(PipelineError):
+    """A recommender produced a score that cannot be ranked."""
+
+
+class StoredRecommenderError(PipelineError):
+    """A saved recommender is missing, damaged, or of a kind that is not read."""
+
+
+# evaluation and gate
+
+
+class MissingEvaluationError(PipelineError):
+    """A candidate has no complete evaluation on a window and placement."""
+
+
+class NoCandidateError(PipelineError):
+    """No candidate could be evaluated, so the night has nothing to choose from."""
+
+
+class NoChampionError(PipelineError):
+    """No champion is known for a placement at this `as_of`."""
+
+
+# lists and publications
+
+
+class AuditError(PipelineError):
+    """The lists break a rule of the audit; CURRENT stays as it was."""
+
+
+class PublishLockedError(PipelineError):
+    """Another publisher holds the lock."""
+
+
+class StalePublicationError(PipelineError):
+    """A publication older than CURRENT would replace it."""
+
+
+class PublicationNotFoundError(PipelineError):
+    """The publication asked for does not exist or fails its hashes."""
+
+
+class UnknownUserError(PipelineError):
+    """No list and no history exist for a user id."""
+
+
+class QueryError(PipelineError):
+    """SQL that the live publication cannot answer."""

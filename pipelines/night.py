@@ -1,0 +1,129 @@
+"""The night as a list of verbs: called one by one by the DAG's tasks, or all in a row."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from pipelines.config import Settings, load_settings, silence_telemetry
+from pipelines.errors import SettingsError
+from pipelines.windows import parse_day
+
+#: Every verb of a night in order; with the verb whose answer names its subjects, if it has any.
+NIGHT: tuple[tuple[str, str | None], ...] = (
+    ("events.load_days", None),
+    ("events.check_events", None),
+    ("features.build_features", None),
+    ("features.take_snapshot", None),
+    ("features.check_features", None),
+    ("promote.plan_candidates", None),
+    ("offline.evaluate_candidate", "promote.plan_candidates"),
+    ("promote.select_challengers", None),
+    ("promote.decide_gates", None),
+    ("offline.draw_plots", None),
+    ("promote.refit_placement", "promote.decide_gates"),
+    ("recommend.generate_lists", "promote.decide_gates"),
+    ("recommend.audit_lists", None),
+    ("recommend.publish", None),
+    ("promote.promote_aliases", None),
+    ("recommend.report_night", None),
+    ("recommend.replay_later_nights", None),
+)
+
+
+def resolve_as_of(as_of: str | None, logical_date: datetime | None) -> str:
+    """Choose the night: the DAG run's `as_of` parameter, else its logical date.
+
+    Parameters
+    ----------
+    as_of : str or None
+        ISO date, the run's parameter.
+    logical_date : datetime or None
+        The run's logical date; runs started over REST or by an asset have none.
+
+    Returns
+    -------
+    str
+        ISO date; an exclusive end, so the night of the 9th knows events up to the 8th.
+
+    Raises
+    ------
+    SettingsError
+        If neither is there, or `as_of` is not a date.
+
+    Examples
+    --------
+    >>> from datetime import date, datetime
+    >>> resolve_as_of(None, datetime(2011, 12, 9, 2))
+    '2011-12-09'
+    """
+    if as_of:
+        return parse_day(as_of).isoformat()
+    if logical_date is None:
+        raise SettingsError(
+            "A night must know its day. Found neither the parameter `as_of` nor a logical date. "
+            'Trigger the DAG with {"as_of": "YYYY-MM-DD"}.'
+        )
+    return logical_date.date().isoformat()
+
+
+def call_verb(verb: str, as_of: str, subject: str | None = None) -> Any:
+    """Call a stage's verb for one night, with the settings of this process's environment.
+
+    Parameters
+    ----------
+    verb : str
+        ``stage.verb``, for example ``events.load_days``.
+    as_of : str
+        ISO date of the night.
+    subject : str, optional
+        Third argument of verbs that work on one candidate or placement.
+
+    Returns
+    -------
+    str, list of str, or None
+        Small values only, for the next task; anything else the verb returns is on disk anyway.
+    """
+    silence_telemetry()
+    logging.getLogger("pipelines").setLevel(logging.INFO)
+    arguments = (load_settings(), parse_day(as_of), *([] if subject is None else [subject]))
+    return _small(_function(verb)(*arguments))
+
+
+def run_in_a_row(
+    settings: Settings, as_of: date, *, after_each: Callable[[str], None] | None = None
+) -> None:
+    """Run the whole night in this process, without Airflow: every verb, one after the other.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    after_each : callable, optional
+        Called with ``stage.verb`` when that verb is done with all its subjects.
+    """
+    answers: dict[str, Any] = {}
+    for verb, asked in NIGHT:
+        subjects = [()] if asked is None else [(name,) for name in answers[asked]]
+        for subject in subjects:
+            answers[verb] = _small(_function(verb)(settings, as_of, *subject))
+        if after_each is not None:
+            after_each(verb)
+
+
+def _function(verb: str) -> Callable[..., Any]:
+    stage, name = verb.split(".")
+    function: Callable[..., Any] = getattr(importlib.import_module(f"pipelines.{stage}"), name)
+    return function
+
+
+def _small(value: Any) -> str | list[str] | None:
+    """What may travel between tasks: a name, or a list of names."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping | list):
+        return [str(key) for key in value]
+    return None

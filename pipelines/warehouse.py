@@ -1,0 +1,150 @@
+"""The only opener of the DuckDB file, and the only way to replace a slice of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from pipelines.config import Settings
+from pipelines.errors import WarehouseLockedError
+from pipelines.tables import PYTHON_TABLES, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@contextmanager
+def connect(
+    settings: Settings, *, path: Path | None = None, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse, in UTC and within its memory limit; close it on the way out.
+
+    Parameters
+    ----------
+    settings : Settings
+        Home, memory limit and threads.
+    path : Path, optional
+        Another DuckDB file, such as a publication's; default the home's warehouse. Its tables
+        are not created.
+    read_only : bool, default False
+        Open beside other readers. A writer shuts out every other process.
+
+    Yields
+    ------
+    duckdb.DuckDBPyConnection
+
+    Raises
+    ------
+    WarehouseLockedError
+        If another process has the file open.
+    """
+    target = path or settings.warehouse_path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    connection = _open(settings, target, read_only)
+    try:
+        if path is None and not read_only:
+            create_tables(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _open(settings: Settings, target: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    limits: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.warehouse.memory_limit,
+        "threads": settings.warehouse.threads,
+        "temp_directory": str(settings.home / "tmp"),
+    }
+    try:
+        connection = duckdb.connect(str(target), read_only=read_only, config=limits)
+    except duckdb.IOException as error:
+        if "lock" not in str(error).lower():
+            raise
+        raise WarehouseLockedError(
+            f"One process at a time may write the warehouse. Found {target} held by another: "
+            f"{error}. Wait for the running night, or query the publication instead "
+            "(`recsys query --sql`)."
+        ) from error
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the schemas and tables that Python writes, where they are missing."""
+    for table in PYTHON_TABLES:
+        connection.execute(f"create schema if not exists {table.schema}")
+        connection.execute(table.ddl())
+
+
+def replace_slice(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    frame: pd.DataFrame,
+    where: dict[str, object],
+) -> None:
+    """Delete a slice of a table and insert a frame in its place, in one transaction.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        An open, writable warehouse.
+    table : Table
+        Its contract; `frame` must have exactly these columns, in any order.
+    frame : pandas.DataFrame
+        The new rows of the slice; may be empty.
+    where : dict
+        Column to value: the slice, for example ``{"as_of": day}``.
+    """
+    condition = " and ".join(f"{column} = ?" for column in where)
+    columns = ", ".join(table.columns)
+    connection.register("new_slice", frame[list(table.columns)])
+    try:
+        connection.execute("begin")
+        connection.execute(f"delete from {table.qualified} where {condition}", list(where.values()))
+        connection.execute(
+            f"insert into {table.qualified} ({columns}) select {columns} from new_slice"
+        )
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    finally:
+        connection.unregister("new_slice")
+
+
+#: Columns that say when something was written, the only ones a rerun may change.
+CLOCK_COLUMNS = ("generated_at",)
+
+
+def fingerprint_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, str]]:
+    """Row count and a hash of the sorted rows of every table; equal for equal content.
+
+    Columns of `CLOCK_COLUMNS` are left out.
+
+    Returns
+    -------
+    dict of str to (int, str)
+        `schema.table` to rows and the md5 of its sorted rows, by name.
+    """
+    tables = connection.execute(
+        "select table_schema, table_name, string_agg(column_name, ',' order by column_name) "
+        "from information_schema.columns "
+        "where not list_contains(?, column_name) "
+        "and (table_schema, table_name) in (select table_schema, table_name "
+        "from information_schema.tables where table_type = 'BASE TABLE') "
+        "group by all order by all",
+        [list(CLOCK_COLUMNS)],
+    ).fetchall()
+    found = {}
+    for schema, name, columns in tables:
+        quoted = ", ".join(f'"{column}"' for column in columns.split(","))
+        row = connection.execute(
+            f"select count(*), md5(coalesce(string_agg(line, chr(10) order by line), '')) "
+            f'from (select md5(row({quoted})::varchar) as line from "{schema}"."{name}")'
+        ).fetchone()
+        found[f"{schema}.{name}"] = (row[0], row[1]) if row else (0, "")
+    return found

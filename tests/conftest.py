@@ -1,0 +1,104 @@
+"""Fixtures every stage shares: settings on a home of their own, and two small worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.config import Settings, load_settings, parse_settings
+
+SHOP_SETTINGS = Path(__file__).parent / "shop.toml"
+SHOP_FIRST_DAY = date(2024, 1, 1)
+SHOP_DAYS = 70
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings on a home of the test's own; keywords override sections or single keys."""
+
+    def make(**overrides: Any) -> Settings:
+        values: dict[str, Any] = {
+            "home": tmp_path / "home",
+            "gate": {"min_users": 2, "min_segment_users": 2},
+            "events": {"weights": {"purchase": 1.0}},
+            "warehouse": {"memory_limit": "1GB", "threads": 1},
+        }
+        values.update(overrides)
+        return parse_settings(values)
+
+    return make
+
+
+@pytest.fixture
+def small_shop(tmp_path: Path) -> Callable[..., Settings]:
+    """Lands ten weeks of a shop with three tastes in a home of its own, by name."""
+
+    def land(name: str = "home") -> Settings:
+        settings = load_settings(SHOP_SETTINGS, tmp_path / name)
+        land_small_shop(settings)
+        return settings
+
+    return land
+
+
+def shop_night(week: int) -> date:
+    """The night after so many weeks of the small shop."""
+    return SHOP_FIRST_DAY + timedelta(days=7 * week)
+
+
+def land_small_shop(settings: Settings) -> None:
+    """160 customers of three tastes over 60 items; one purchase in four is a repeat."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for user in range(160):
+        joined, bought = int(rng.integers(0, 30)), []
+        for day in sorted(rng.integers(joined, SHOP_DAYS, int(rng.integers(4, 40)))):
+            if bought and rng.random() < 0.25:
+                item = int(rng.choice(bought))
+            else:
+                item = (user % 3) * 20 + min(int(rng.geometric(0.12)) - 1, 19)
+            bought.append(item)
+            rows.append((int(day), f"u{user:03}", f"i{item:02}", int(rng.integers(0, 86_400))))
+    for day in range(SHOP_DAYS):
+        today = [row for row in rows if row[0] == day]
+        midnight = datetime.combine(SHOP_FIRST_DAY, datetime.min.time()) + timedelta(days=day)
+        write_day(
+            settings,
+            "events",
+            midnight.date(),
+            {
+                "event_id": [f"{day}-{number}" for number in range(len(today))],
+                "event_type": ["purchase"] * len(today),
+                "user_id": [row[1] for row in today],
+                "item_id": [row[2] for row in today],
+                "event_at": [midnight + timedelta(seconds=row[3]) for row in today],
+            },
+        )
+    opened = datetime.combine(SHOP_FIRST_DAY, datetime.min.time())
+    write_day(
+        settings,
+        "items",
+        SHOP_FIRST_DAY,
+        {
+            "item_id": [f"i{item:02}" for item in range(60)],
+            "title": [f"Thing number {item}" for item in range(60)],
+            "price": [1.0 + item for item in range(60)],
+            "valid_from": [opened] * 60,
+        },
+    )
+
+
+def write_day(settings: Settings, feed: str, day: date, columns: dict[str, list[Any]]) -> Path:
+    """Write one day file as a shop would."""
+    folder = settings.landing / feed / f"date={day.isoformat()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "shop.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path

@@ -1,0 +1,165 @@
+"""A night from day files to lists: twice, in any order, through Airflow, and with what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+import urllib.request
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.config import load_settings
+from pipelines.events import land
+from pipelines.night import NIGHT, run_in_a_row
+from pipelines.recommend import read_current
+from pipelines.services import airflow_standalone, free_port
+from pipelines.warehouse import connect, fingerprint_tables
+from tests.conftest import SHOP_SETTINGS, shop_night
+
+ROOT = Path(__file__).parent.parent
+
+
+def fingerprints(settings):
+    with connect(settings, read_only=True) as warehouse:
+        return fingerprint_tables(warehouse)
+
+
+def list_files(settings):
+    """Bytes of every list file of every night."""
+    return {
+        str(path.relative_to(settings.home)): path.read_bytes()
+        for path in sorted(settings.home.glob("runs/*/lists/*/*.parquet"))
+    }
+
+
+def test_the_same_night_twice_leaves_every_table_and_list_identical(small_shop):
+    settings = small_shop()
+    run_in_a_row(settings, shop_night(10))
+    before = fingerprints(settings), list_files(settings), read_current(settings)
+    run_in_a_row(settings, shop_night(10))
+    assert (fingerprints(settings), list_files(settings), read_current(settings)) == before
+    assert before[0]["serving.recommendations"][0] > 0
+
+
+def test_nights_in_order_1_2_3_and_3_1_2_end_in_identical_tables(small_shop):
+    nights = [shop_night(week) for week in (8, 9, 10)]
+    in_order, shuffled = small_shop("in_order"), small_shop("shuffled")
+    for night in nights:
+        run_in_a_row(in_order, night)
+    for night in (nights[2], nights[0], nights[1]):
+        run_in_a_row(shuffled, night)
+    assert fingerprints(shuffled) == fingerprints(in_order)
+    assert list_files(shuffled) == list_files(in_order)
+    assert read_current(shuffled)["publication_id"] == read_current(in_order)["publication_id"]
+
+
+def test_every_user_of_the_shop_has_a_full_list_in_every_placement(small_shop):
+    settings = small_shop()
+    run_in_a_row(settings, shop_night(10))
+    with connect(settings, read_only=True) as warehouse:
+        rows = warehouse.execute(
+            "select placement, count(distinct user_id), min(longest) from ("
+            "select placement, user_id, max(rank) as longest "
+            "from serving.current_recommendations group by all) group by all order by 1"
+        ).fetchall()
+        (users,) = warehouse.execute("select count(distinct user_id) from raw.events").fetchone()
+    assert rows == [("discover", users, 10), ("for_you", users, 10)]
+
+
+def test_a_tampered_day_stops_the_night_and_the_lists_stay(small_shop):
+    settings = small_shop()
+    run_in_a_row(settings, shop_night(9))
+    before = read_current(settings), fingerprints(settings)
+    day_file = next((settings.landing / "events").glob(f"date={date(2024, 3, 5)}/*.parquet"))
+    day_file.write_bytes(day_file.read_bytes()[:-200])
+    with pytest.raises(Exception, match=day_file.name):
+        run_in_a_row(settings, shop_night(10))
+    assert (read_current(settings), fingerprints(settings)) == before
+
+
+def test_the_list_of_verbs_is_the_dag():
+    text = (ROOT / "dags" / "nightly_recommendations.py").read_text()
+    steps = [
+        line.split('"')[1]
+        for line in text.split("as_of = choose_night()")[1].splitlines()
+        if '"' in line and "." in line
+    ]
+    assert sorted(steps) == sorted(verb for verb, _ in NIGHT)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("airflow")
+def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypatch):
+    settings = small_shop()
+    monkeypatch.setenv("RECSYS_CONFIG", str(SHOP_SETTINGS))
+    with airflow_standalone(settings, free_port()) as address:
+        token = ask(f"{address}/auth/token")["access_token"]
+        dag = f"{address}/api/v2/dags/nightly_recommendations"
+        wait_for(lambda: ask(dag, token), 60)
+        ask(dag, token, {"is_paused": False}, method="PATCH")
+        conf = {"as_of": shop_night(10).isoformat()}
+        run = ask(f"{dag}/dagRuns", token, {"logical_date": None, "conf": conf}, method="POST")
+        run_address = f"{dag}/dagRuns/{run['dag_run_id']}"
+        state = wait_for(
+            lambda: (found := ask(run_address, token)["state"]) in {"success", "failed"} and found,
+            400,
+        )
+        tasks = ask(f"{run_address}/taskInstances", token)["task_instances"]
+    assert state == "success", {task["task_id"]: task["state"] for task in tasks}
+    assert {task["state"] for task in tasks} == {"success"}
+    assert {task["task_id"] for task in tasks} == {verb.split(".")[1] for verb, _ in NIGHT} | {
+        "choose_night"
+    }
+    assert read_current(settings)["as_of"] == conf["as_of"]
+    with sqlite3.connect(settings.home / "mlflow.db") as store:
+        (children,) = store.execute(
+            "select count(*) from tags where key = 'mlflow.parentRunId'"
+        ).fetchone()
+    store.close()
+    assert children == 2 * len(settings.candidates)
+
+
+def ask(address, token=None, body=None, method="GET"):
+    """One call of Airflow's REST API; None if it is not there yet."""
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        if method == "GET" and error.code == 404:
+            return None
+        raise AssertionError(f"{method} {address}: {error.code} {error.read()[:500]}") from error
+
+
+def wait_for(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(1)
+    raise AssertionError(f"nothing after {seconds} s")
+
+
+@pytest.mark.prove
+def test_on_the_bundled_shop_order_and_repetition_leave_no_trace(tmp_path):
+    nights = [date(2011, 11, 25), date(2011, 12, 2), date(2011, 12, 9)]
+    homes = {}
+    for name, order in (("in_order", (0, 1, 2)), ("shuffled", (2, 0, 1)), ("again", (0, 1, 2, 2))):
+        settings = load_settings(ROOT / "recsys.toml", tmp_path / name)
+        land(settings, "online-retail")
+        for number in order:
+            run_in_a_row(settings, nights[number])
+        homes[name] = fingerprints(settings), list_files(settings)
+        for table, (rows, digest) in homes[name][0].items():
+            print(f"{name:10} {table:40} {rows:>10,} {digest}")
+        shutil.rmtree(settings.home)
+    assert homes["shuffled"] == homes["in_order"]
+    assert homes["again"] == homes["in_order"]
