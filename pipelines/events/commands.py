@@ -1,0 +1,200 @@
+"""`recsys land`, `recsys load` and `recsys quarantine`."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.cli import as_of_option, examples, json_option, settings_options
+
+if TYPE_CHECKING:
+    from pipelines.config import Settings
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+
+
+def _pairs(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    pairs = {}
+    for value in values:
+        name, separator, target = value.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"write NAME=VALUE, not {value!r}", param=parameter)
+        pairs[name] = target
+    return pairs
+
+
+def _day(_context: click.Context, _parameter: click.Parameter, text: str | None) -> date | None:
+    from pipelines.windows import parse_day
+
+    return None if text is None else parse_day(text)
+
+
+@click.command(
+    epilog=examples(
+        "recsys land online-retail",
+        "recsys land movielens ~/data/ml-latest-small",
+        "recsys land table orders.csv --map user_id=customer --map item_id=sku "
+        "--map event_at=ordered --event-type purchase --name orders",
+    )
+)
+@click.argument("source")
+@click.argument("path", required=False, type=click.Path())
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    callback=_pairs,
+    metavar="COLUMN=FILE_COLUMN",
+    help="For `table`: which column of the file holds a column of the feed.",
+)
+@click.option("--event-type", help="For `table`: the type of every row, if no column says it.")
+@click.option(
+    "--feed", type=click.Choice(["events", "items"]), help="For `table`: what a row is [events]."
+)
+@click.option("--name", help="Stem of the day files [default: SOURCE].")
+@settings_options
+@json_option
+def land_command(
+    *,
+    settings: Settings,
+    source: str,
+    path: str | None,
+    mapping: dict[str, str],
+    event_type: str | None,
+    feed: str | None,
+    name: str | None,
+    as_json: bool,
+) -> None:
+    """Write a SOURCE as day files: online-retail, movielens, retailrocket or table.
+
+    Landing the same source twice changes nothing.
+    """
+    from pipelines.events import land
+
+    given = {"mapping": mapping, "event_type": event_type, "feed": feed, "name": name}
+    options = {key: value for key, value in given.items() if value}
+    click.echo(f"Landing {source} …", err=True)
+    report = land(settings, source, path, **options)
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    click.echo(
+        f"{report.event_count} events and {report.item_count} item rows in {report.day_count} days"
+        f" ({report.first_day} to {report.last_day}); {report.written_files} files written, "
+        f"{report.unchanged_files} unchanged."
+    )
+    for rule, count in report.exclusions.items():
+        click.echo(f"  left out {count:>9}  {rule}")
+
+
+@click.command(epilog=examples("recsys load --as-of 2011-12-09"))
+@settings_options
+@as_of_option
+@json_option
+def load_command(settings: Settings, as_of: date, as_json: bool) -> None:
+    """Load the day files before a night into the warehouse; bad rows go to quarantine.
+
+    New days, and changed ones within the look-back, are checked first and then replaced at once.
+    """
+    from pipelines.events import load_days
+
+    click.echo(f"Loading the days before {as_of} …", err=True)
+    report = load_days(settings, as_of)
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    for name, feed in report.feeds.items():
+        click.echo(
+            f"{name}: {feed.loaded_days} days loaded, {feed.unchanged_days} unchanged, "
+            f"{feed.row_count} rows, {feed.duplicate_count} duplicates, "
+            f"{feed.quarantined_count} quarantined; {feed.total_rows} rows in all"
+        )
+        for reason, count in feed.reasons.items():
+            click.echo(f"  quarantined {count:>9}  {reason}")
+    for note in report.notes:
+        click.echo(f"note: {note}")
+
+
+@click.group("quarantine")
+def quarantine_command() -> None:
+    """Look at bad rows, and release them once they are put right."""
+
+
+@quarantine_command.command(
+    "list",
+    epilog=examples("recsys quarantine list --day 2011-12-08", "recsys quarantine list --json"),
+)
+@click.option("--day", callback=_day, metavar="YYYY-MM-DD", help="Only rows landed on this day.")
+@click.option("--reason", help="Only rows with this reason code.")
+@click.option("--limit", default=50, show_default=True, help="At most so many rows.")
+@settings_options
+@json_option
+def list_command(
+    settings: Settings, day: date | None, reason: str | None, limit: int, as_json: bool
+) -> None:
+    """List bad rows with their reasons and values."""
+    from pipelines.events import list_quarantine
+
+    rows = list_quarantine(settings, day=day, reason=reason, limit=limit)
+    if as_json:
+        _print_json([row.as_dict() for row in rows])
+        return
+    for row in rows:
+        state = "released" if row.is_released else "held"
+        values = ", ".join(f"{name}={value[:40]}" for name, value in row.payload.items())
+        click.echo(
+            f"{row.quarantine_id[:12]}  {row.landed_date}  {row.feed}  {row.reason}  {state}  "
+            f"{values}"
+        )
+    click.echo(f"{len(rows)} rows.")
+
+
+@quarantine_command.command(
+    "release",
+    epilog=examples(
+        "recsys quarantine release 3f9a1c27d0be",
+        "recsys quarantine release --day 2011-12-08 --reason negative_price --set price=0",
+    ),
+)
+@click.argument("ids", nargs=-1)
+@click.option("--day", callback=_day, metavar="YYYY-MM-DD", help="All rows landed on this day.")
+@click.option("--reason", help="All rows with this reason code.")
+@click.option(
+    "--set",
+    "fixes",
+    multiple=True,
+    callback=_pairs,
+    metavar="COLUMN=VALUE",
+    help="Put a value in before the row is judged again.",
+)
+@settings_options
+@json_option
+def release_command(
+    *,
+    settings: Settings,
+    ids: tuple[str, ...],
+    day: date | None,
+    reason: str | None,
+    fixes: dict[str, str],
+    as_json: bool,
+) -> None:
+    """Let bad rows into the raw tables; those that still break a rule are refused."""
+    from dataclasses import asdict
+
+    from pipelines.events import release_quarantine
+
+    report = release_quarantine(settings, ids, day=day, reason=reason, fixes=fixes)
+    if as_json:
+        _print_json(asdict(report))
+        return
+    click.echo(f"{len(report.released)} rows released, {len(report.refused)} refused.")
+    for row_id, why in report.refused.items():
+        click.echo(f"  refused {row_id[:12]}  {why}")

@@ -1,0 +1,135 @@
+"""Day folders of the landing area: which there are, what they hold, and how a file gets there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pipelines.config import Settings
+
+#: File formats a day folder may hold, mixed as they come.
+FORMATS = (".parquet", ".csv", ".jsonl")
+_FOLDER = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class DayFolder:
+    """One landed day of one feed.
+
+    Parameters
+    ----------
+    feed : str
+        ``events`` or ``items``.
+    landed_date : date
+        The day in the folder's name.
+    files : tuple of Path
+        Its day files, sorted by name.
+    """
+
+    feed: str
+    landed_date: date
+    files: tuple[Path, ...]
+
+    def fingerprint(self) -> str:
+        """sha256 over the names and bytes of the files."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+            with path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    digest.update(chunk)
+        return digest.hexdigest()
+
+
+def list_day_folders(
+    settings: Settings, feed: str, before: date
+) -> tuple[list[DayFolder], list[str]]:
+    """Landed days of a feed with at least one day file, and what was passed over.
+
+    Parameters
+    ----------
+    settings : Settings
+        Home.
+    feed : str
+        ``events`` or ``items``.
+    before : date
+        Exclusive end.
+
+    Returns
+    -------
+    folders : list of DayFolder
+        Sorted by day. Names that start with ``.`` or ``_`` are files in the making and left alone.
+    notes : list of str
+        Folders and files that are neither days nor day files.
+    """
+    folders: list[DayFolder] = []
+    notes: list[str] = []
+    for entry in sorted((settings.landing / feed).glob("*")):
+        if entry.name.startswith((".", "_")):
+            continue
+        landed_date = _day_of(entry)
+        if landed_date is None:
+            notes.append(f"{entry} is not a folder named date=YYYY-MM-DD and was passed over")
+        elif landed_date < before:
+            files, strange = _day_files(entry)
+            notes += [f"{path} is not {', '.join(FORMATS)} and was passed over" for path in strange]
+            if files:
+                folders.append(DayFolder(feed, landed_date, files))
+    return folders, notes
+
+
+def _day_of(entry: Path) -> date | None:
+    match = _FOLDER.fullmatch(entry.name)
+    if match is None or not entry.is_dir():
+        return None
+    try:
+        return date.fromisoformat(match.group(1))
+    except ValueError:
+        return None
+
+
+def _day_files(folder: Path) -> tuple[tuple[Path, ...], list[Path]]:
+    files: list[Path] = []
+    strange: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "_")):
+            continue
+        (files if path.suffix in FORMATS and path.is_file() else strange).append(path)
+    return tuple(files), strange
+
+
+def day_file(settings: Settings, feed: str, landed_date: date, name: str) -> Path:
+    """Path of a day's Parquet file of one source."""
+    return settings.landing / feed / f"date={landed_date.isoformat()}" / f"{name}.parquet"
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> bool:
+    """Put a file in place in one step; leave it alone if it already has this content.
+
+    Parameters
+    ----------
+    path : Path
+        Where it goes; the folder is created.
+    content : bytes
+        The whole file.
+
+    Returns
+    -------
+    bool
+        Whether the file was written.
+    """
+    if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return True

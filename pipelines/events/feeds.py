@@ -1,0 +1,68 @@
+"""The two feeds that land in day files: what their columns must be and what makes a row bad."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipelines.events.rules import EVENT_RULES, ITEM_RULES, Rule
+from pipelines.tables import EVENT_COLUMNS, ITEM_COLUMNS, RAW_EVENTS, RAW_ITEMS, Table
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A kind of day file and the raw table it fills.
+
+    Parameters
+    ----------
+    name : str
+        Folder below `landing/` and value of `feed` in `raw.loads` and `raw.quarantine`.
+    table : Table
+        Where its rows go.
+    columns : mapping of str to str
+        Columns of a day file and their DuckDB types.
+    required : tuple of str
+        Columns every file must have; the others are null where a file lacks them.
+    key : tuple of str
+        Columns that identify a row within a day; rows that share them count once.
+    defaults : mapping of str to str
+        SQL expressions, over the row, for values a good row does not give.
+    rules : tuple of Rule
+        What makes a row bad, in order of precedence.
+    """
+
+    name: str
+    table: Table
+    columns: Mapping[str, str]
+    required: tuple[str, ...]
+    key: tuple[str, ...]
+    defaults: Mapping[str, str]
+    rules: tuple[Rule, ...]
+
+
+def canonical_payload() -> str:
+    """SQL expression: an event's values as one text, the same whatever file format held them."""
+    parts = (f"coalesce({name}::varchar, '')" for name in EVENT_COLUMNS if name != "event_id")
+    return "concat_ws(chr(31), " + ", ".join(parts) + ")"
+
+
+EVENTS = Feed(
+    name="events",
+    table=RAW_EVENTS,
+    columns=EVENT_COLUMNS,
+    required=("event_type", "user_id", "item_id", "event_at"),
+    key=("event_id",),
+    defaults={"event_id": f"sha256({canonical_payload()})"},
+    rules=EVENT_RULES,
+)
+ITEMS = Feed(
+    name="items",
+    table=RAW_ITEMS,
+    columns=ITEM_COLUMNS,
+    required=("item_id", "title"),
+    key=("item_id", "valid_from"),
+    defaults={"is_available": "true", "valid_from": "landed_date::timestamp"},
+    rules=ITEM_RULES,
+)
+#: Feeds by name, in the order they are loaded.
+FEEDS = {feed.name: feed for feed in (EVENTS, ITEMS)}

@@ -1,0 +1,233 @@
+"""Staged rows into `raw`: the only writer of its four tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import duckdb
+
+from pipelines.events.feeds import Feed
+from pipelines.events.rules import MAX_TEXT_LENGTH
+from pipelines.events.staging import arrived_table
+
+
+def replace_days(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, fingerprints: Mapping[date, str]
+) -> tuple[int, int, dict[str, int]]:
+    """Delete and insert days of a feed from its staging table, inside the caller's transaction.
+
+    Rows released from quarantine earlier stay released, and stay in the raw table unless the
+    files now bring a row with the same key.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        With the feed's staging table and an open transaction.
+    feed : Feed
+        Which tables.
+    fingerprints : mapping of date to str
+        The days to replace and their content fingerprints.
+
+    Returns
+    -------
+    row_count, duplicate_count : int
+        Rows now in the raw table for these days; good rows left out because of their key.
+    reasons : dict of str to int
+        Bad rows by reason code.
+    """
+    _stage_days(connection, fingerprints)
+    connection.execute(
+        f"delete from {feed.table.qualified} where landed_date in (select landed_date from days)"
+    )
+    insert_good(connection, feed)
+    _replace_loads(connection, feed)
+    _replace_quarantine(connection, feed)
+    restore_released(connection, feed)
+    recount(connection, feed)
+    row_count, duplicate_count = connection.execute(
+        """
+        select sum(row_count)::bigint, sum(duplicate_count)::bigint from raw.loads
+        where feed = ? and landed_date in (select landed_date from days)
+        """,
+        [feed.name],
+    ).fetchall()[0]
+    reasons = connection.execute(
+        f"select reason, count(*) from {arrived_table(feed)} where reason is not null "
+        "group by reason order by reason"
+    ).fetchall()
+    return row_count, duplicate_count, dict(reasons)
+
+
+def _stage_days(connection: duckdb.DuckDBPyConnection, fingerprints: Mapping[date, str]) -> None:
+    connection.execute(
+        """
+        create or replace temp table days as
+        select unnest($days::date[]) as landed_date, unnest($fingerprints::varchar[]) as fingerprint
+        """,
+        {"days": list(fingerprints), "fingerprints": list(fingerprints.values())},
+    )
+
+
+def _key(feed: Feed) -> str:
+    return ", ".join(("landed_date", *feed.key))
+
+
+def insert_good(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    """Insert the good rows of the staging table, one per key.
+
+    Of rows that share a key the first counts, in the order of all their values; which file or
+    line a row stood in makes no difference.
+    """
+    names = ", ".join(feed.table.columns)
+    table = arrived_table(feed)
+    # Only keys whose hash occurs twice (few, if any) are sorted; the rest pass straight through.
+    connection.execute(
+        f"""
+        create or replace temp table repeated_keys as
+        select hash({_key(feed)}) as key_hash from {table} where reason is null
+        group by key_hash having count(*) > 1
+        """
+    )
+    is_repeated = f"hash({_key(feed)}) in (select key_hash from repeated_keys)"
+    connection.execute(
+        f"""
+        insert into {feed.table.qualified} ({names})
+        select {names} from {table} where reason is null and not {is_repeated}
+        """
+    )
+    connection.execute(
+        f"""
+        insert into {feed.table.qualified} ({names})
+        select {names} from {table} where reason is null and {is_repeated}
+        qualify row_number() over (partition by {_key(feed)} order by {names}) = 1
+        """
+    )
+
+
+def _replace_quarantine(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    """Bad rows of the days, except those that were released: these keep their state."""
+    connection.execute(
+        """
+        delete from raw.quarantine
+        where feed = $feed and not is_released and landed_date in (select landed_date from days)
+        """,
+        {"feed": feed.name},
+    )
+    connection.execute(
+        f"""
+        insert into raw.quarantine
+        with bad as (
+            select landed_date, reason, {payload_expression(feed)} as payload
+            from {arrived_table(feed)} where reason is not null
+        ),
+        numbered as (
+            select
+                *,
+                row_number() over (partition by landed_date, payload order by reason) as ordinal
+            from bad
+        ),
+        identified as (
+            select
+                sha256(concat_ws(chr(31), $feed, landed_date, payload, ordinal)) as quarantine_id,
+                landed_date,
+                reason,
+                payload
+            from numbered
+        )
+        select quarantine_id, landed_date, $feed, reason, payload, false, null
+        from identified
+        where quarantine_id not in (select quarantine_id from raw.quarantine)
+        order by landed_date, quarantine_id
+        """,
+        {"feed": feed.name},
+    )
+
+
+def payload_expression(feed: Feed) -> str:
+    """SQL expression: a staged row as JSON of texts, without nulls.
+
+    A text longer than `MAX_TEXT_LENGTH` is cut there and says how long it was; so cut, it still
+    breaks the rule about long texts.
+    """
+    texts = {
+        name: f"coalesce(unreadable ->> '{name}', {name}::varchar)" for name in feed.columns
+    } | {"line": "line"}
+    cut = ", ".join(
+        f"{name}: case when length({text}) > {MAX_TEXT_LENGTH} then left({text}, {MAX_TEXT_LENGTH})"
+        f" || '… [cut: ' || length({text}) || ' characters]' else {text} end"
+        for name, text in texts.items()
+    )
+    return f"json_merge_patch('{{}}', to_json({{{cut}}}))::varchar"
+
+
+def restore_released(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    """Insert the released rows of the days whose keys the files do not bring."""
+    values = ", ".join(
+        f"(released_payload ->> '{name}')::{kind} as {name}" for name, kind in feed.columns.items()
+    )
+    names = ", ".join(feed.table.columns)
+    match = " and ".join(f"present.{name} = released.{name}" for name in ("landed_date", *feed.key))
+    connection.execute(
+        f"""
+        insert into {feed.table.qualified} ({names})
+        with released as (
+            select landed_date, {values} from raw.quarantine
+            where feed = $feed and is_released and landed_date in (select landed_date from days)
+        )
+        select {names} from released
+        where not exists (select 1 from {feed.table.qualified} as present where {match})
+        qualify row_number() over (partition by {_key(feed)} order by {names}) = 1
+        """,
+        {"feed": feed.name},
+    )
+
+
+def _replace_loads(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    connection.execute(
+        "delete from raw.loads where feed = ? and landed_date in (select landed_date from days)",
+        [feed.name],
+    )
+    connection.execute(
+        f"""
+        insert into raw.loads
+        with arrived as (
+            select
+                landed_date,
+                count(*) - count(reason) as good_count,
+                count(reason) as quarantined_count
+            from {arrived_table(feed)} group by landed_date
+        ),
+        kept as (
+            select landed_date, count(*) as kept_count from {feed.table.qualified}
+            where landed_date in (select landed_date from days) group by landed_date
+        )
+        select
+            $feed,
+            days.landed_date,
+            days.fingerprint,
+            0,
+            coalesce(arrived.good_count, 0) - coalesce(kept.kept_count, 0),
+            coalesce(arrived.quarantined_count, 0)
+        from days
+        left join arrived using (landed_date)
+        left join kept using (landed_date)
+        order by days.landed_date
+        """,
+        {"feed": feed.name},
+    )
+
+
+def recount(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
+    """Set `raw.loads.row_count` of the days to what the raw table holds."""
+    connection.execute(
+        f"""
+        update raw.loads set row_count = coalesce(counted.row_count, 0)
+        from days left join (
+            select landed_date, count(*) as row_count from {feed.table.qualified}
+            where landed_date in (select landed_date from days) group by landed_date
+        ) as counted using (landed_date)
+        where loads.feed = $feed and loads.landed_date = days.landed_date
+        """,
+        {"feed": feed.name},
+    )

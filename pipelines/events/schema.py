@@ -1,0 +1,161 @@
+"""Checks of a day file's columns, before any row of it is read."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import SchemaError
+from pipelines.events.feeds import Feed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def parquet_schema(path: Path) -> pa.Schema:
+    """Schema of a Parquet file.
+
+    Raises
+    ------
+    SchemaError
+        If the file is not readable Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise SchemaError(
+            f"A day file must be readable in the format of its name. Got {path}: {error}. "
+            "Land it again; nothing was changed."
+        ) from error
+
+
+def csv_header(path: Path) -> list[str]:
+    """Column names of a CSV file.
+
+    Raises
+    ------
+    SchemaError
+        If the file has no header line, or names a column twice.
+    """
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        header = next(csv.reader(stream), [])
+    if not header or len(set(header)) != len(header):
+        raise SchemaError(
+            "The first line of a CSV day file must name each column once. "
+            f"Got {header} in {path}. Land the file again with a header; nothing was changed."
+        )
+    return header
+
+
+def check_columns(feed: Feed, path: Path, found: Iterable[str]) -> list[str]:
+    """Check the names of a file's columns.
+
+    Returns
+    -------
+    list of str
+        Columns the feed does not know; they are not loaded.
+
+    Raises
+    ------
+    SchemaError
+        If a required column is missing; names the column, the file and the likeliest new name.
+    """
+    names = list(found)
+    strange = [name for name in names if name not in feed.columns]
+    if missing := [name for name in feed.required if name not in names]:
+        hints = [
+            f"`{match}` may be a renamed `{name}`"
+            for name in missing
+            for match in difflib.get_close_matches(name, strange, n=1, cutoff=0.5)
+        ]
+        raise SchemaError(
+            f"Every {feed.name} file must have the columns {', '.join(feed.required)}. "
+            f"Missing {', '.join(f'`{name}`' for name in missing)} in {path}; "
+            f"found {', '.join(names) or 'none'}{'; ' if hints else ''}{', '.join(hints)}. "
+            "Rename the column or land the file again; nothing was changed."
+        )
+    return strange
+
+
+def check_types(feed: Feed, path: Path, schema: pa.Schema) -> None:
+    """Check the types of a Parquet file's columns.
+
+    Whole numbers are taken as ids, any number as a number, and a column that is null throughout as
+    anything; text is not taken as a number or a time.
+
+    Raises
+    ------
+    SchemaError
+        If a column has another type; names the column, both types and the file.
+    """
+    for field in schema:
+        expected = feed.columns.get(field.name)
+        if expected is not None and not _accepts(expected, field.type):
+            raise SchemaError(
+                f"Column `{field.name}` of a {feed.name} file must be of type {expected}. "
+                f"Got {field.type} in {path}. "
+                "Cast the column and land the file again; nothing was changed."
+            )
+
+
+def _accepts(expected: str, found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    kinds = pa.types
+    if kinds.is_dictionary(found):
+        found = found.value_type
+    if kinds.is_null(found):
+        return True
+    number = kinds.is_integer(found) or kinds.is_floating(found) or kinds.is_decimal(found)
+    return {
+        "VARCHAR": kinds.is_string(found)
+        or kinds.is_large_string(found)
+        or kinds.is_string_view(found)
+        or kinds.is_integer(found),
+        "TIMESTAMP": kinds.is_timestamp(found) or kinds.is_date(found),
+        "DOUBLE": number,
+        "INTEGER": number,
+        "BOOLEAN": kinds.is_boolean(found),
+    }[expected]
+
+
+def check_readable(
+    feed: Feed, path: str, row_count: int, value_counts: dict[str, int], bad_counts: dict[str, int]
+) -> None:
+    """Check that a text file's columns hold values of their type at all.
+
+    Parameters
+    ----------
+    feed : Feed
+        Which columns have which type.
+    path : str
+        The file.
+    row_count : int
+        Its rows; a file with fewer than `MIN_ROWS_TO_JUDGE_TYPE` is left to the rules of rows.
+    value_counts, bad_counts : dict of str to int
+        Per column, values that are there and those that cannot be read as the column's type.
+
+    Raises
+    ------
+    SchemaError
+        If no value of a column can be read; names the column and the file.
+    """
+    if row_count < MIN_ROWS_TO_JUDGE_TYPE:
+        return
+    for column, bad_count in bad_counts.items():
+        if bad_count and bad_count == value_counts[column]:
+            raise SchemaError(
+                f"Column `{column}` of a {feed.name} file must hold {feed.columns[column]} values. "
+                f"None of its {bad_count} values in {path} can be read as one. "
+                "Write the column in its type and land the file again; nothing was changed."
+            )
+
+
+#: Below this many rows, values of another type are bad rows and not a retyped column.
+MIN_ROWS_TO_JUDGE_TYPE = 10

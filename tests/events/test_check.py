@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from pipelines.errors import DataCheckError
+from pipelines.events import check_events, load_days
+from pipelines.warehouse import connect
+
+AS_OF = date(2024, 3, 1)
+
+
+@pytest.fixture
+def shop(make_settings, event, write_rows):
+    """Thirty-five days of ten events, with `last` of them on the newest; returns the settings."""
+
+    def build(last=10, dry_days=0):
+        settings = make_settings()
+        for back in range(35, dry_days, -1):
+            day = AS_OF - timedelta(days=back)
+            at = datetime.combine(day, datetime.min.time())
+            count = last if back == 1 else 10
+            rows = [event(n, event_at=at) for n in range(count)]
+            if rows:
+                write_rows(settings, rows, day=day)
+        items = [{"item_id": f"i{n}", "title": "Thing"} for n in range(5)]
+        write_rows(settings, items, day=AS_OF - timedelta(days=35), feed="items")
+        load_days(settings, AS_OF)
+        return settings
+
+    return build
+
+
+def test_a_sound_shop_passes_and_leaves_its_pages(shop):
+    settings = shop()
+    report = check_events(settings, AS_OF)
+    assert report.is_passed and not report.warnings
+    folder = settings.run_folder(AS_OF)
+    assert (folder / "data_docs" / "events" / "index.html").exists()
+    written = json.loads((folder / "check_events.json").read_text())
+    assert written["is_passed"] and len(written["results"]) == len(report.results)
+
+
+@pytest.mark.parametrize("last", [5, 17])
+def test_a_volume_far_from_the_mean_is_a_warning(shop, last):
+    report = check_events(shop(last), AS_OF)
+    assert report.is_passed
+    assert [result.check.arguments["column"] for result in report.warnings] == ["day_ratio"]
+
+
+def test_a_missing_day_is_a_warning(shop):
+    report = check_events(shop(last=0), AS_OF)
+    assert [result.check.frame for result in report.warnings] == ["volume"]
+
+
+def test_a_feed_that_ran_dry_stops_the_night(shop):
+    settings = shop(dry_days=7)
+    with pytest.raises(DataCheckError, match="the last seven days hold 0%.*volume_drop_fail"):
+        check_events(settings, AS_OF)
+    written = json.loads((settings.run_folder(AS_OF) / "check_events.json").read_text())
+    assert written["is_passed"] is False
+
+
+def test_a_row_that_came_past_the_load_stops_the_night(shop):
+    settings = shop()
+    with connect(settings) as connection:
+        connection.execute("update raw.events set price = -1 where landed_date = '2024-02-29'")
+    with pytest.raises(DataCheckError, match="no price is below zero"):
+        check_events(settings, AS_OF)
+
+
+def test_events_about_unknown_items_are_a_warning(shop):
+    settings = shop()
+    with connect(settings) as connection:
+        connection.execute("update raw.items set item_id = 'other'")
+    report = check_events(settings, AS_OF)
+    assert [result.check.arguments["column"] for result in report.warnings] == ["is_known_item"]
+
+
+def test_an_empty_warehouse_passes_with_nothing_to_judge(make_settings):
+    assert check_events(make_settings(), AS_OF).results == ()
