@@ -1,0 +1,61 @@
+{# What differs between engines, and what has to be the same every time. #}
+
+{# Null instead of an error or infinity where the denominator is zero. #}
+{% macro safe_divide(numerator, denominator) -%}
+    (({{ numerator }}) / nullif(cast({{ denominator }} as double), 0))
+{%- endmacro %}
+
+{#
+    Sum of decimals: the same to the last bit in whatever order the rows come,
+    which a sum of doubles is not. Null counts 0. Amounts are capped at 1e12,
+    so that a single absurd price cannot overflow it.
+#}
+{% macro exact_sum(expression, scale=6) -%}
+    cast(
+        coalesce(
+            sum(
+                cast(
+                    least(greatest(coalesce({{ expression }}, 0), -1e12), 1e12)
+                    as decimal(38, {{ scale }})
+                )
+            ),
+            0
+        ) as double
+    )
+{%- endmacro %}
+
+{# Whole days from one date or timestamp to a later one. #}
+{% macro days_between(earlier, later) -%}
+    date_diff('day', cast({{ earlier }} as date), cast({{ later }} as date))
+{%- endmacro %}
+
+{# A number for each row's values, to compare many rows cheaply. #}
+{% macro row_hash(columns) -%}
+    hash({{ columns | join(', ') }})
+{%- endmacro %}
+
+{# Whether a row is something a user did, not something a user was shown. #}
+{% macro is_user_action(column='event_type') -%}
+    {%- if var('exposures') -%}
+        {{ column }} not in ('{{ var("exposures") | join("', '") }}')
+    {%- else -%}
+        true
+    {%- endif -%}
+{%- endmacro %}
+
+{# Events of one type among rows that carry an event_count. #}
+{% macro count_events(event_type, condition='true') -%}
+    cast(
+        coalesce(
+            sum(event_count) filter (
+                where event_type = '{{ event_type }}' and {{ condition }}
+            ),
+            0
+        ) as bigint
+    )
+{%- endmacro %}
+
+{# 1 now, one half after half_life_days. #}
+{% macro half_life_decay(age_days) -%}
+    pow(2, -{{ age_days }} / cast({{ var('half_life_days') }} as double))
+{%- endmacro %}

@@ -1,0 +1,194 @@
+"""Build the feature tables of a night: one dbt build in this process, reported node by node."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.config import PROJECT_ROOT, Settings, kept_environment, silence_telemetry
+from pipelines.errors import FeatureBuildError
+from pipelines.features.build_report import (
+    BuildReport,
+    failure_text,
+    invocation_id,
+    nodes_of,
+)
+from pipelines.warehouse import connect
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+logger = logging.getLogger(__name__)
+
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+#: The run folder's report of the build.
+BUILD_FILE = "build.json"
+
+
+def build_features(
+    settings: Settings, as_of: date, *, with_unit_tests: bool = False
+) -> BuildReport:
+    """Build and test every dbt model for tonight's cutoffs, and check the sources' freshness.
+
+    Safe to repeat: tonight's cutoffs are deleted and computed again in one transaction a table.
+    The warehouse is free for others when it returns or raises.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        Exclusive end; events that happened or landed on or after it are unknown.
+    with_unit_tests : bool, default False
+        Also run the dbt unit tests, which look at the SQL and not at tonight's data.
+
+    Returns
+    -------
+    BuildReport
+        Also written to ``build.json`` of the run folder.
+
+    Raises
+    ------
+    FeatureBuildError
+        Naming each failed node with its reason; the run folder holds dbt's target and logs.
+    WarehouseLockedError
+        If another process has the warehouse open.
+    """
+    started = time.monotonic()
+    with connect(settings):
+        pass  # the sources exist, and nobody else holds the file
+    with _dbt(settings, as_of) as invoke:
+        build = ["build"] if with_unit_tests else ["build", "--exclude-resource-type", "unit_test"]
+        built = invoke(build)
+        nodes = nodes_of(built)
+        if built.success:
+            nodes += nodes_of(invoke(["source", "freshness"]))
+    report = BuildReport(
+        as_of,
+        settings.night(as_of).cutoffs,
+        round(time.monotonic() - started, 3),
+        invocation_id(built),
+        nodes,
+    )
+    _write_json(settings.run_folder(as_of) / BUILD_FILE, report.as_dict())
+    _log(report)
+    if report.failed:
+        raise FeatureBuildError(failure_text(report, settings.run_folder(as_of) / "dbt"))
+    return report
+
+
+def generate_docs(settings: Settings, as_of: date) -> Path:
+    """Write dbt's documentation of every table as one page that needs no server.
+
+    Returns
+    -------
+    Path
+        ``dbt/static_index.html`` of the run folder.
+
+    Raises
+    ------
+    FeatureBuildError
+        If dbt cannot write it.
+    """
+    with connect(settings):
+        pass
+    with _dbt(settings, as_of) as invoke:
+        invoke(["docs", "generate", "--static"])
+    return settings.run_folder(as_of) / "dbt" / "static_index.html"
+
+
+def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
+    """Everything the dbt project is told about a night."""
+    return {
+        "as_of": as_of.isoformat(),
+        "cutoffs": [cutoff.isoformat() for cutoff in settings.night(as_of).cutoffs],
+        "retention_days": settings.features.retention_days,
+        "heavy_user_days": settings.features.heavy_user_days,
+        "half_life_days": settings.features.half_life_days,
+        "exposures": list(settings.events.exposures),
+        "stale_warn_days": settings.features.stale_warn_days,
+        "stale_error_days": settings.features.stale_error_days,
+        "warehouse": str(settings.warehouse_path),
+        "temp_directory": str(settings.home / "tmp"),
+        "memory_limit": settings.warehouse.memory_limit,
+        "threads": settings.warehouse.threads,
+    }
+
+
+@contextmanager
+def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], dbtRunnerResult]]:
+    """A function that runs dbt commands on one parse of the project.
+
+    On the way out the warehouse is closed, and the environment and the warning filters are as
+    they were.
+    """
+    silence_telemetry()
+    with kept_environment(), warnings.catch_warnings():
+        # dbt-core 1.12 and its dependencies warn about their own code; not ours to mend.
+        warnings.simplefilter("ignore")
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+        from dbt.cli.main import dbtRunner
+
+        folder = settings.run_folder(as_of) / "dbt"
+        options = _options(folder, dbt_variables(settings, as_of))
+        manifest: Any = None
+
+        def invoke(command: Sequence[str]) -> dbtRunnerResult:
+            nonlocal manifest
+            if manifest is None:
+                manifest = _require_started(dbtRunner().invoke(["parse", *options])).result
+            return _require_started(dbtRunner(manifest=manifest).invoke([*command, *options]))
+
+        try:
+            yield invoke
+        finally:
+            DuckDBConnectionManager.close_all_connections()
+
+
+def _options(folder: Path, variables: Mapping[str, Any]) -> list[str]:
+    return [
+        *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
+        *("--target-path", str(folder), "--log-path", str(folder / "logs")),
+        *("--vars", json.dumps(variables)),
+        *("--log-level", "none", "--log-level-file", "info"),
+        *("--no-use-colors", "--no-use-colors-file", "--no-partial-parse"),
+    ]
+
+
+def _require_started(result: dbtRunnerResult) -> dbtRunnerResult:
+    """The result, unless dbt could not even start on the nodes."""
+    if result.exception is not None or (result.result is None and not result.success):
+        raise FeatureBuildError(
+            f"dbt must be able to run the project in {DBT_PROJECT}. "
+            f"Found: {result.exception}. Correct it and run `recsys features` again."
+        ) from result.exception
+    return result
+
+
+def _log(report: BuildReport) -> None:
+    for node in report.nodes:
+        if node.is_failed:
+            logger.error("%s %s: %s (%s)", node.kind, node.name, node.status, node.message)
+        elif node.status == "warn":
+            logger.warning("%s %s: warn (%s)", node.kind, node.name, node.message)
+        elif node.kind == "model":
+            logger.info("built %s in %.2f s", node.name, node.seconds)
+    tests = sum(node.kind != "model" for node in report.nodes)
+    logger.info(
+        "dbt build of %s: %d models, %d checks in %.1f s",
+        report.as_of,
+        len(report.nodes) - tests,
+        tests,
+        report.seconds,
+    )
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,137 @@
+"""What a dbt build did, node by node, in plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+
+#: What dbt calls a node that did not do its job.
+FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """How one dbt node went.
+
+    Parameters
+    ----------
+    name : str
+        Short name, such as ``feat_users`` or ``not_null_feat_users_user_id``.
+    kind : str
+        ``model``, ``test``, ``unit_test`` or ``source``.
+    status : str
+        dbt's own word: success, pass, warn, fail, error, skipped.
+    seconds : float
+    message : str
+        dbt's message; empty if it has none.
+    """
+
+    name: str
+    kind: str
+    status: str
+    seconds: float
+    message: str
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether the build must not be used because of this node."""
+        return self.status in FAILED
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """One dbt build.
+
+    Parameters
+    ----------
+    as_of : date
+    cutoffs : tuple of date
+        Cutoffs whose features were computed.
+    seconds : float
+        Wall clock, parsing included.
+    invocation_id : str
+        dbt's id of the build.
+    nodes : tuple of NodeResult
+        In the order dbt finished them, sources' freshness last.
+    """
+
+    as_of: date
+    cutoffs: tuple[date, ...]
+    seconds: float
+    invocation_id: str
+    nodes: tuple[NodeResult, ...]
+
+    @property
+    def failed(self) -> tuple[NodeResult, ...]:
+        """Nodes that failed."""
+        return tuple(node for node in self.nodes if node.is_failed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "cutoffs": [cutoff.isoformat() for cutoff in self.cutoffs],
+            "seconds": self.seconds,
+            "invocation_id": self.invocation_id,
+            "is_passed": not self.failed,
+            "nodes": [asdict(node) for node in self.nodes],
+        }
+
+
+def nodes_of(result: dbtRunnerResult) -> tuple[NodeResult, ...]:
+    """Each node of a dbt command that has something to say; exposures do nothing."""
+    outcomes: Any = result.result
+    return tuple(
+        _freshness(outcome)
+        if outcome.node.resource_type == "source"
+        else NodeResult(
+            outcome.node.name,
+            str(outcome.node.resource_type),
+            str(outcome.status),
+            round(outcome.execution_time, 3),
+            str(outcome.message or ""),
+        )
+        for outcome in outcomes.results
+        if outcome.node.resource_type != "exposure"
+    )
+
+
+def _freshness(outcome: Any) -> NodeResult:
+    """A source's freshness, in days before `as_of`; for no day file dbt says the year 1."""
+    if getattr(outcome, "max_loaded_at", None) is None:
+        found = ""
+    elif outcome.max_loaded_at.year == 1:
+        found = "no day file is before as_of"
+    else:
+        found = f"the newest day file ends {outcome.age / 86_400:.0f} days before as_of"
+    return NodeResult(
+        f"{outcome.node.source_name}.{outcome.node.name}",
+        "source",
+        str(outcome.status),
+        round(outcome.execution_time, 3),
+        str(outcome.message or found),
+    )
+
+
+def invocation_id(result: dbtRunnerResult) -> str:
+    """Dbt's id of a command."""
+    outcomes: Any = result.result
+    return str(outcomes.metadata.invocation_id) if hasattr(outcomes, "metadata") else ""
+
+
+def failure_text(report: BuildReport, folder: Path) -> str:
+    """What must hold, each failed node with its reason, and what to do."""
+    lines = "\n  ".join(
+        f"{node.kind} {node.name}: {node.status}: {node.message}" for node in report.failed
+    )
+    return (
+        f"Every dbt node must pass for the features of {report.as_of}. "
+        f"Found {len(report.failed)} failed:\n  {lines}\n"
+        f"The SQL of each is under {folder / 'compiled'}; correct the data or the dbt model and "
+        f"run `recsys features --as-of {report.as_of}` again."
+    )

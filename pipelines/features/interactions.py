@@ -1,0 +1,189 @@
+"""`Interactions`: what users did, as arrays, known before one cutoff."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+from scipy import sparse
+
+from pipelines.errors import InvalidHistoryError
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Histories of users over a fixed vocabulary of items, as of a cutoff.
+
+    One row per (user, item, event type, day), sorted in that order. Rows are positions into
+    `user_ids` and `item_ids`. Users without rows are allowed: they have no signal.
+
+    Parameters
+    ----------
+    cutoff : date
+        Nothing at or after this day is inside.
+    user_ids : ndarray of str, shape (n_users,)
+        Sorted, unique.
+    item_ids : ndarray of str, shape (n_items,)
+        Sorted, unique; the column order everywhere, so ties broken by column are broken by
+        item_id.
+    event_types : tuple of str
+        What the codes in `event_type` mean.
+    user, item : ndarray of int32, shape (n_rows,)
+    event_type : ndarray of int8, shape (n_rows,)
+    age_days : ndarray of int32, shape (n_rows,)
+        Whole days between the day and the cutoff; the day before the cutoff has age 1.
+    event_count : ndarray of float32, shape (n_rows,)
+        Events on that day.
+    last_event_at : ndarray of datetime64[us], shape (n_rows,)
+        The latest of them, UTC.
+    """
+
+    cutoff: date
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    event_types: tuple[str, ...]
+    user: np.ndarray
+    item: np.ndarray
+    event_type: np.ndarray
+    age_days: np.ndarray
+    event_count: np.ndarray
+    last_event_at: np.ndarray
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, with or without rows."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Size of the item vocabulary."""
+        return len(self.item_ids)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_users, n_items)."""
+        return (self.n_users, self.n_items)
+
+    def matrix(
+        self,
+        event_weights: Mapping[str, float],
+        *,
+        half_life_days: float | None = None,
+    ) -> sparse.csr_array:
+        """Weighted user-item matrix.
+
+        Parameters
+        ----------
+        event_weights : mapping of str to float
+            Weight of one event of a type; types left out weigh nothing.
+        half_life_days : float, optional
+            An event this old counts half: ``2 ** (-age_days / half_life_days)``.
+
+        Returns
+        -------
+        csr_array of shape (n_users, n_items), float32
+            Sums, with pairs whose sum is not positive left out; indices sorted.
+        """
+        weight_of = np.array([event_weights.get(kind, 0.0) for kind in self.event_types])
+        value = (weight_of[self.event_type] if len(weight_of) else 0.0) * self.event_count
+        if half_life_days is not None:
+            value = value * np.exp2(-self.age_days / half_life_days)
+        matrix = sparse.csr_array(
+            (value.astype(np.float64), (self.user, self.item)), shape=self.shape
+        )
+        matrix.sum_duplicates()
+        matrix.data[matrix.data < 0] = 0.0
+        matrix.eliminate_zeros()
+        return matrix.astype(np.float32)
+
+    def pairs(
+        self, event_types: Sequence[str] | None = None, *, within_days: int | None = None
+    ) -> sparse.csr_array:
+        """Which items each user met.
+
+        Parameters
+        ----------
+        event_types : sequence of str, optional
+            Only events of these types; default all.
+        within_days : int, optional
+            Only events at most this many days before the cutoff.
+
+        Returns
+        -------
+        csr_array of shape (n_users, n_items), bool
+        """
+        keep = np.ones(len(self.user), dtype=bool)
+        if event_types is not None:
+            codes = [n for n, kind in enumerate(self.event_types) if kind in set(event_types)]
+            keep &= np.isin(self.event_type, codes)
+        if within_days is not None:
+            keep &= self.age_days <= within_days
+        ones = np.ones(int(keep.sum()), dtype=np.int32)
+        met = sparse.csr_array((ones, (self.user[keep], self.item[keep])), shape=self.shape)
+        met.sum_duplicates()
+        return met.astype(bool)
+
+    def select_users(self, positions: np.ndarray | slice) -> Interactions:
+        """Histories of some users, in the order given, over the same items.
+
+        Parameters
+        ----------
+        positions : ndarray of int or slice
+            Positions into `user_ids`; the result keeps this order.
+        """
+        chosen = np.arange(self.n_users)[positions]
+        starts = np.searchsorted(self.user, np.arange(self.n_users + 1))
+        counts = (starts[1:] - starts[:-1])[chosen]
+        offsets = np.repeat(starts[:-1][chosen] - (np.cumsum(counts) - counts), counts)
+        rows = np.arange(counts.sum()) + offsets
+        return replace(
+            self,
+            user_ids=self.user_ids[chosen],
+            user=np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
+            item=self.item[rows],
+            event_type=self.event_type[rows],
+            age_days=self.age_days[rows],
+            event_count=self.event_count[rows],
+            last_event_at=self.last_event_at[rows],
+        )
+
+    def with_items(self, item_ids: np.ndarray) -> Interactions:
+        """The same histories over another sorted vocabulary; items outside it are dropped."""
+        if np.array_equal(item_ids, self.item_ids):
+            return self
+        if not len(item_ids):
+            raise InvalidHistoryError(
+                "A vocabulary must hold at least one item. Got none. Check the item feed."
+            )
+        position = np.searchsorted(item_ids, self.item_ids).clip(0, len(item_ids) - 1)
+        known = item_ids[position] == self.item_ids
+        keep = known[self.item]
+        return replace(
+            self,
+            item_ids=item_ids,
+            user=self.user[keep],
+            item=position[self.item[keep]].astype(np.int32),
+            event_type=self.event_type[keep],
+            age_days=self.age_days[keep],
+            event_count=self.event_count[keep],
+            last_event_at=self.last_event_at[keep],
+        )
+
+    def content_hash(self) -> str:
+        """sha256 over every array: equal for equal histories, whatever file they came from."""
+        digest = hashlib.sha256(repr((self.cutoff, self.event_types)).encode())
+        for ids in (self.user_ids, self.item_ids):
+            digest.update("\x1f".join(ids.tolist()).encode())
+        for array in (
+            self.user,
+            self.item,
+            self.event_type,
+            self.age_days,
+            self.event_count,
+            self.last_event_at,
+        ):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,162 @@
+"""Check what the snapshot looks like tonight, in a profile of one row a cutoff."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pipelines.config import Settings
+from pipelines.expectations import Check, CheckReport, Severity, run_checks
+from pipelines.features.read import read_catalogue, read_users
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+FRAME = "cutoffs"
+#: Users who were known a cutoff earlier and are not any more: some may have been erased.
+LOST_USERS_WARN, LOST_USERS_FAIL = 0.95, 0.5
+#: Share of items without a title (shown as their id) that is worth a look.
+UNTITLED_WARN = 0.05
+#: The narrow columns a profile is made from.
+USER_COLUMNS = (
+    "event_count",
+    "active_days",
+    "repeat_share",
+    "revenue",
+    "days_since_last_event",
+    "days_since_first_event",
+    "segment",
+)
+ITEM_COLUMNS = ("title", "price", "is_available", "purchase_trend")
+
+
+def check_features(settings: Settings, as_of: date) -> CheckReport:
+    """Check tonight's snapshot: counts, null shares and ranges of its features at each cutoff.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+
+    Returns
+    -------
+    CheckReport
+        With its warnings; Data Docs are in ``data_docs/features`` of the run folder.
+
+    Raises
+    ------
+    DataCheckError
+        If a critical check failed.
+    MissingSnapshotError
+        If the night's snapshot has not been taken.
+    """
+    report = run_checks(
+        "features",
+        as_of,
+        {FRAME: read_profile(settings, as_of)},
+        feature_checks(settings),
+        settings.run_folder(as_of) / "data_docs" / "features",
+    )
+    logger.info(
+        "features of %s: %d checks, %d warnings, %d failures",
+        as_of,
+        len(report.results),
+        len(report.warnings),
+        len(report.failures),
+    )
+    return report.require_passed()
+
+
+def read_profile(settings: Settings, as_of: date) -> pd.DataFrame:
+    """Counts, shares and ranges of the night's snapshot.
+
+    Returns
+    -------
+    DataFrame
+        One row per cutoff, sorted. Ranges of a table without rows are missing.
+        ``kept_user_ratio`` is the count of users against the cutoff before; missing at the first.
+    """
+    import pandas as pd
+
+    cutoffs = settings.night(as_of).cutoffs
+    profile = pd.DataFrame([_profile_of(settings, as_of, cutoff) for cutoff in cutoffs])
+    before = profile["user_count"].shift()
+    return profile.assign(kept_user_ratio=profile["user_count"] / before.where(before > 0))
+
+
+def _profile_of(settings: Settings, as_of: date, cutoff: date) -> dict[str, Any]:
+    users = read_users(settings, as_of, cutoff, columns=USER_COLUMNS)
+    items = read_catalogue(settings, as_of, cutoff, columns=ITEM_COLUMNS)
+    return {
+        "cutoff_date": cutoff.isoformat(),
+        "user_count": len(users),
+        "event_count": int(users["event_count"].sum()),
+        "new_user_share": float((users["segment"] == "new").mean()),
+        "least_active_days": users["active_days"].min(),
+        "least_repeat_share": users["repeat_share"].min(),
+        "most_repeat_share": users["repeat_share"].max(),
+        "unknown_revenue_share": float(users["revenue"].isna().mean()),
+        "days_since_newest_event": users["days_since_last_event"].min(),
+        "history_days": users["days_since_first_event"].max(),
+        "item_count": len(items),
+        "available_count": int(items["is_available"].sum()),
+        "untitled_share": float(items["title"].isna().mean()),
+        "unpriced_share": float(items["price"].isna().mean()),
+        "least_price": items["price"].min(),
+        "most_purchase_trend": items["purchase_trend"].max(),
+    }
+
+
+def feature_checks(settings: Settings) -> tuple[Check, ...]:
+    """What must hold at every cutoff (critical), and what is worth a look (warning)."""
+    known = "is known at every cutoff; day files must land on the day of their events"
+    return (
+        _between("critical", f"a user {known}", "user_count", least=1),
+        _between("critical", f"an item {known}", "item_count", least=1),
+        _between("critical", "an item can be shown", "available_count", least=1),
+        _between("critical", f"an event {known}", "event_count", least=1),
+        _between("critical", "most users stay known", "kept_user_ratio", least=LOST_USERS_FAIL),
+        _between("warning", "users stay known", "kept_user_ratio", least=LOST_USERS_WARN),
+        _between("critical", "users were active", "least_active_days", least=1),
+        _between("critical", "a share is at least 0", "least_repeat_share", least=0),
+        _between("critical", "a share is at most 1", "most_repeat_share", most=1),
+        _between("critical", "revenue is known", "unknown_revenue_share", most=0),
+        _between("warning", "prices are not negative", "least_price", least=0),
+        _between("warning", "items have titles", "untitled_share", most=UNTITLED_WARN),
+        _between("warning", "items have prices", "unpriced_share", most=UNTITLED_WARN),
+        _between("critical", "the future is unseen", "days_since_newest_event", least=1),
+        _between(
+            "warning",
+            "events are fresh at every cutoff",
+            "days_since_newest_event",
+            most=settings.features.stale_warn_days,
+        ),
+        _between(
+            "warning",
+            "there is at least a horizon of history at every cutoff",
+            "history_days",
+            least=settings.evaluation.horizon_days,
+        ),
+    )
+
+
+def _between(
+    severity: Severity,
+    meaning: str,
+    column: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+) -> Check:
+    """Values of a column of the profile within bounds; an empty column passes."""
+    bounds: dict[str, Any] = {"min_value": least, "max_value": most}
+    return Check(
+        FRAME,
+        "ExpectColumnValuesToBeBetween",
+        {"column": column, **{name: bound for name, bound in bounds.items() if bound is not None}},
+        severity,
+        meaning,
+    )

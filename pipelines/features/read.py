@@ -1,0 +1,232 @@
+"""Read a night's snapshot: histories, catalogue, users and truth, each known before a cutoff."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.config import Settings
+from pipelines.errors import MissingSnapshotError
+from pipelines.features.interactions import Interactions
+from pipelines.features.snapshot import (
+    DAYS_FILE,
+    MANIFEST_FILE,
+    items_file,
+    snapshot_folder,
+    users_file,
+)
+from pipelines.windows import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns a history is made of, beside the three that are dictionary-encoded.
+ENCODED = ("user_id", "item_id", "event_type")
+HISTORY_COLUMNS = (*ENCODED, "event_date", "event_count", "last_event_at")
+
+
+def read_manifest(settings: Settings, as_of: date) -> dict[str, Any]:
+    """The manifest of a night's snapshot.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot has not been taken.
+    """
+    manifest: dict[str, Any] = json.loads(_path(settings, as_of, MANIFEST_FILE).read_text())
+    return manifest
+
+
+def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interactions:
+    """Histories as they were known at a cutoff.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        The night whose snapshot is read.
+    cutoff : date
+        One of the night's cutoffs. Events count if they happened and landed before it, and are
+        something a user did (`events.exposures` are not).
+
+    Returns
+    -------
+    Interactions
+        Users with at least one row; items that the cutoff knows, by attributes or events.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot, or this cutoff in it, is not there.
+    """
+    catalogue = _read(settings, as_of, items_file(cutoff), columns=["item_id"])
+    known = (
+        (pc.field("event_date") < pa.scalar(cutoff))
+        & (pc.field("landed_date") < pa.scalar(cutoff))
+        & ~pc.field("event_type").isin(list(settings.events.exposures))
+    )
+    rows = pq.read_table(
+        _path(settings, as_of, DAYS_FILE),
+        columns=list(HISTORY_COLUMNS),
+        filters=known,
+        read_dictionary=list(ENCODED),
+    )
+    user_ids, user = _codes(rows["user_id"])
+    bought_ids, item = _codes(rows["item_id"])
+    event_types, event_type = _codes(rows["event_type"])
+    item_ids = np.union1d(bought_ids, _ids(catalogue["item_id"]))
+    columns = {
+        "user": user.astype(np.int32),
+        "item": np.searchsorted(item_ids, bought_ids)[item].astype(np.int32),
+        "event_type": event_type.astype(np.int8),
+        "age_days": _age_days(rows["event_date"], cutoff),
+        "event_count": rows["event_count"].to_numpy().astype(np.float32),
+        "last_event_at": rows["last_event_at"].to_numpy().astype("datetime64[us]"),
+    }
+    return Interactions(
+        cutoff=cutoff,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        event_types=tuple(event_types.tolist()),
+        **_sum_landings(columns),
+    )
+
+
+def read_catalogue(
+    settings: Settings, as_of: date, cutoff: date, *, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Items that a cutoff knows, with their features and attributes of then.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Only these; default all.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `features.feat_items`; one row per item_id, sorted.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot, or this cutoff in it, is not there.
+    """
+    chosen = list(columns) if columns else None
+    return _read(settings, as_of, items_file(cutoff), columns=chosen).to_pandas()
+
+
+def read_users(
+    settings: Settings, as_of: date, cutoff: date, *, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Users that a cutoff knows, with their features of then.
+
+    Parameters
+    ----------
+    columns : sequence of str, optional
+        Only these; default all.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `features.feat_users`; one row per user_id, sorted.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot, or this cutoff in it, is not there.
+    """
+    chosen = list(columns) if columns else None
+    return _read(settings, as_of, users_file(cutoff), columns=chosen).to_pandas()
+
+
+def read_truth(settings: Settings, as_of: date, window: Window) -> pd.DataFrame:
+    """What users went on to do in a window, as far as the night knows.
+
+    Returns
+    -------
+    DataFrame
+        Columns user_id and item_id: one row per pair with an event of
+        `evaluation.truth_events` in ``[window.start, window.end)``, sorted.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot is not there.
+    """
+    inside = (
+        (pc.field("event_date") >= pa.scalar(window.start))
+        & (pc.field("event_date") < pa.scalar(window.end))
+        & pc.field("event_type").isin(list(settings.evaluation.truth_events))
+    )
+    pairs = pq.read_table(
+        _path(settings, as_of, DAYS_FILE), columns=["user_id", "item_id"], filters=inside
+    )
+    distinct = pairs.group_by(["user_id", "item_id"]).aggregate([])
+    return distinct.sort_by([("user_id", "ascending"), ("item_id", "ascending")]).to_pandas()
+
+
+def _path(settings: Settings, as_of: date, name: str) -> Path:
+    path = snapshot_folder(settings, as_of) / name
+    if path.exists():
+        return path
+    there = sorted(found.name for found in path.parent.glob("*")) or "no snapshot"
+    raise MissingSnapshotError(
+        f"The snapshot of {as_of} must hold {name}. Found {there} in {path.parent}. "
+        f"Run `recsys features --as-of {as_of}`; its cutoffs are as_of and one and two horizons "
+        "(`evaluation.horizon_days`) before it."
+    )
+
+
+def _read(settings: Settings, as_of: date, name: str, **options: Any) -> pa.Table:
+    return pq.read_table(_path(settings, as_of, name), **options)
+
+
+def _ids(column: pa.ChunkedArray) -> np.ndarray:
+    return np.asarray(column.to_pylist(), dtype=np.str_)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted distinct values, and for each row its position in them."""
+    encoded = column.unify_dictionaries().combine_chunks()
+    if not len(encoded):
+        return np.empty(0, dtype=np.str_), np.empty(0, dtype=np.int64)
+    codes = encoded.indices.to_numpy()
+    used, codes = np.unique(codes, return_inverse=True)  # a dictionary may hold filtered values
+    values = np.asarray(encoded.dictionary.take(pa.array(used)).to_pylist(), dtype=np.str_)
+    order = np.argsort(values)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return values[order], rank[codes]
+
+
+def _age_days(event_date: pa.ChunkedArray, cutoff: date) -> np.ndarray:
+    days = event_date.to_numpy().astype("datetime64[D]")
+    return (np.datetime64(cutoff) - days).astype(np.int32)
+
+
+def _sum_landings(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One row per user, item, event type and day, where a day landed in several files.
+
+    The file is sorted by those four, and text sorts by code point in DuckDB and in numpy alike.
+    """
+    changed = np.ones(len(columns["user"]), dtype=bool)
+    changed[1:] = False
+    for name in ("user", "item", "event_type", "age_days"):
+        changed[1:] |= columns[name][1:] != columns[name][:-1]
+    if changed.all():
+        return columns
+    starts = np.flatnonzero(changed)
+    return {
+        **{name: values[starts] for name, values in columns.items()},
+        "event_count": np.add.reduceat(columns["event_count"], starts),
+        "last_event_at": np.maximum.reduceat(columns["last_event_at"], starts),
+    }

@@ -1,0 +1,183 @@
+"""Freeze what a night knows into Parquet files, so that candidates never open the warehouse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.config import Settings
+from pipelines.errors import MissingSnapshotError
+from pipelines.features.build import BUILD_FILE
+from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
+from pipelines.warehouse import connect
+
+logger = logging.getLogger(__name__)
+
+DAYS_FILE = "user_item_days.parquet"
+MANIFEST_FILE = "manifest.json"
+#: Rows of a Parquet row group; a constant, because it changes the bytes.
+ROW_GROUP_ROWS = 122_880
+
+
+def snapshot_folder(settings: Settings, as_of: date) -> Path:
+    """Where a night's snapshot lies."""
+    return settings.run_folder(as_of) / "snapshot"
+
+
+def items_file(cutoff: date) -> str:
+    """Name of the file with `features.feat_items` at a cutoff."""
+    return f"items-{cutoff.isoformat()}.parquet"
+
+
+def users_file(cutoff: date) -> str:
+    """Name of the file with `features.feat_users` at a cutoff."""
+    return f"users-{cutoff.isoformat()}.parquet"
+
+
+def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
+    """Write a night's rows, sorted by key, with a manifest of their hashes.
+
+    ``user_item_days.parquet`` has the rows of `intermediate.int_user_item_days` that happened and
+    landed before `as_of`, on that table's grain; ``items-<cutoff>.parquet`` and
+    ``users-<cutoff>.parquet`` have `features.feat_items` and `features.feat_users` of each of the
+    night's cutoffs. The folder appears as a whole or not at all, and the same warehouse gives the
+    same bytes.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+
+    Returns
+    -------
+    dict
+        The manifest: ``as_of``, ``cutoffs``, ``files`` (name to rows and sha256) and
+        ``content_hash``.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the feature tables have not been built for one of the night's cutoffs.
+    WarehouseLockedError
+        If another process writes the warehouse.
+    """
+    folder = snapshot_folder(settings, as_of)
+    fresh = folder.with_name(f"snapshot.new-{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        with connect(settings, read_only=True) as connection:
+            _require_built(connection, settings, as_of)
+            rows = _copy_all(connection, settings, as_of, fresh)
+        manifest = _manifest(settings, as_of, fresh, rows)
+        text = json.dumps(manifest, indent=2) + "\n"
+        (fresh / MANIFEST_FILE).write_text(text, encoding="utf-8")
+        _replace_folder(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    logger.info("snapshot of %s: %s", as_of, rows)
+    return manifest
+
+
+def _require_built(connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: date) -> None:
+    """Refuse a warehouse without this night's features.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the night's build did not pass, or one of its cutoffs is gone since: later nights drop
+        cutoffs that are older than `features.retention_days`.
+    """
+    if not _is_build_passed(settings.run_folder(as_of) / BUILD_FILE):
+        raise MissingSnapshotError(
+            f"The features of {as_of} must be built and tested before they are read. Found no "
+            f"build that passed in {settings.run_folder(as_of)}. "
+            f"Run `recsys features --as-of {as_of}`."
+        )
+    # The view holds the cutoffs of the last build: one without users and items has no other trace.
+    found = connection.execute(
+        "select cutoff_date from intermediate.int_cutoffs "
+        "union select distinct cutoff_date from features.feat_items"
+    ).fetchall()
+    missing = sorted(set(settings.night(as_of).cutoffs) - {cutoff for (cutoff,) in found})
+    if missing:
+        raise MissingSnapshotError(
+            f"The feature tables must hold the cutoffs of {as_of}. "
+            f"Found none of {', '.join(map(str, missing))}: they are older than what is kept. "
+            f"Run `recsys features --as-of {as_of}` again."
+        )
+
+
+def _is_build_passed(path: Path) -> bool:
+    return path.exists() and bool(json.loads(path.read_text(encoding="utf-8"))["is_passed"])
+
+
+def _copy_all(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: date, folder: Path
+) -> dict[str, int]:
+    rows = {
+        DAYS_FILE: _copy(
+            connection,
+            INT_USER_ITEM_DAYS,
+            "event_date < $day and landed_date < $day",
+            as_of,
+            folder / DAYS_FILE,
+        )
+    }
+    for cutoff in settings.night(as_of).cutoffs:
+        for table, name in ((FEAT_ITEMS, items_file(cutoff)), (FEAT_USERS, users_file(cutoff))):
+            rows[name] = _copy(connection, table, "cutoff_date = $day", cutoff, folder / name)
+    return rows
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection, table: Table, where: str, day: date, path: Path
+) -> int:
+    """Rows written; sorted by the whole key, so that their order is fully determined."""
+    columns, key = ", ".join(table.columns), ", ".join(table.key)
+    written = connection.execute(
+        f"copy (select {columns} from {table.qualified} where {where} order by {key}) "
+        f"to $path (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})",
+        {"day": day, "path": str(path)},
+    ).fetchone()
+    return int(written[0]) if written else 0
+
+
+def _manifest(
+    settings: Settings, as_of: date, folder: Path, rows: dict[str, int]
+) -> dict[str, Any]:
+    files = {
+        name: {"rows": count, "sha256": _file_hash(folder / name)} for name, count in rows.items()
+    }
+    described: dict[str, Any] = {
+        "as_of": as_of.isoformat(),
+        "cutoffs": [cutoff.isoformat() for cutoff in settings.night(as_of).cutoffs],
+        "files": files,
+    }
+    canonical = json.dumps(described, sort_keys=True, separators=(",", ":"))
+    return {**described, "content_hash": hashlib.sha256(canonical.encode()).hexdigest()}
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _replace_folder(fresh: Path, folder: Path) -> None:
+    """Put `fresh` in the place of `folder`; equal content is left where it is."""
+    manifest = folder / MANIFEST_FILE
+    if manifest.exists() and manifest.read_bytes() == (fresh / MANIFEST_FILE).read_bytes():
+        return
+    old = folder.with_name(f"snapshot.old-{os.getpid()}")
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

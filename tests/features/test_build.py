@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import warnings
+from datetime import date
+
+import pytest
+import yaml
+
+from pipelines.errors import FeatureBuildError, WarehouseLockedError
+from pipelines.features import build
+from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables, generate_docs
+from pipelines.tables import DBT_TABLES
+from pipelines.warehouse import connect
+from tests.features.conftest import (
+    EVENTS,
+    FIRST_NIGHT,
+    ITEMS,
+    SECOND_NIGHT,
+    SHARED_CUTOFFS,
+    insert_events,
+    insert_items,
+    world_settings,
+)
+
+pytestmark = pytest.mark.xdist_group("features")
+
+
+def yaml_of(kind):
+    """Every entry of one kind in the dbt project's YAML, by name."""
+    files = [yaml.safe_load(path.read_text()) for path in DBT_PROJECT.glob("models/**/*.yml")]
+    return {entry["name"]: entry for file in files for entry in file.get(kind, [])}
+
+
+def test_build_passes_every_dbt_model_check_and_unit_test(shop):
+    report = shop.reports[FIRST_NIGHT]
+    assert report.failed == ()
+    kinds = [node.kind for node in report.nodes]
+    assert {kind: kinds.count(kind) for kind in ("model", "unit_test", "source")} == {
+        "model": 9,
+        "unit_test": len(yaml_of("unit_tests")),
+        "source": 1,
+    }
+    assert {node.status for node in report.nodes} == {"success", "pass"}
+
+
+def test_build_leaves_its_report_in_the_run_folder(shop):
+    path = shop.settings.run_folder(SECOND_NIGHT) / "build.json"
+    assert json.loads(path.read_text()) == shop.reports[SECOND_NIGHT].as_dict()
+    assert json.loads(path.read_text())["cutoffs"] == ["2024-01-29", "2024-02-05", "2024-02-12"]
+
+
+def test_features_of_a_user_are_what_the_events_say(shop):
+    (ann,) = [row for row in shop.features["feat_users", date(2024, 2, 5)] if row[1] == "ann"]
+    # 5 events on 3 days; tea on two days, cup on one; 3 tea at 3.5, 2 cups at 0.2.
+    assert ann[2:9] == (5, 4, 0, 2, 3, 0.5, 3 * 3.5 + 2 * 0.2)
+    assert ann[-3:] == (8, 34, "heavy")
+
+
+def test_a_late_event_is_known_from_the_cutoff_after_it_landed(shop):
+    def cups_of_ann(cutoff):
+        rows = shop.features["feat_user_items", cutoff]
+        return [row[4] for row in rows if row[1:3] == ("ann", "cup")]
+
+    assert cups_of_ann(date(2024, 1, 29)) == [1]
+    assert cups_of_ann(date(2024, 2, 5)) == [2]
+
+
+def test_who_was_only_shown_something_is_no_user(shop):
+    assert "eve" not in {row[1] for row in shop.features["feat_users", SECOND_NIGHT]}
+
+
+def test_an_item_has_the_attributes_of_its_cutoff(shop):
+    def tea(cutoff):
+        return next(row[2:5] for row in shop.features["feat_items", cutoff] if row[1] == "tea")
+
+    assert tea(date(2024, 1, 29)) == ("Green tea", None, 3.5)
+    assert tea(date(2024, 2, 5)) == ("Green tea, new harvest", None, 3.0)
+
+
+def test_items_are_known_by_attributes_or_by_events(shop):
+    items = {row[1]: row for row in shop.features["feat_items", date(2024, 2, 5)]}
+    assert sorted(items) == ["cup", "jar", "pot", "tea"]
+    assert items["jar"][7:9] == (0, 0) and items["pot"][2] is None
+
+
+def test_what_is_planted_in_the_future_changes_no_feature_before_it(shop, shop_with_a_future):
+    for cutoff in SHARED_CUTOFFS:
+        for table in ("feat_user_items", "feat_users", "feat_items"):
+            planted = shop_with_a_future.features[table, cutoff]
+            assert planted == shop.features[table, cutoff], (table, cutoff)
+    for table in ("feat_user_items", "feat_users", "feat_items"):
+        assert (
+            shop_with_a_future.features[table, SECOND_NIGHT] != shop.features[table, SECOND_NIGHT]
+        )
+
+
+def test_nights_in_either_order_leave_identical_tables(shop, shop_backwards):
+    assert shop_backwards.tables == shop.tables
+    assert shop.tables["features.feat_user_items"][0] > 0
+
+
+def test_cutoffs_beyond_the_retention_are_dropped(shop):
+    cutoffs = {cutoff for _, cutoff in shop.features}
+    assert cutoffs == {date(2024, 1, 22), *SHARED_CUTOFFS, SECOND_NIGHT}
+
+
+def test_a_failed_build_names_each_node_and_frees_the_warehouse(tmp_path, caplog):
+    settings = world_settings(tmp_path)
+    insert_events(settings, [*EVENTS, ("bad", "view", None, "tea", "2024-01-02 09:00", None, 1, 1)])
+    before = dict(os.environ), list(warnings.filters)
+    with caplog.at_level(logging.ERROR), pytest.raises(FeatureBuildError) as caught:
+        build_features(settings, FIRST_NIGHT)
+    assert re.search(r"test not_null_stg_events_user_id: fail: Got 1 result", str(caught.value))
+    assert re.search(r"Every dbt node must pass.*Found \d failed", str(caught.value))
+    assert "not_null_stg_events_user_id" in caplog.text
+    assert (dict(os.environ), list(warnings.filters)) == before
+    assert not json.loads((settings.run_folder(FIRST_NIGHT) / "build.json").read_text())[
+        "is_passed"
+    ]
+    with connect(settings) as warehouse:
+        assert warehouse.execute("select count(*) from raw.events").fetchone() == (15,)
+
+
+def test_a_stale_source_stops_the_build_by_the_night_and_not_by_the_clock(tmp_path):
+    settings = world_settings(tmp_path, stale_warn_days=1, stale_error_days=3)
+    insert_events(settings, EVENTS)
+    insert_items(settings, ITEMS)
+    with pytest.raises(FeatureBuildError, match="raw.events: error: .* ends 4 days before as_of"):
+        build_features(settings, date(2024, 2, 16))
+
+
+def test_a_shop_without_a_single_event_stops_the_build(tmp_path):
+    with pytest.raises(FeatureBuildError, match="raw.events: error: no day file is before as_of"):
+        build_features(world_settings(tmp_path), FIRST_NIGHT)
+
+
+def test_a_project_that_dbt_cannot_read_is_an_error_that_says_so(tmp_path, monkeypatch):
+    settings = world_settings(tmp_path)
+    monkeypatch.setattr(build, "DBT_PROJECT", tmp_path)
+    with pytest.raises(FeatureBuildError, match="must be able to run the project"):
+        build_features(settings, FIRST_NIGHT)
+
+
+def test_a_warehouse_held_by_another_is_refused_before_dbt_starts(tmp_path, monkeypatch):
+    def held(*args, **kwargs):
+        raise WarehouseLockedError("held")
+
+    monkeypatch.setattr(build, "connect", held)
+    with pytest.raises(WarehouseLockedError, match="held"):
+        build_features(world_settings(tmp_path), FIRST_NIGHT)
+
+
+def test_docs_are_one_page_in_the_run_folder_that_describes_the_tables(shop):
+    page = generate_docs(shop.settings, SECOND_NIGHT)
+    assert page.parent == shop.settings.run_folder(SECOND_NIGHT) / "dbt"
+    assert "One row per cutoff_date and user_id" in page.read_text()
+
+
+def test_nothing_is_written_beside_the_dbt_sources(shop):
+    written = {path.name for path in DBT_PROJECT.iterdir()}
+    assert written == {"dbt_project.yml", "profiles.yml", "macros", "models", "tests"}
+
+
+@pytest.mark.parametrize("table", DBT_TABLES, ids=lambda table: table.name)
+def test_columns_and_grain_of_tables_are_those_of_the_dbt_yaml(table):
+    described = yaml_of("models")[table.name]
+    columns = {column["name"]: column["data_type"].upper() for column in described["columns"]}
+    assert list(columns.items()) == list(table.columns.items())
+    (combination,) = [
+        test["unique_combination_of_columns"]["arguments"]["combination"]
+        for test in described["data_tests"]
+        if "unique_combination_of_columns" in test
+    ]
+    assert tuple(combination) == table.key
+
+
+@pytest.mark.parametrize("name", sorted(yaml_of("models")))
+def test_every_dbt_model_says_its_grain_first_and_describes_every_column(name):
+    described = yaml_of("models")[name]
+    assert described["description"].startswith("One row per ")
+    assert all(column["description"].strip() for column in described["columns"])
+
+
+def test_every_dbt_model_with_logic_has_a_unit_test():
+    tested = {test["model"] for test in yaml_of("unit_tests").values()}
+    assert set(yaml_of("models")) - tested == {"int_cutoffs"}  # one line, no branch
+
+
+@pytest.mark.parametrize(
+    "path", sorted(DBT_PROJECT.glob("tests/*.sql")), ids=lambda path: path.stem
+)
+def test_singular_tests_say_when_they_fail_and_why(path):
+    text = path.read_text()
+    assert path.stem.startswith("assert_")
+    assert all(word in text for word in ("Fails when:", "Why:", "Precedent:", "Not this:"))
+
+
+def test_the_build_passes_every_variable_the_project_declares(tmp_path):
+    declared = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]
+    passed = dbt_variables(world_settings(tmp_path), FIRST_NIGHT)
+    assert set(declared) | {"warehouse", "temp_directory", "memory_limit", "threads"} == set(passed)

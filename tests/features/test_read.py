@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from pipelines.errors import MissingSnapshotError
+from pipelines.features.read import (
+    _codes,
+    read_catalogue,
+    read_interactions,
+    read_manifest,
+    read_truth,
+    read_users,
+)
+from pipelines.features.snapshot import snapshot_folder
+from pipelines.tables import FEAT_ITEMS, FEAT_USERS
+from pipelines.windows import Window
+from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT
+
+pytestmark = pytest.mark.xdist_group("features")
+
+CUTOFF = date(2024, 2, 12)
+
+
+def write_snapshot(settings, rows, items):
+    """A snapshot of one cutoff from (user, item, event type, age), each row its own landing."""
+    folder = snapshot_folder(settings, CUTOFF)
+    folder.mkdir(parents=True)
+    rows = sorted(rows, key=lambda row: (*row[:3], -row[3]))
+    days = pa.array([CUTOFF - timedelta(days=row[3]) for row in rows], pa.date32())
+    texts = {
+        name: pa.array([row[n] for row in rows], pa.string())
+        for n, name in enumerate(("user_id", "item_id", "event_type"))
+    }
+    numbers = {
+        "event_date": days,
+        "landed_date": days,
+        "event_count": pa.array([1] * len(rows), pa.int64()),
+        "last_event_at": days.cast(pa.timestamp("us")),
+    }
+    pq.write_table(pa.table(texts | numbers), folder / "user_item_days.parquet")
+    pq.write_table(pa.table({"item_id": sorted(items)}), folder / f"items-{CUTOFF}.parquet")
+    return settings
+
+
+def rows_of(history):
+    """The rows of a history in words."""
+    return [
+        (
+            str(history.user_ids[user]),
+            str(history.item_ids[item]),
+            history.event_types[kind],
+            int(age),
+            float(count),
+        )
+        for user, item, kind, age, count in zip(
+            history.user,
+            history.item,
+            history.event_type,
+            history.age_days,
+            history.event_count,
+            strict=True,
+        )
+    ]
+
+
+def test_histories_are_what_was_known_at_the_cutoff(shop):
+    history = read_interactions(shop.settings, FIRST_NIGHT, date(2024, 1, 29))
+    assert rows_of(history) == [
+        ("ann", "cup", "purchase", 1, 1.0),  # the other cup of that day landed on the 30th
+        ("ann", "cup", "view", 13, 1.0),
+        ("ann", "tea", "purchase", 27, 1.0),
+        ("ann", "tea", "purchase", 13, 1.0),
+        ("bob", "cup", "purchase", 9, 1.0),
+        ("bob", "cup", "purchase", 2, 1.0),
+    ]
+
+
+def test_two_landings_of_one_day_are_one_row(shop):
+    history = read_interactions(shop.settings, FIRST_NIGHT, FIRST_NIGHT)
+    assert ("ann", "cup", "purchase", 8, 2.0) in rows_of(history)
+    assert history.last_event_at.max() == np.datetime64("2024-02-04T10:00:00")
+
+
+def test_the_vocabulary_is_every_item_the_cutoff_knows_and_users_have_rows(shop):
+    history = read_interactions(shop.settings, FIRST_NIGHT, FIRST_NIGHT)
+    assert history.item_ids.tolist() == ["cup", "jar", "pot", "tea"]
+    assert history.user_ids.tolist() == ["ann", "bob", "cid"]
+    assert history.event_types == ("purchase", "return", "view")
+
+
+def test_both_nights_read_the_same_history_at_a_shared_cutoff(shop):
+    first = read_interactions(shop.settings, FIRST_NIGHT, date(2024, 2, 5))
+    second = read_interactions(shop.settings, SECOND_NIGHT, date(2024, 2, 5))
+    assert first.content_hash() == second.content_hash()
+
+
+def test_users_of_histories_are_the_users_with_features(shop):
+    for cutoff in shop.settings.night(SECOND_NIGHT).cutoffs:
+        users = read_users(shop.settings, SECOND_NIGHT, cutoff)
+        history = read_interactions(shop.settings, SECOND_NIGHT, cutoff)
+        assert users["user_id"].tolist() == history.user_ids.tolist()
+        assert users["event_count"].sum() == history.event_count.sum()
+
+
+def test_catalogue_and_users_have_the_columns_of_their_tables(shop):
+    catalogue = read_catalogue(shop.settings, FIRST_NIGHT, FIRST_NIGHT)
+    users = read_users(shop.settings, FIRST_NIGHT, FIRST_NIGHT)
+    assert list(catalogue) == list(FEAT_ITEMS.columns)
+    assert list(users) == list(FEAT_USERS.columns)
+    assert catalogue["item_id"].tolist() == ["cup", "jar", "pot", "tea"]
+
+
+def test_only_the_columns_asked_for_are_read(shop):
+    users = read_users(shop.settings, FIRST_NIGHT, FIRST_NIGHT, columns=["segment"])
+    assert users["segment"].tolist() == ["heavy", "heavy", "light"]
+    catalogue = read_catalogue(shop.settings, FIRST_NIGHT, FIRST_NIGHT, columns=["price"])
+    assert list(catalogue) == ["price"]
+
+
+def test_truth_is_the_distinct_pairs_bought_in_the_window(shop):
+    windows = shop.settings.night(FIRST_NIGHT)
+    selection = read_truth(shop.settings, FIRST_NIGHT, windows.selection)
+    gate = read_truth(shop.settings, FIRST_NIGHT, windows.gate)
+    assert list(selection.itertuples(index=False, name=None)) == [("ann", "cup"), ("bob", "cup")]
+    assert list(gate.itertuples(index=False, name=None)) == [("cid", "pot")]
+
+
+def test_a_missing_snapshot_says_what_to_run(make_settings):
+    settings = make_settings()
+    window = Window("gate", FIRST_NIGHT, SECOND_NIGHT)
+    for read in (
+        lambda: read_manifest(settings, FIRST_NIGHT),
+        lambda: read_interactions(settings, FIRST_NIGHT, FIRST_NIGHT),
+        lambda: read_truth(settings, FIRST_NIGHT, window),
+    ):
+        with pytest.raises(MissingSnapshotError, match="recsys features --as-of 2024-02-05"):
+            read()
+
+
+def test_a_date_that_is_no_cutoff_of_the_night_is_refused(shop):
+    with pytest.raises(MissingSnapshotError, match=r"must hold items-2024-02-04.parquet"):
+        read_interactions(shop.settings, FIRST_NIGHT, date(2024, 2, 4))
+
+
+def test_manifest_is_the_one_that_was_written(shop):
+    assert read_manifest(shop.settings, FIRST_NIGHT)["as_of"] == "2024-02-05"
+
+
+def test_a_history_without_rows_still_knows_its_items(make_settings):
+    settings = write_snapshot(make_settings(), [], {"a", "b"})
+    history = read_interactions(settings, CUTOFF, CUTOFF)
+    assert history.shape == (0, 2) and history.event_types == ()
+
+
+# Sorts differently as UTF-16, as a locale would, and as bytes.
+IDS = st.sampled_from(["a", "B", "é", "z", "10", "9", "￼", "😀", "b b"])
+ROWS = st.lists(
+    st.tuples(IDS, IDS, st.sampled_from(["purchase", "view", "impression"]), st.integers(1, 9)),
+    min_size=1,
+    max_size=25,
+)
+
+
+@given(ROWS)
+@hypothesis_settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_reading_keeps_every_action_once_in_order(tmp_path_factory, make_settings, rows):
+    settings = make_settings(home=tmp_path_factory.mktemp("read"))
+    history = read_interactions(
+        write_snapshot(settings, rows, {row[1] for row in rows}), CUTOFF, CUTOFF
+    )
+    actions = [row for row in rows if row[2] != "impression"]
+    assert history.event_count.sum() == len(actions)
+    assert history.user_ids.tolist() == sorted({row[0] for row in actions})
+    keys = list(zip(history.user, history.item, history.event_type, -history.age_days, strict=True))
+    assert keys == sorted(set(keys))
+    expected = {
+        (user, item, kind, age, float(actions.count((user, item, kind, age))))
+        for user, item, kind, age in actions
+    }
+    assert set(rows_of(history)) == expected
+
+
+def test_codes_ignore_dictionary_values_that_no_row_has():
+    column = pa.chunked_array(
+        [
+            pa.DictionaryArray.from_arrays([1], ["gone", "b"]),
+            pa.DictionaryArray.from_arrays([0, 0], ["a"]),
+        ]
+    )
+    values, codes = _codes(column)
+    assert values.tolist() == ["a", "b"] and codes.tolist() == [1, 0, 0]

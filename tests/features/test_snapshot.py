@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+
+import pytest
+
+from pipelines.errors import MissingSnapshotError
+from pipelines.features.snapshot import snapshot_folder, take_snapshot
+from pipelines.warehouse import connect
+from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT, world_settings
+
+pytestmark = pytest.mark.xdist_group("features")
+
+
+def test_snapshot_holds_the_rows_and_the_three_cutoffs_of_its_night(shop):
+    assert sorted(shop.bytes[FIRST_NIGHT]) == [
+        "items-2024-01-22.parquet",
+        "items-2024-01-29.parquet",
+        "items-2024-02-05.parquet",
+        "manifest.json",
+        "user_item_days.parquet",
+        "users-2024-01-22.parquet",
+        "users-2024-01-29.parquet",
+        "users-2024-02-05.parquet",
+    ]
+
+
+def test_manifest_counts_and_hashes_every_file(shop):
+    files = dict(shop.bytes[SECOND_NIGHT])
+    manifest = json.loads(files.pop("manifest.json"))
+    assert {name: entry["sha256"] for name, entry in manifest["files"].items()} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items()
+    }
+    assert manifest["files"]["users-2024-02-12.parquet"]["rows"] == 3
+    assert manifest["cutoffs"] == ["2024-01-29", "2024-02-05", "2024-02-12"]
+
+
+def test_a_rerun_after_a_later_night_gives_the_same_bytes(shop, shop_backwards):
+    assert shop_backwards.bytes == shop.bytes
+
+
+def test_what_came_later_changes_no_byte_of_an_earlier_cutoff(shop, shop_with_a_future):
+    for name in ("users-2024-02-05.parquet", "items-2024-02-05.parquet"):
+        assert shop_with_a_future.bytes[SECOND_NIGHT][name] == shop.bytes[SECOND_NIGHT][name]
+        assert shop_with_a_future.bytes[SECOND_NIGHT][name] == shop.bytes[FIRST_NIGHT][name]
+
+
+def test_taking_it_again_keeps_equal_content_and_replaces_the_rest(shop):
+    folder = snapshot_folder(shop.settings, FIRST_NIGHT)
+    before = (folder / "user_item_days.parquet").stat().st_ino
+    take_snapshot(shop.settings, FIRST_NIGHT)
+    assert (folder / "user_item_days.parquet").stat().st_ino == before
+    (folder / "manifest.json").write_text("{}")
+    take_snapshot(shop.settings, FIRST_NIGHT)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == shop.bytes[FIRST_NIGHT]
+    assert [path.name for path in folder.parent.glob("snapshot*")] == ["snapshot"]
+
+
+def test_a_night_that_was_not_built_is_refused(shop):
+    with pytest.raises(MissingSnapshotError, match=r"must be built and tested.*recsys features"):
+        take_snapshot(shop.settings, date(2024, 2, 11))
+
+
+def test_a_night_whose_cutoffs_were_dropped_since_is_refused(tmp_path):
+    settings = world_settings(tmp_path, retention_days=7, stale_error_days=90)
+    with pytest.raises(MissingSnapshotError, match="must be built"):
+        take_snapshot_after_losing_cutoffs(settings, is_built=False)
+    with pytest.raises(MissingSnapshotError, match=r"Found none of 2024-01-22.*older than"):
+        take_snapshot_after_losing_cutoffs(settings, is_built=True)
+
+
+def take_snapshot_after_losing_cutoffs(settings, *, is_built):
+    with connect(settings) as warehouse:
+        for schema in ("intermediate", "features"):
+            warehouse.execute(f"create schema if not exists {schema}")
+        warehouse.execute(
+            "create or replace view intermediate.int_cutoffs as "
+            "select date '2024-05-01' as cutoff_date"
+        )
+        warehouse.execute(
+            "create or replace table features.feat_items as select date '2024-02-05' as cutoff_date"
+        )
+    folder = settings.run_folder(FIRST_NIGHT)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "build.json").write_text(json.dumps({"is_passed": is_built}))
+    take_snapshot(settings, FIRST_NIGHT)
