@@ -1,0 +1,181 @@
+"""The one interface of every recommender: `fit(history)` and `recommend(history, k, exclude=…)`.
+
+A recommender knows items; users are their histories. `recommend` scores the rows it is given, so
+fresh events, users it never saw in `fit`, and sessions come through the same door.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from pipelines.errors import InvalidHistoryError
+from pipelines.features.interactions import Interactions
+from pipelines.models.top_n import top_n_of_scores
+
+#: Bytes of dense scores held at once; blocks of users are cut to it.
+SCORE_BLOCK_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True)
+class TopN:
+    """Ranked lists, best first.
+
+    Parameters
+    ----------
+    user_ids : ndarray of str, shape (n_users,)
+    item_ids : ndarray of str, shape (n_items,)
+        Vocabulary that `items` points into.
+    items : ndarray of int32, shape (n_users, k)
+        Positions into `item_ids`; -1 where a list has no more items.
+    scores : ndarray of float32, shape (n_users, k)
+        Non-increasing along a row; NaN where there is no item.
+    """
+
+    user_ids: np.ndarray
+    item_ids: np.ndarray
+    items: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """What must not be recommended.
+
+    Parameters
+    ----------
+    pairs : csr_array of shape (n_users, n_items), bool, optional
+        Items kept from single users, in the rows and columns of the history it goes with.
+    items : ndarray of bool, shape (n_items,), optional
+        Items kept from everybody, such as those out of stock.
+    """
+
+    pairs: sparse.csr_array | None = None
+    items: np.ndarray | None = None
+
+    def select_users(self, positions: slice) -> Exclusion:
+        """The same rule for some of the users."""
+        return replace(self, pairs=None if self.pairs is None else self.pairs[positions])
+
+    def with_items(self, old: np.ndarray, new: np.ndarray) -> Exclusion:
+        """The same rule over another sorted vocabulary."""
+        if np.array_equal(old, new):
+            return self
+        if not len(old):
+            return Exclusion()
+        position = np.searchsorted(old, new).clip(0, len(old) - 1)
+        known = old[position] == new
+        items = None if self.items is None else np.where(known, self.items[position], False)
+        pairs = self.pairs
+        if pairs is not None:
+            columns = np.flatnonzero(known)
+            chosen = pairs.tocsc()[:, position[columns]].tocoo()
+            pairs = sparse.csr_array(
+                (chosen.data, (chosen.row, columns[chosen.col])), shape=(pairs.shape[0], len(new))
+            )
+        return Exclusion(pairs, items)
+
+
+class Recommender(BaseEstimator, ABC):
+    """Base of all recommenders; subclasses add `_fit` and `_score`.
+
+    scikit-learn conventions: `__init__` takes keywords and only stores them, `fit` validates and
+    returns `self`, what is learned ends in ``_``. Ties are broken by item_id, lowest first.
+
+    Attributes
+    ----------
+    item_ids_ : ndarray of str, shape (n_items,)
+        The vocabulary of `fit`.
+    """
+
+    #: Word that the served rows carry in `strategy`.
+    strategy: str = "recommender"
+    #: Sentence that the served rows carry in `reason`.
+    reason: str = ""
+
+    def fit(self, history: Interactions) -> Self:
+        """Learn from histories.
+
+        Parameters
+        ----------
+        history : Interactions
+            Everything known before a cutoff. Not changed, and no reference is kept.
+
+        Returns
+        -------
+        Self
+
+        Raises
+        ------
+        InvalidHistoryError
+            If the history has no items.
+        """
+        if history.n_items == 0:
+            raise InvalidHistoryError(
+                "A history must hold at least one item. Got an empty vocabulary. "
+                "Check that days before the cutoff were loaded."
+            )
+        self.item_ids_ = np.array(history.item_ids)
+        self._fit(history)
+        return self
+
+    def recommend(self, history: Interactions, k: int, *, exclude: Exclusion | None = None) -> TopN:
+        """Rank items for the users of a history.
+
+        Parameters
+        ----------
+        history : Interactions
+            Users to serve, seen in `fit` or not.
+        k : int
+            Longest list; at least 1.
+        exclude : Exclusion, optional
+            In the rows and columns of `history`.
+
+        Returns
+        -------
+        TopN
+            One row per user of `history`, in its order, over `item_ids_`. Shorter lists are
+            padded.
+
+        Raises
+        ------
+        InvalidHistoryError
+            If `k` < 1.
+        NotFittedError
+            If `fit` was not called.
+        """
+        check_is_fitted(self, "item_ids_")
+        if k < 1:
+            raise InvalidHistoryError(f"`k` must be at least 1. Got {k}. Ask for one item or more.")
+        rule = (exclude or Exclusion()).with_items(history.item_ids, self.item_ids_)
+        return self._rank(history.with_items(self.item_ids_), k, rule)
+
+    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
+        """Lists over `item_ids_`, block by block; overridden where scores factorise."""
+        block_users = max(1, SCORE_BLOCK_BYTES // (4 * len(self.item_ids_)))
+        items = np.full((history.n_users, k), -1, dtype=np.int32)
+        scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
+        for start in range(0, history.n_users, block_users):
+            block = slice(start, start + block_users)
+            items[block], scores[block] = top_n_of_scores(
+                self._score(history.select_users(block)),
+                k,
+                exclude_pairs=exclude.select_users(block).pairs,
+                exclude_items=exclude.items,
+                overwrite_scores=True,
+            )
+        return TopN(history.user_ids, self.item_ids_, items, scores)
+
+    @abstractmethod
+    def _fit(self, history: Interactions) -> None:
+        """Set the learned attributes."""
+
+    @abstractmethod
+    def _score(self, history: Interactions) -> np.ndarray:
+        """Fresh, writable C-contiguous float32 scores of shape (n_users, n_items); -inf = no."""

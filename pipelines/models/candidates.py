@@ -1,0 +1,163 @@
+"""The recommenders there are, and how a specification becomes a fitted one.
+
+A new recommender is one file and one line in `RECOMMENDERS`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.config import CandidateSettings, Settings, stable_hash
+from pipelines.errors import SettingsError, UnknownRecommenderError
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Recommender
+from pipelines.models.ease import Ease
+from pipelines.models.item_knn import ItemKNN
+from pipelines.models.personal_frequency import PersonalFrequency
+from pipelines.models.personal_recency import PersonalRecency
+from pipelines.models.popularity import Popularity
+from pipelines.models.pure_svd import PureSVD
+
+logger = logging.getLogger(__name__)
+
+RECOMMENDERS: dict[str, type[Recommender]] = {
+    "popularity": Popularity,
+    "personal_frequency": PersonalFrequency,
+    "personal_recency": PersonalRecency,
+    "item_knn": ItemKNN,
+    "ease": Ease,
+    "pure_svd": PureSVD,
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A specification: all that decides what a recommender learns from given rows.
+
+    Parameters
+    ----------
+    name : str
+        The candidate's name; not part of what is specified.
+    recommender : str
+        Key of `RECOMMENDERS`.
+    params : mapping of str to object
+        Hyperparameters that differ from the defaults.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+    """
+
+    name: str
+    recommender: str
+    params: Mapping[str, Any]
+    event_weights: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but the name, as plain JSON values."""
+        return {
+            "recommender": self.recommender,
+            "params": dict(self.params),
+            "event_weights": dict(self.event_weights),
+        }
+
+    @property
+    def spec_hash(self) -> str:
+        """Twelve hex digits, equal for equal specifications whatever their names."""
+        return stable_hash(self.as_dict())
+
+    @classmethod
+    def from_dict(cls, name: str, values: Mapping[str, Any]) -> Spec:
+        """Read back what `as_dict` wrote.
+
+        Raises
+        ------
+        SettingsError
+            If a part is missing or unknown.
+        """
+        parts = {"recommender", "params", "event_weights"}
+        if set(values) != parts:
+            raise SettingsError(
+                f"A specification must have exactly {sorted(parts)}. Got {sorted(values)}. "
+                "Write it with Spec.as_dict."
+            )
+        return cls(name, values["recommender"], values["params"], values["event_weights"])
+
+
+def candidate_spec(settings: Settings, candidate: CandidateSettings) -> Spec:
+    """Specification of a candidate, its event weights resolved.
+
+    Parameters
+    ----------
+    settings : Settings
+        `events.weights` hold where the candidate has none of its own.
+    candidate : CandidateSettings
+    """
+    own = candidate.event_weights
+    weights = settings.events.weights if own is None else own
+    return Spec(candidate.name, candidate.recommender, dict(candidate.params), dict(weights))
+
+
+def make_recommender(spec: Spec) -> Recommender:
+    """Build the recommender of a specification, not fitted.
+
+    Raises
+    ------
+    UnknownRecommenderError
+        If no recommender has this key.
+    SettingsError
+        If a parameter is not one of the recommender's.
+    """
+    if spec.recommender not in RECOMMENDERS:
+        raise UnknownRecommenderError(
+            f"The recommender of candidate {spec.name!r} must be one of "
+            f"{sorted(RECOMMENDERS)}. Got {spec.recommender!r}. Correct it in recsys.toml."
+        )
+    cls = RECOMMENDERS[spec.recommender]
+    known = set(cls().get_params()) - {"event_weights"}
+    if unknown := sorted(set(spec.params) - known):
+        raise SettingsError(
+            f"Parameters of candidate {spec.name!r} must be among {sorted(known)}. "
+            f"Got {unknown}. Correct its `params` in recsys.toml."
+        )
+    return cls(**spec.params, event_weights=dict(spec.event_weights))
+
+
+def fit_candidate(spec: Spec, history: Interactions) -> Recommender:
+    """Build the recommender of a specification and fit it.
+
+    Parameters
+    ----------
+    spec : Spec
+    history : Interactions
+        Everything known before a cutoff.
+
+    Returns
+    -------
+    Recommender
+        Fitted.
+
+    Raises
+    ------
+    UnknownRecommenderError, SettingsError
+        If the specification names an unknown recommender or parameter, or a value is out of
+        range.
+    InvalidHistoryError
+        If the history has no items.
+    """
+    recommender = make_recommender(spec)
+    started = time.monotonic()
+    recommender.fit(history)
+    logger.info(
+        "fitted %s (%s) on %d rows of %d users and %d items before %s in %.1f s",
+        spec.name,
+        spec.spec_hash,
+        len(history.user),
+        history.n_users,
+        history.n_items,
+        history.cutoff,
+        time.monotonic() - started,
+    )
+    return recommender

@@ -1,0 +1,177 @@
+"""EASE^R: a linear item-item autoencoder in closed form."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+from threadpoolctl import threadpool_limits
+
+from pipelines.errors import SettingsError
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Recommender
+from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.popularity import sum_popularity
+from pipelines.models.signals import gram_blocks, read_interest
+
+logger = logging.getLogger(__name__)
+
+#: Above this many items the factorization runs on one BLAS thread: OpenBLAS's `spotrf` with two
+#: threads has crashed near 30,000.
+PARALLEL_ITEMS_MAX = 16_000
+#: Rows mirrored at once when the inverse's other triangle is filled.
+MIRROR_ROWS = 1024
+
+
+class Ease(Recommender):
+    """Score items by a regression of every item on all others.
+
+    Parameters
+    ----------
+    regularization : float, default 200.0
+        λ, added to the diagonal of the Gram matrix. Histories that decay are smaller and want
+        less.
+    half_life_days : float, optional
+        An event this old counts half, in the Gram matrix and in the history that is scored;
+        without it, histories are binary.
+    clip : float or None, default 1.0
+        Upper bound of a decayed history value, min(value, clip).
+    max_items : int, default 20_000
+        The most popular items that are learned; memory grows with its square (4 bytes x
+        20,000² = 1.6 GB) and time with its cube. The rest is neither scored nor listed, and a
+        warning says so.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+
+    Attributes
+    ----------
+    item_ids_ : ndarray of str, shape (n_items,)
+        The items learned, at most `max_items`.
+    weights_ : ndarray of float32, shape (n_items, n_items)
+        B, with zero diagonal.
+
+    Notes
+    -----
+    B minimises ``|X - X B|² + λ |B|²`` with ``diag(B) = 0``. With ``P = (XᵀX + λI)⁻¹``:
+    ``B = I - P diag(1 / diag P)``, and the scores are ``X B``. A user with weighted events that
+    say something about other items has a finite score for all items; others get no list.
+
+    References
+    ----------
+    H. Steck (2019). Embarrassingly Shallow Autoencoders for Sparse Data. WWW.
+    """
+
+    strategy = "ease"
+    reason = "Goes with items you chose"
+
+    def __init__(
+        self,
+        *,
+        regularization: float = 200.0,
+        half_life_days: float | None = None,
+        clip: float | None = 1.0,
+        max_items: int = 20_000,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.regularization = regularization
+        self.half_life_days = half_life_days
+        self.clip = clip
+        self.max_items = max_items
+        self.event_weights = event_weights
+
+    def _fit(self, history: Interactions) -> None:
+        check_event_weights(self.event_weights)
+        check_number("regularization", self.regularization, above=0)
+        check_number("half_life_days", self.half_life_days, above=0, optional=True)
+        check_number("clip", self.clip, above=0, optional=True)
+        check_number("max_items", self.max_items, at_least=1, integer=True)
+        if history.n_items > self.max_items:
+            history = self._keep_popular(history)
+            self.item_ids_ = np.array(history.item_ids)
+        self.weights_ = solve_ease(self._interest(history), self.regularization)
+
+    def _keep_popular(self, history: Interactions) -> Interactions:
+        """The history over its `max_items` most popular items."""
+        popularity = sum_popularity(history, self.event_weights, self.half_life_days)
+        order = np.lexsort((np.arange(history.n_items), -popularity))
+        kept, dropped = np.sort(order[: self.max_items]), order[self.max_items :]
+        logger.warning(
+            "EASE learns the %d most popular of %d items (max_items); the others, with %.2f %% "
+            "of all event weight, are not in its lists",
+            self.max_items,
+            history.n_items,
+            100.0 * popularity[dropped].sum() / max(popularity.sum(), np.finfo(float).tiny),
+        )
+        return history.with_items(history.item_ids[kept])
+
+    def _interest(self, history: Interactions) -> sparse.csr_array:
+        return read_interest(
+            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
+        )
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        scores = np.ascontiguousarray(self._interest(history) @ self.weights_)
+        scores[~scores.any(axis=1)] = -np.inf
+        return scores
+
+
+def solve_ease(interest: sparse.csr_array, regularization: float) -> np.ndarray:
+    """Item-item weights of EASE^R.
+
+    Parameters
+    ----------
+    interest : csr_array of shape (n_users, n_items), float32
+        X.
+    regularization : float
+        λ.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_items, n_items)
+        B; the computation holds one such matrix and small blocks.
+
+    Raises
+    ------
+    SettingsError
+        If λ is too small for the Gram matrix to be positive definite in float32.
+    """
+    n_items = interest.shape[1]
+    gram = np.empty((n_items, n_items), dtype=np.float32)
+    for start, block in gram_blocks(interest):
+        gram[start : start + len(block)] = block
+    gram[np.diag_indices(n_items)] += np.float32(regularization)  # G = XᵀX + λI
+    inverse = _invert(gram, regularization)  # P = G⁻¹
+    diagonal = inverse.diagonal().copy()
+    inverse /= -diagonal  # B_ij = -P_ij / P_jj
+    np.fill_diagonal(inverse, 0.0)
+    return inverse
+
+
+def _invert(gram: np.ndarray, regularization: float) -> np.ndarray:
+    """Inverse of a symmetric positive definite matrix, in its own memory."""
+    threads = 1 if len(gram) > PARALLEL_ITEMS_MAX else None
+    with threadpool_limits(threads, user_api="blas"):
+        # LAPACK wants Fortran order; the transpose of a symmetric matrix is that without a copy.
+        factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
+        if not failed:
+            inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed:
+        raise SettingsError(
+            "`regularization` must make the Gram matrix positive definite in float32. Got "
+            f"{regularization!r}, too small at pivot {failed}. Raise it in the candidate's "
+            "`params` in recsys.toml."
+        )
+    return _mirror_upper(inverse.T)
+
+
+def _mirror_upper(matrix: np.ndarray) -> np.ndarray:
+    """Copy the upper triangle onto the lower one."""
+    for start in range(0, len(matrix), MIRROR_ROWS):
+        stop = start + MIRROR_ROWS
+        corner = np.triu(matrix[start:stop, start:stop])
+        matrix[start:stop, start:stop] = corner + np.triu(corner, 1).T
+        matrix[stop:, start:stop] = matrix[start:stop, stop:].T
+    return matrix

@@ -1,0 +1,66 @@
+"""What a history says: how much each user cares for each item, and how often items meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from scipy import sparse
+
+from pipelines.features.interactions import Interactions
+
+#: Bytes of one dense block of rows of a Gram matrix.
+GRAM_BLOCK_BYTES = 64 * 1024**2
+
+
+def read_interest(
+    history: Interactions,
+    event_weights: Mapping[str, float],
+    *,
+    half_life_days: float | None = None,
+    clip: float | None = 1.0,
+) -> sparse.csr_array:
+    """How much each user cares for each item.
+
+    Parameters
+    ----------
+    history : Interactions
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+    half_life_days : float, optional
+        An event this old counts half. Without it, interest is binary: 1 where the weights of a
+        user's events with an item sum to more than 0.
+    clip : float or None, default 1.0
+        Upper bound of a decayed value, min(value, clip): many events say little more than one.
+
+    Returns
+    -------
+    csr_array of shape (n_users, n_items), float32
+        Stored entries are positive.
+    """
+    interest = history.matrix(event_weights, half_life_days=half_life_days)
+    if half_life_days is None:
+        interest.data = np.ones_like(interest.data)
+    elif clip is not None:
+        interest.data = np.minimum(interest.data, np.float32(clip))
+    return interest
+
+
+def gram_blocks(interest: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of XᵀX, some at a time, so that the product is never held as a sparse matrix.
+
+    Parameters
+    ----------
+    interest : csr_array of shape (n_users, n_items), float32
+
+    Yields
+    ------
+    start : int
+        First row of the block.
+    block : ndarray of float32, shape (n_rows, n_items)
+    """
+    by_item = interest.T.tocsr()
+    n_items = by_item.shape[0]
+    step = max(1, GRAM_BLOCK_BYTES // (4 * n_items))
+    for start in range(0, n_items, step):
+        yield start, (by_item[start : start + step] @ interest).toarray()

@@ -1,0 +1,86 @@
+"""Histories for the recommenders: written row by row, or the checkerboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from pipelines.features.interactions import Interactions
+
+CUTOFF = date(2024, 3, 1)
+EVENT_TYPES = ("purchase", "return", "view")
+
+
+def history_of(
+    rows: Sequence[tuple],
+    *,
+    users: Sequence[str] | None = None,
+    items: Sequence[str] | None = None,
+) -> Interactions:
+    """Rows are (user, item[, event type[, age in days[, count]]]): one purchase yesterday."""
+    full = sorted((*row, *("purchase", 1, 1)[len(row) - 2 :]) for row in rows)
+    user_ids = np.array(sorted(users if users is not None else {row[0] for row in full}), str)
+    item_ids = np.array(sorted(items if items is not None else {row[1] for row in full}), str)
+    midnight = datetime(CUTOFF.year, CUTOFF.month, CUTOFF.day)
+    code = {kind: number for number, kind in enumerate(EVENT_TYPES)}
+    rows_in_order = sorted(full, key=lambda row: (row[0], row[1], code[row[2]], -row[3]))
+    column = [list(values) for values in zip(*rows_in_order, strict=True)] or [[]] * 5
+    return Interactions(
+        cutoff=CUTOFF,
+        user_ids=user_ids,
+        item_ids=item_ids,
+        event_types=EVENT_TYPES,
+        user=np.searchsorted(user_ids, np.array(column[0], str)).astype(np.int32),
+        item=np.searchsorted(item_ids, np.array(column[1], str)).astype(np.int32),
+        event_type=np.array([code[kind] for kind in column[2]], np.int8),
+        age_days=np.array(column[3], np.int32),
+        event_count=np.array(column[4], np.float32),
+        last_event_at=np.array(
+            [midnight - timedelta(days=age) for age in column[3]], "datetime64[us]"
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_history() -> Callable[..., Interactions]:
+    return history_of
+
+
+@dataclass(frozen=True)
+class Checkerboard:
+    """A history, and the one item (a position) each user takes next."""
+
+    history: Interactions
+    next_item: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def checkerboard() -> Checkerboard:
+    """User n took every item of its own parity but item n, which it takes next."""
+    size = 40
+    rows = [
+        (f"u{user:02}", f"i{item:02}", "purchase", 1 + (user * 7 + item * 3) % 30)
+        for user in range(size)
+        for item in range(user % 2, size, 2)
+        if item != user
+    ]
+    return Checkerboard(history_of(rows), np.arange(size))
+
+
+@pytest.fixture(scope="session")
+def random_history() -> Interactions:
+    """60 users with skewed tastes over 45 items, purchases, returns and views, some repeated."""
+    rng = np.random.default_rng(7)
+    rows = {}
+    for _ in range(900):
+        user, item = int(rng.integers(60)), int(min(rng.pareto(0.9) * 4, 44))
+        kind = EVENT_TYPES[int(rng.choice(3, p=[0.7, 0.1, 0.2]))]
+        age = int(rng.integers(1, 90))
+        rows[f"u{user:02}", f"i{item:02}", kind, age] = int(rng.integers(1, 4))
+    return history_of(
+        [(*key, count) for key, count in rows.items()], items=[f"i{n:02}" for n in range(45)]
+    )

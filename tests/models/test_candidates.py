@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import pipelines.models
+from pipelines.config import PROJECT_ROOT, CandidateSettings, load_settings
+from pipelines.errors import SettingsError, UnknownRecommenderError
+from pipelines.features.interactions import Interactions
+from pipelines.models.candidates import Spec, candidate_spec, fit_candidate, make_recommender
+from pipelines.models.ease import Ease
+
+WEIGHTS = {"purchase": 1.0}
+
+
+def test_candidate_takes_the_weights_of_the_settings_unless_it_has_its_own(
+    make_settings: Callable[..., Any],
+) -> None:
+    settings = make_settings(events={"weights": {"view": 2.0}})
+    plain = CandidateSettings(name="mine", recommender="ease", params={"regularization": 9.0})
+    own = plain.model_copy(update={"event_weights": {"purchase": 5.0}})
+
+    assert candidate_spec(settings, plain) == Spec(
+        "mine", "ease", {"regularization": 9.0}, {"view": 2.0}
+    )
+    assert candidate_spec(settings, own).event_weights == {"purchase": 5.0}
+
+
+def test_spec_round_trips_and_its_hash_leaves_out_the_name() -> None:
+    spec = Spec("mine", "ease", {"regularization": 9.0}, WEIGHTS)
+    assert Spec.from_dict("mine", spec.as_dict()) == spec
+    assert Spec.from_dict("yours", spec.as_dict()).spec_hash == spec.spec_hash
+    changed = Spec("mine", "ease", {"regularization": 8.0}, WEIGHTS)
+    assert changed.spec_hash != spec.spec_hash
+
+
+def test_spec_with_a_missing_part_is_refused() -> None:
+    with pytest.raises(SettingsError, match="must have exactly"):
+        Spec.from_dict("mine", {"recommender": "ease"})
+
+
+def test_recommender_gets_params_and_weights() -> None:
+    made = make_recommender(Spec("mine", "ease", {"regularization": 9.0}, WEIGHTS))
+    assert isinstance(made, Ease)
+    assert (made.regularization, made.event_weights) == (9.0, WEIGHTS)
+
+
+def test_unknown_recommender_is_refused_naming_the_known_ones() -> None:
+    with pytest.raises(UnknownRecommenderError, match=r"'ease', .*'pure_svd'\]. Got 'eese'"):
+        make_recommender(Spec("mine", "eese", {}, WEIGHTS))
+
+
+@pytest.mark.parametrize("name", ["lambda", "event_weights", "item_ids_"])
+def test_unknown_parameter_is_refused_naming_the_known_ones(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"'max_items', 'regularization'\]. Got \['{name}'\]"):
+        make_recommender(Spec("mine", "ease", {name: 1}, WEIGHTS))
+
+
+def test_fitting_a_candidate_says_what_was_fitted(
+    random_history: Interactions, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = Spec("mine", "ease", {"regularization": 9.0}, WEIGHTS)
+    with caplog.at_level("INFO"):
+        fitted = fit_candidate(spec, random_history)
+    assert fitted.weights_.shape == (45, 45)
+    assert f"fitted mine ({spec.spec_hash})" in caplog.text
+
+
+def test_every_candidate_of_the_settings_file_can_be_made() -> None:
+    settings = load_settings(PROJECT_ROOT / "recsys.toml")
+    for candidate in settings.candidates:
+        make_recommender(candidate_spec(settings, candidate))
+
+
+def test_package_exports_its_verbs_and_nothing_else() -> None:
+    for name in pipelines.models.__all__:
+        assert getattr(pipelines.models, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = pipelines.models.nothing
+
+
+def test_importing_the_package_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, pipelines.models; "
+        "print([m for m in ('sklearn', 'faiss', 'scipy', 'pandas', 'mlflow') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from pipelines.errors import SettingsError
+from pipelines.features.interactions import Interactions
+from pipelines.models import ease
+from pipelines.models.ease import Ease, solve_ease
+from pipelines.models.signals import read_interest
+
+
+def slow_ease(interest: np.ndarray, regularization: float) -> np.ndarray:
+    """B = I - P diag(1 / diag P) in float64."""
+    dense = interest.astype(np.float64)
+    inverse = np.linalg.inv(dense.T @ dense + regularization * np.eye(dense.shape[1]))
+    return np.eye(dense.shape[1]) - inverse @ np.diag(1 / np.diag(inverse))
+
+
+def test_two_items_by_hand() -> None:
+    # G = [[2, 1], [1, 1]], λ = 1: P = [[2, -1], [-1, 3]] / 5, so B_ab = -P_ab / P_bb = 1 / 3
+    weights = solve_ease(sparse.csr_array(np.array([[1, 1], [1, 0]], dtype=np.float32)), 1.0)
+    np.testing.assert_allclose(weights, [[0, 1 / 3], [1 / 2, 0]], rtol=1e-6)
+
+
+def test_weights_equal_the_float64_formula(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ease, "MIRROR_ROWS", 7)
+    fitted = Ease(regularization=3.0, half_life_days=30.0).fit(random_history)
+    interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=30.0)
+    expected = slow_ease(interest.toarray(), 3.0)
+    np.testing.assert_allclose(fitted.weights_, expected, rtol=1e-3, atol=1e-5)
+    assert (np.diag(fitted.weights_) == 0).all()
+
+
+def test_weights_are_the_least_squares_solution_of_every_item(
+    random_history: Interactions,
+) -> None:
+    dense = read_interest(random_history, {"purchase": 1.0}).toarray().astype(np.float64)
+    fitted = Ease(regularization=2.0).fit(random_history)
+    target, others = 4, np.arange(random_history.n_items) != 4
+    ridge = dense[:, others].T @ dense[:, others] + 2.0 * np.eye(others.sum())
+    solution = np.linalg.solve(ridge, dense[:, others].T @ dense[:, target])
+    np.testing.assert_allclose(fitted.weights_[others, target], solution, rtol=1e-3, atol=1e-5)
+
+
+def test_users_with_history_have_finite_scores(random_history: Interactions) -> None:
+    fitted = Ease(regularization=3.0).fit(random_history)
+    has_history = random_history.matrix({"purchase": 1.0}).sum(axis=1) > 0
+    finite = np.isfinite(fitted._score(random_history))
+    np.testing.assert_array_equal(finite.all(axis=1), has_history)
+    np.testing.assert_array_equal(finite.any(axis=1), has_history)
+
+
+def test_history_that_says_nothing_about_other_items_gets_no_list(
+    make_history: Callable[..., Interactions],
+) -> None:
+    history = make_history([("u", "a"), ("v", "b"), ("v", "c")])  # a was never bought with another
+    lists = Ease(regularization=1.0).fit(history).recommend(history, 3)
+    assert (lists.items >= 0).sum(axis=1).tolist() == [0, 3]
+
+
+def test_cap_keeps_the_most_popular_items_and_warns(
+    make_history: Callable[..., Interactions], caplog: pytest.LogCaptureFixture
+) -> None:
+    history = make_history(
+        [(user, item) for user in "uvw" for item in "bd"] + [("u", "a"), ("v", "c")]
+    )
+    with caplog.at_level(logging.WARNING):
+        fitted = Ease(regularization=1.0, max_items=3).fit(history)
+    assert fitted.item_ids_.tolist() == ["a", "b", "d"]  # a and c are equally popular
+    assert fitted.weights_.shape == (3, 3)
+    assert "EASE learns the 3 most popular of 4 items" in caplog.text
+    assert "12.50 %" in caplog.text  # one of eight purchases
+    assert fitted.recommend(history, 5).items.max() == 2
+
+
+def test_no_warning_below_the_cap(
+    random_history: Interactions, caplog: pytest.LogCaptureFixture
+) -> None:
+    Ease(max_items=random_history.n_items).fit(random_history)
+    assert not caplog.records
+
+
+def test_large_catalogues_are_factorized_on_one_thread(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Ease(regularization=3.0).fit(random_history).weights_
+    asked = []
+    limits = ease.threadpool_limits
+    monkeypatch.setattr(ease, "PARALLEL_ITEMS_MAX", random_history.n_items - 1)
+    monkeypatch.setattr(
+        ease, "threadpool_limits", lambda n, **kw: asked.append(n) or limits(n, **kw)
+    )
+    weights = Ease(regularization=3.0).fit(random_history).weights_
+    assert asked == [1]
+    np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_regularization_too_small_for_float32_is_refused() -> None:
+    twins = sparse.csr_array(np.ones((64, 2), dtype=np.float32))
+    with pytest.raises(SettingsError, match="`regularization` must make the Gram matrix positive"):
+        solve_ease(twins, 1e-12)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipelines.features.interactions import Interactions
+from pipelines.models import signals
+from pipelines.models.item_knn import ItemKNN
+from pipelines.models.signals import read_interest
+
+# a with b twice, a with c once
+ROWS = [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b"), ("w", "a"), ("w", "c")]
+
+
+def test_similarity_is_the_shrunk_cosine(make_history: Callable[..., Interactions]) -> None:
+    fitted = ItemKNN(shrinkage=2.0).fit(make_history(ROWS))
+    ab, ac = 2 / (np.sqrt(3 * 2) + 2), 1 / (np.sqrt(3 * 1) + 2)
+    expected = [[0, ab, ac], [ab, 0, 0], [ac, 0, 0]]
+    np.testing.assert_allclose(fitted.similarity_.toarray(), expected, rtol=1e-6)
+
+
+def test_only_items_with_a_positive_score_are_listed(
+    make_history: Callable[..., Interactions],
+) -> None:
+    fitted = ItemKNN(shrinkage=0.0).fit(make_history(ROWS))
+    lists = fitted.recommend(make_history([("x", "b")], items=["a", "b", "c"]), 3)
+    assert lists.items.tolist() == [[0, -1, -1]]
+    assert lists.scores[0, 0] == pytest.approx(2 / np.sqrt(3 * 2))
+
+
+def test_fewer_neighbors_keep_the_nearest_and_ties_the_lowest_item_id(
+    make_history: Callable[..., Interactions],
+) -> None:
+    rows = [("u", item) for item in "abcd"]
+    fitted = ItemKNN(n_neighbors=1, shrinkage=0.0).fit(make_history(rows))
+    expected = [[0, 1, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]
+    np.testing.assert_allclose(fitted.similarity_.toarray(), expected, rtol=1e-6)
+
+
+def test_blocks_of_the_gram_matrix_equal_the_dense_formula(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "GRAM_BLOCK_BYTES", 4 * random_history.n_items * 7)
+    fitted = ItemKNN(n_neighbors=45, shrinkage=3.0, half_life_days=30.0).fit(random_history)
+    interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=30.0)
+    dense = interest.toarray().astype(np.float64)
+    norm = np.sqrt((dense**2).sum(axis=0))
+    expected = dense.T @ dense / (np.outer(norm, norm) + 3.0)
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(fitted.similarity_.toarray(), expected, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipelines.features.interactions import Interactions
+from pipelines.models import signals
+from pipelines.models.signals import gram_blocks, read_interest
+
+WEIGHTS = {"purchase": 1.0, "return": -1.0}
+
+
+@pytest.fixture
+def history(make_history: Callable[..., Interactions]) -> Interactions:
+    return make_history(
+        [
+            ("u", "a", "purchase", 20, 3),  # three purchases, two half-lives old: 3 / 4
+            ("u", "b", "purchase", 10, 4),  # four purchases, one half-life old: 4 / 2
+            ("u", "c", "purchase", 5, 1),  # bought and returned
+            ("u", "c", "return", 5, 1),
+            ("v", "a", "view", 1, 1),  # views weigh nothing
+        ]
+    )
+
+
+def test_interest_is_binary_without_half_life(history: Interactions) -> None:
+    assert read_interest(history, WEIGHTS).toarray().tolist() == [[1, 1, 0], [0, 0, 0]]
+
+
+def test_interest_decays_and_is_clipped(history: Interactions) -> None:
+    clipped = read_interest(history, WEIGHTS, half_life_days=10.0)
+    assert clipped.toarray().tolist() == [[3 / 4, 1, 0], [0, 0, 0]]
+    free = read_interest(history, WEIGHTS, half_life_days=10.0, clip=None)
+    assert free.toarray().tolist() == [[3 / 4, 4 / 2, 0], [0, 0, 0]]
+
+
+def test_gram_blocks_make_up_the_gram_matrix(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interest = read_interest(random_history, WEIGHTS)
+    monkeypatch.setattr(signals, "GRAM_BLOCK_BYTES", 4 * random_history.n_items * 10)
+    starts, blocks = zip(*gram_blocks(interest), strict=True)
+    assert starts == (0, 10, 20, 30, 40)
+    dense = interest.toarray()
+    np.testing.assert_array_equal(np.concatenate(blocks), dense.T @ dense)
