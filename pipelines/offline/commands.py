@@ -1,0 +1,124 @@
+"""`recsys train` and `recsys evaluate`: compare candidates, and look at the comparison."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.cli import as_of_option, examples, json_option, settings_options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipelines.config import Settings
+
+
+@click.command(
+    "train",
+    epilog=examples(
+        "recsys train --as-of 2011-12-09",
+        "recsys train --as-of 2011-12-09 --candidate ease --candidate item_knn",
+    ),
+)
+@settings_options
+@as_of_option
+@click.option(
+    "--candidate", "names", multiple=True, help="Candidate to fit; repeatable [default: all]."
+)
+@json_option
+def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_json: bool) -> None:
+    """Fit candidates before both windows and score their lists on what happened.
+
+    The night's snapshot must be there (`recsys features`). What did not change since it was
+    evaluated is kept. Results go to <home>/runs/night-<as_of>/candidates/ and to MLflow.
+    """
+    import json
+
+    from pipelines.offline.evaluate import evaluate_candidate
+    from pipelines.offline.inputs import planned_candidates
+
+    planned = [entry["name"] for entry in planned_candidates(settings, as_of)]
+    chosen = names or planned or [candidate.name for candidate in settings.candidates]
+    found = {}
+    for number, name in enumerate(chosen, start=1):
+        click.echo(f"[{number}/{len(chosen)}] {name}", err=True)
+        found[name] = evaluate_candidate(settings, as_of, name)
+        if not as_json:
+            click.echo(_summary(name, found[name], settings.evaluation.k))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+
+
+@click.command(
+    "evaluate",
+    epilog=examples(
+        "recsys evaluate --as-of 2011-12-09",
+        "recsys evaluate --as-of 2011-12-09 --placement for_you --window selection --json",
+    ),
+)
+@settings_options
+@as_of_option
+@click.option("--placement", help="Only this placement [default: all].")
+@click.option(
+    "--window",
+    type=click.Choice(["selection", "gate"]),
+    default="gate",
+    show_default=True,
+    help="Where challengers are chosen, or where they meet the champion.",
+)
+@json_option
+def evaluate_command(
+    settings: Settings, as_of: date, placement: str | None, window: str, as_json: bool
+) -> None:
+    """Print the leaderboard of a night's candidates, with intervals."""
+    import json
+
+    from pipelines.offline.leaderboard import leaderboard
+
+    asked = [placement] if placement else list(settings.placements)
+    boards = {name: leaderboard(settings, as_of, name, window) for name in asked}
+    if as_json:
+        rows = {name: json.loads(board.to_json(orient="records")) for name, board in boards.items()}
+        click.echo(json.dumps({"as_of": as_of.isoformat(), "window": window, "placements": rows}))
+        return
+    for name, board in boards.items():
+        click.echo(f"{name}, {window} window, {board['user_count'].max():,} users")
+        click.echo(format_board(board))
+
+
+def format_board(board: pd.DataFrame) -> str:
+    """A leaderboard as aligned text, one line per candidate, best first; `*` marks baselines."""
+    ndcg, recall, coverage = (
+        next(column for column in map(str, board.columns) if column.startswith(prefix))
+        for prefix in ("ndcg_at_", "recall_at_", "coverage_at_")
+    )
+    rows: list[dict[str, Any]] = board.to_dict("records")  # type: ignore[assignment]  # columns are str
+    names = [str(row["candidate"]) + (" *" if row["is_baseline"] else "") for row in rows]
+    width = max(len("candidate"), *map(len, names))
+    lines = [
+        f"  {'candidate':<{width}}  {ndcg:>10}  {'interval':<16}  {recall:>12}  {coverage:>14}"
+    ]
+    for name, row in zip(names, rows, strict=True):
+        interval = f"{_number(row['low'])} to {_number(row['high'])}"
+        lines.append(
+            f"  {name:<{width}}  {_number(row[ndcg]):>10}  {interval:<16}  "
+            f"{_number(row[recall]):>12}  {_number(row[coverage]):>14}"
+        )
+    return "\n".join([*lines, "  * baseline", ""])
+
+
+def _number(value: float | None) -> str:
+    is_there = value is not None and value == value  # noqa: PLR0124 - NaN is not equal to itself
+    return f"{value:.4f}" if is_there else "-"
+
+
+def _summary(name: str, windows: dict[str, dict[str, float | None]], k: int) -> str:
+    """One line for a candidate: its NDCG on each window and placement."""
+    parts = [
+        f"{placement} {_number(value)} ({window})"
+        for window, placements in windows.items()
+        for placement, value in placements.items()
+    ]
+    return f"  {name}: NDCG@{k} " + ", ".join(parts) if parts else f"  {name}: no placement"

@@ -1,0 +1,233 @@
+"""Fit a candidate before each window and score its lists on what happened in it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from pipelines.config import Settings
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.offline.child_runs import log_evaluation
+from pipelines.offline.inputs import input_hash, placements_of, planned_spec
+from pipelines.offline.results import (
+    METRICS_FILE,
+    evaluation_folder,
+    read_evaluation,
+    read_metrics,
+    write_evaluation,
+    write_json,
+)
+from pipelines.offline.score import list_means, means_by_segment, per_user_table, reported_cuts
+from pipelines.offline.truth import Truth, align_truth, without_excluded
+from pipelines.windows import Window
+
+if TYPE_CHECKING:
+    from pipelines.models.candidates import Spec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _WindowInputs:
+    """What all placements of a window share."""
+
+    history: Interactions
+    catalogue: pd.DataFrame
+    segments: pd.Series
+    truth: Truth
+    met: sparse.csr_array
+
+
+def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, Any]:
+    """Evaluate one candidate on both windows of a night, for each placement it competes in.
+
+    It is fitted once a window, on everything before it, and the fit serves all placements. What
+    is already there for the same inputs is kept. Results go to the run folder and to MLflow.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        The night; its snapshot must be there.
+    name : str
+        A candidate of the night's plan or of the settings.
+
+    Returns
+    -------
+    dict
+        ``{window: {placement: NDCG at the gate's cut}}``; None without any user to score.
+
+    Raises
+    ------
+    SettingsError
+        If the candidate is unknown.
+    MissingSnapshotError
+        If the night's snapshot is not there.
+    """
+    spec = planned_spec(settings, as_of, name)
+    placements = placements_of(settings, name)
+    if not placements:
+        logger.info("%s: competes in no placement", name)
+    return {
+        window.name: _evaluate_window(settings, as_of, spec, window, placements)
+        for window in settings.night(as_of).windows
+        if placements
+    }
+
+
+def _evaluate_window(
+    settings: Settings, as_of: date, spec: Spec, window: Window, placements: tuple[str, ...]
+) -> dict[str, float | None]:
+    hashes = {name: input_hash(settings, as_of, spec, window, name) for name in placements}
+    missing = [
+        name
+        for name, wanted in hashes.items()
+        if (_stored_hash(settings, as_of, spec, window, name) != wanted)
+    ]
+    for name in missing:  # whatever fails from here on, the old result must not be taken for new
+        folder = evaluation_folder(settings, as_of, spec.name, window.name, name)
+        (folder / METRICS_FILE).unlink(missing_ok=True)
+    if missing:
+        _evaluate_placements(
+            settings, as_of, spec, window, {name: hashes[name] for name in missing}
+        )
+    else:
+        logger.info("%s: kept, nothing changed (%s)", spec.name, window.name)
+    return _log_window(settings, as_of, spec, window, placements)
+
+
+def _stored_hash(
+    settings: Settings, as_of: date, spec: Spec, window: Window, placement: str
+) -> str | None:
+    stored = read_metrics(evaluation_folder(settings, as_of, spec.name, window.name, placement))
+    return None if stored is None else stored["input_hash"]
+
+
+def _evaluate_placements(
+    settings: Settings, as_of: date, spec: Spec, window: Window, hashes: dict[str, str]
+) -> None:
+    from pipelines.models import fit_candidate
+
+    inputs = _read_inputs(settings, as_of, window)
+    started = time.monotonic()
+    recommender = fit_candidate(spec, inputs.history)
+    fit_seconds = time.monotonic() - started
+    shared = {
+        "name": spec.name,
+        "spec": spec.as_dict(),
+        "spec_hash": spec.spec_hash,
+        "window": window.name,
+        "cutoff": window.cutoff.isoformat(),
+        "history": _describe(inputs.history),
+        "fit_seconds": round(fit_seconds, 3),
+    }
+    for placement, wanted in hashes.items():
+        per_user, found = _score_placement(settings, placement, recommender, inputs)
+        metrics = {**shared, "placement": placement, **found, "input_hash": wanted, "run_id": None}
+        folder = evaluation_folder(settings, as_of, spec.name, window.name, placement)
+        write_evaluation(folder, per_user, metrics)
+        ndcg = found["metrics"][f"ndcg_at_{settings.evaluation.k}"]["all"]["value"]
+        logger.info(
+            "%s: NDCG@%d %s on %s users (%s, %s), lists in %.1f s",
+            spec.name,
+            settings.evaluation.k,
+            "none" if ndcg is None else f"{ndcg:.4f}",
+            f"{found['user_count']:,}",
+            placement,
+            window.name,
+            found["recommend_seconds"],
+        )
+
+
+def _read_inputs(settings: Settings, as_of: date, window: Window) -> _WindowInputs:
+    from pipelines.features import read_catalogue, read_interactions, read_truth, read_users
+
+    history = read_interactions(settings, as_of, window.cutoff)
+    users = read_users(settings, as_of, window.cutoff)
+    return _WindowInputs(
+        history=history,
+        catalogue=read_catalogue(settings, as_of, window.cutoff),
+        segments=users.set_index("user_id")["segment"],
+        truth=align_truth(read_truth(settings, as_of, window), history),
+        met=history.pairs(),
+    )
+
+
+def _score_placement(
+    settings: Settings, placement: str, recommender: Recommender, inputs: _WindowInputs
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Per-user table, and the placement's own part of `metrics.json`."""
+    from pipelines.models.exclusion import placement_exclusion
+
+    history, evaluation = inputs.history, settings.evaluation
+    users = history.select_users(inputs.truth.positions)
+    rule = placement_exclusion(settings.placements[placement], users, inputs.catalogue)
+    truth, rows = without_excluded(inputs.truth, rule, history.n_items)
+    pairs = None if rule.pairs is None else rule.pairs[rows]
+    started = time.monotonic()
+    lists = recommender.recommend(
+        users.select_users(rows),
+        max(reported_cuts(evaluation)),
+        exclude=Exclusion(pairs, rule.items),
+    )
+    seconds = time.monotonic() - started
+    lists = _over_items_of(lists, history)
+    per_user = per_user_table(lists, truth, inputs.segments, evaluation)
+    return per_user, {
+        "user_count": len(per_user),
+        "left_out": truth.left_out,
+        "metrics": {
+            **means_by_segment(per_user, evaluation),
+            **list_means(lists, inputs.met, evaluation),
+        },
+        "recommend_seconds": round(seconds, 3),
+    }
+
+
+def _over_items_of(lists: TopN, history: Interactions) -> TopN:
+    """The same lists, pointing into the history's vocabulary."""
+    if np.array_equal(lists.item_ids, history.item_ids):
+        return lists
+    position = pd.Index(history.item_ids).get_indexer(pd.Index(lists.item_ids))
+    items = np.where(lists.items < 0, -1, position[lists.items]).astype(np.int32)
+    return TopN(lists.user_ids, history.item_ids, items, lists.scores)
+
+
+def _describe(history: Interactions) -> dict[str, Any]:
+    """Size and hash of the rows a candidate was fitted on."""
+    return {
+        "user_count": history.n_users,
+        "item_count": history.n_items,
+        "row_count": len(history.user),
+        "content_hash": history.content_hash(),
+    }
+
+
+def _log_window(
+    settings: Settings, as_of: date, spec: Spec, window: Window, placements: tuple[str, ...]
+) -> dict[str, float | None]:
+    """Log what is stored to MLflow unless it is there, and sum it up."""
+    evaluations = [
+        read_evaluation(settings, as_of, spec.name, window.name, placement)
+        for placement in placements
+    ]
+    if any(evaluation.run_id is None for evaluation in evaluations):
+        run_id = log_evaluation(settings, as_of, evaluations)
+        for evaluation in evaluations:
+            folder = evaluation_folder(
+                settings, as_of, spec.name, window.name, evaluation.placement
+            )
+            write_json(folder / METRICS_FILE, {**evaluation.metrics, "run_id": run_id})
+    column = f"ndcg_at_{settings.evaluation.k}"
+    return {
+        evaluation.placement: evaluation.metrics["metrics"][column]["all"]["value"]
+        for evaluation in evaluations
+    }

@@ -1,0 +1,123 @@
+"""What an evaluation depends on: specification, placements, data and code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.config import PROJECT_ROOT, Settings, stable_hash
+from pipelines.errors import MissingSnapshotError
+from pipelines.windows import Window
+
+if TYPE_CHECKING:
+    from pipelines.models.candidates import Spec
+
+#: Code whose change makes an evaluation out of date, relative to the package.
+CODE = (
+    "models/*.py",
+    "features/interactions.py",
+    "features/read.py",
+    "offline/evaluate.py",
+    "offline/intervals.py",
+    "offline/list_metrics.py",
+    "offline/metrics.py",
+    "offline/score.py",
+    "offline/truth.py",
+)
+#: Libraries whose arithmetic is in the lists.
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
+
+
+def planned_spec(settings: Settings, as_of: date, name: str) -> Spec:
+    """Specification of a candidate: from the night's `plan.json`, else from the settings.
+
+    Raises
+    ------
+    SettingsError
+        If neither knows the name.
+    """
+    from pipelines.models.candidates import Spec, candidate_spec
+
+    for planned in planned_candidates(settings, as_of):
+        if planned["name"] == name:
+            keys = ("recommender", "params", "event_weights")
+            return Spec.from_dict(name, {key: planned[key] for key in keys})
+    return candidate_spec(settings, settings.candidate(name))
+
+
+def planned_candidates(settings: Settings, as_of: date) -> list[dict[str, Any]]:
+    """Entries of the night's `plan.json`; empty if the night has no plan yet."""
+    path = settings.run_folder(as_of) / "plan.json"
+    if not path.exists():
+        return []
+    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["candidates"]
+    return entries
+
+
+def placements_of(settings: Settings, name: str) -> tuple[str, ...]:
+    """Placements a candidate is evaluated for, in the order of the settings.
+
+    Baselines and fallback of a placement are evaluated for it even if its `candidates` leave
+    them out. A champion whose name is no longer in the settings is evaluated for all.
+    """
+    if name not in {candidate.name for candidate in settings.candidates}:
+        return tuple(settings.placements)
+    return tuple(
+        placement
+        for placement, rules in settings.placements.items()
+        if name in {*settings.placement_candidates(placement), *rules.baselines, rules.fallback}
+    )
+
+
+def input_hash(settings: Settings, as_of: date, spec: Spec, window: Window, placement: str) -> str:
+    """Hash of everything that could change an evaluation; equal means it need not be repeated.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the night's snapshot is not there.
+    """
+    rules = settings.placements[placement]
+    return stable_hash(
+        {
+            "spec": spec.as_dict(),
+            "window": [window.name, window.start, window.end],
+            "placement": [rules.exclude, rules.exclude_within_days],
+            "evaluation": settings.evaluation.model_dump(mode="json"),
+            "exposures": settings.events.exposures,
+            "snapshot": snapshot_hash(settings, as_of),
+            "code": code_hash(),
+        }
+    )
+
+
+def snapshot_hash(settings: Settings, as_of: date) -> str:
+    """Content hash of the night's snapshot.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If there is none yet.
+    """
+    path = settings.run_folder(as_of) / "snapshot" / "manifest.json"
+    if not path.exists():
+        raise MissingSnapshotError(
+            f"The night of {as_of} must have a snapshot before candidates are evaluated. "
+            f"Found no {path}. Run `recsys features --as-of {as_of}`."
+        )
+    return str(json.loads(path.read_text(encoding="utf-8"))["content_hash"])
+
+
+def code_hash() -> str:
+    """Hash of the code and libraries that lists and metrics come from."""
+    package = PROJECT_ROOT / "pipelines"
+    digest = hashlib.sha256(repr([(name, version(name)) for name in LIBRARIES]).encode())
+    files: list[Path] = [path for pattern in CODE for path in sorted(package.glob(pattern))]
+    for path in files:
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

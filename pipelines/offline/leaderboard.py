@@ -1,0 +1,103 @@
+"""Candidates of a night side by side, from what their evaluations left on disk."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from pipelines.config import Settings
+from pipelines.errors import MissingEvaluationError, SettingsError
+from pipelines.offline.inputs import planned_candidates
+from pipelines.offline.results import (
+    Evaluation,
+    evaluated_candidates,
+    evaluation_folder,
+    read_evaluation,
+    read_metrics,
+)
+
+WINDOWS = ("selection", "gate")
+
+
+def leaderboard(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
+    """Candidates of one placement and window, best first.
+
+    With a plan, only its candidates count: what an earlier plan of the night left is passed over.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    placement : str
+    window : {"selection", "gate"}
+
+    Returns
+    -------
+    DataFrame
+        One row per candidate, by falling NDCG and then name, so the order never depends on the
+        file system: candidate, ndcg_at_<k>, low, high, recall_at_<k>, coverage_at_<k>,
+        user_count, is_baseline.
+
+    Raises
+    ------
+    SettingsError
+        If the placement or the window is unknown.
+    MissingEvaluationError
+        If no candidate was evaluated there.
+    """
+    names = _candidates(settings, as_of, placement, window)
+    baselines = settings.placements[placement].baselines
+    k = settings.evaluation.k
+    rows = []
+    for name in names:
+        stored = read_metrics(evaluation_folder(settings, as_of, name, window, placement))
+        metrics: dict[str, Any] = {} if stored is None else stored["metrics"]
+        ndcg = metrics[f"ndcg_at_{k}"]["all"]
+        rows.append(
+            {
+                "candidate": name,
+                f"ndcg_at_{k}": ndcg["value"],
+                "low": ndcg["low"],
+                "high": ndcg["high"],
+                f"recall_at_{k}": metrics[f"recall_at_{k}"]["all"]["value"],
+                f"coverage_at_{k}": metrics[f"coverage_at_{k}"]["all"]["value"],
+                "user_count": ndcg["user_count"],
+                "is_baseline": name in baselines,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    order = [f"ndcg_at_{k}", "candidate"]
+    return frame.sort_values(order, ascending=[False, True]).reset_index(drop=True)
+
+
+def read_evaluations(
+    settings: Settings, as_of: date, placement: str, window: str
+) -> list[Evaluation]:
+    """Evaluations behind `leaderboard`, in its order; raises as it does."""
+    board = leaderboard(settings, as_of, placement, window)
+    return [
+        read_evaluation(settings, as_of, name, window, placement) for name in board["candidate"]
+    ]
+
+
+def _candidates(settings: Settings, as_of: date, placement: str, window: str) -> tuple[str, ...]:
+    if placement not in settings.placements:
+        raise SettingsError(
+            f"A placement must be listed in recsys.toml. Got {placement!r}. "
+            f"Known: {', '.join(settings.placements)}."
+        )
+    if window not in WINDOWS:
+        raise SettingsError(
+            f"A window must be one of {', '.join(WINDOWS)}. Got {window!r}. Use --window gate."
+        )
+    names = evaluated_candidates(settings, as_of, window, placement)
+    if planned := {entry["name"] for entry in planned_candidates(settings, as_of)}:
+        names = tuple(name for name in names if name in planned)
+    if not names:
+        raise MissingEvaluationError(
+            f"At least one candidate must be evaluated on the {window} window of {placement!r}. "
+            f"Found none for the night of {as_of}. Run `recsys train --as-of {as_of}`."
+        )
+    return names

@@ -1,0 +1,167 @@
+"""Metrics of lists as such, without looking at what users did afterwards.
+
+`items` is always an ndarray of int32, shape (n_users, k): positions into the vocabulary of the
+histories, -1 where a list has no more items. Users without a list have no part in these metrics.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+#: Lists whose diversity is computed; more are represented by this many, evenly spaced.
+MAX_DIVERSITY_LISTS = 2000
+#: Fewest items or lists that make a pair.
+PAIR = 2
+
+
+def exposure_counts(items: np.ndarray, n_items: int) -> np.ndarray:
+    """How many lists each item is in; ndarray of int64, shape (n_items,)."""
+    return np.bincount(items[items >= 0], minlength=n_items)
+
+
+def coverage(items: np.ndarray, n_items: int) -> float:
+    """Share of the items known before the cutoff that are in at least one list.
+
+    Parameters
+    ----------
+    items : ndarray of int32, shape (n_users, k)
+    n_items : int
+        Size of the vocabulary at the cutoff, items without events included.
+
+    Examples
+    --------
+    >>> coverage(np.array([[0, 1], [0, -1]], dtype=np.int32), n_items=4)
+    0.5
+    """
+    return float((exposure_counts(items, n_items) > 0).mean())
+
+
+def gini(items: np.ndarray, n_items: int) -> float:
+    """Gini coefficient of exposure over all items: 0 is equal, near 1 is a few items everywhere.
+
+    Items that are never shown count with 0. Without any list the value is 0.
+
+    Notes
+    -----
+    G = Σ (2i - n - 1) c_i / (n Σ c_i) over i = 1 … n, with the counts c sorted upwards.
+    """
+    counts = np.sort(exposure_counts(items, n_items))
+    total = counts.sum()
+    if total == 0:
+        return 0.0
+    weights = 2 * np.arange(1, n_items + 1) - n_items - 1
+    return float((weights * counts).sum() / (n_items * total))
+
+
+def personalisation(items: np.ndarray) -> float | None:
+    """One minus the mean overlap of two users' lists; 0 if all are alike, 1 if none share.
+
+    Parameters
+    ----------
+    items : ndarray of int32, shape (n_users, k)
+
+    Returns
+    -------
+    float or None
+        None with fewer than two lists: there is no pair to compare.
+
+    Notes
+    -----
+    The overlap of two lists is shared items / k. An item in c lists is shared by c(c-1)/2 pairs,
+    so the sum over all pairs of users needs the counts only.
+
+    Examples
+    --------
+    >>> personalisation(np.array([[0, 1], [0, 2]], dtype=np.int32))
+    0.5
+    """
+    lists = items[(items >= 0).any(axis=1)]
+    if len(lists) < PAIR:
+        return None
+    counts = np.unique(lists[lists >= 0], return_counts=True)[1].astype(np.float64)
+    pairs = len(lists) * (len(lists) - 1) / 2
+    shared = (counts * (counts - 1) / 2).sum()
+    return float(1 - shared / (pairs * items.shape[1]))
+
+
+def mean_popularity(items: np.ndarray, user_counts: np.ndarray, n_users: int) -> np.ndarray:
+    """Per list: mean share of all users who met its items before the cutoff.
+
+    Parameters
+    ----------
+    items : ndarray of int32, shape (n_lists, k)
+    user_counts : ndarray of int, shape (n_items,)
+        Users with the item in their history.
+    n_users : int
+        Users with a history.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_lists_with_items,)
+    """
+    return _mean_of_items(items, user_counts / n_users)
+
+
+def novelty(items: np.ndarray, user_counts: np.ndarray) -> np.ndarray:
+    """Per list: mean self-information of its items, in bits.
+
+    Notes
+    -----
+    -log2 p, with p the item's share of all user-item pairs of the histories. An item
+    nobody met counts as if one user had: its information is finite and the largest.
+
+    References
+    ----------
+    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems" (2010).
+    """
+    share = np.maximum(user_counts, 1) / max(user_counts.sum(), 1)
+    return _mean_of_items(items, -np.log2(share))
+
+
+def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.ndarray:
+    """Per list: one minus the mean cosine of its pairs of items.
+
+    Parameters
+    ----------
+    items : ndarray of int32, shape (n_lists, k)
+        Lists with fewer than two items have no pair and are left out; of more than
+        `MAX_DIVERSITY_LISTS`, that many, evenly spaced, are measured.
+    history : csr_array of shape (n_users, n_items), bool
+        Who met what. The vector of an item is its column: two items are alike when the same
+        users met them. An item that nobody met is unlike every other.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_measured,)
+
+    Notes
+    -----
+    With columns x scaled to length 1, the squared length of the sum of a list's columns is the sum
+    of all its cosines, each pair twice and each item with itself once; no pair is visited.
+    """
+    lists = items[(items >= 0).sum(axis=1) >= PAIR]
+    if len(lists) > MAX_DIVERSITY_LISTS:
+        lists = lists[np.linspace(0, len(lists) - 1, MAX_DIVERSITY_LISTS).astype(np.int64)]
+    columns = history.astype(np.float64).tocsc()
+    user_counts = np.diff(columns.indptr)
+    columns.data = 1 / np.sqrt(np.repeat(user_counts, user_counts))
+    is_item = lists >= 0
+    row, rank = np.nonzero(is_item)
+    member = sparse.csr_array(
+        (np.ones(len(row)), (row, lists[row, rank])), shape=(len(lists), history.shape[1])
+    )
+    sums = member @ columns.T.tocsr()
+    all_cosines = np.asarray(sums.multiply(sums).sum(axis=1)).ravel()
+    known = np.where(is_item, user_counts[lists] > 0, False).sum(axis=1)
+    length = is_item.sum(axis=1)
+    result: np.ndarray = 1 - (all_cosines - known) / (length * (length - 1))
+    return result
+
+
+def _mean_of_items(items: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Mean value of each list that has items."""
+    lists = items[(items >= 0).any(axis=1)]
+    is_item = lists >= 0
+    result: np.ndarray = np.where(is_item, value[lists], 0.0).sum(axis=1) / is_item.sum(axis=1)
+    return result

@@ -1,0 +1,188 @@
+"""The night's run in MLflow, and the one way anything reaches MLflow.
+
+Everything goes through `attempt`: a tracking server that is down, slow or broken costs a bounded
+time and a warning, never the night's lists.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pipelines.config import PROJECT_ROOT, Settings, bound_tracking_calls
+from pipelines.offline.results import write_json
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Servers that failed in this process; they are not asked again until the next night starts.
+_failed_servers: set[str] = set()
+SERVER_ERROR = 500
+
+
+def attempt(settings: Settings, action: Callable[[MlflowClient], T], what: str) -> T | None:
+    """Do something with MLflow, or log a warning and go on without it.
+
+    A call to a server may hang for `mlflow.timeout_seconds` and is not repeated. After a server
+    failed (no connection, no answer in time, or an answer of 500 and above), further attempts of
+    this process return at once, until `start_night` asks it again.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where to log, and for how long to wait.
+    action : callable of one MlflowClient
+        What to do. The fluent API (``mlflow.…``) is set to the same store and experiment.
+    what : str
+        What is done, for the warning: "logging the plots".
+
+    Returns
+    -------
+    object or None
+        What `action` returned; None if it failed or was not tried.
+    """
+    server = settings.tracking_uri
+    if server in _failed_servers:
+        logger.info("MLflow: skipped %s: %s failed earlier in this process", what, server)
+        return None
+    try:
+        return action(tracking_client(settings))
+    except Exception as error:  # noqa: BLE001 - whatever tracking raises, the lists come first
+        if server.startswith("http") and _is_server_failure(error):
+            _failed_servers.add(server)
+        logger.warning("MLflow: %s failed at %s: %s", what, server, str(error)[:300])
+        return None
+
+
+def tracking_client(settings: Settings) -> MlflowClient:
+    """Client of the settings' store, which the fluent API then uses too; quiet and bounded."""
+    bound_tracking_calls(settings)
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(settings.tracking_uri)
+    return MlflowClient(tracking_uri=settings.tracking_uri)
+
+
+def experiment_id(client: MlflowClient, settings: Settings) -> str:
+    """Id of the settings' experiment, made if it is not there; artefacts lie under the home."""
+    found = client.get_experiment_by_name(settings.mlflow.experiment)
+    if found is not None:
+        return str(found.experiment_id)
+    is_server = settings.tracking_uri.startswith("http")
+    location = None if is_server else (settings.home / "mlartifacts").resolve().as_uri()
+    return str(client.create_experiment(settings.mlflow.experiment, artifact_location=location))
+
+
+def start_night(
+    settings: Settings, as_of: date, tags: Mapping[str, str] | None = None
+) -> str | None:
+    """Open the night's parent run and remember it in `tracking.json`.
+
+    The run of an earlier attempt at the same `as_of` is opened again (tag ``night``). A server
+    that failed before gets its next chance here.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    tags : mapping of str to str, optional
+        Further tags of the run.
+
+    Returns
+    -------
+    str or None
+        Id of the run; None if MLflow could not be reached.
+    """
+    _failed_servers.discard(settings.tracking_uri)
+    wanted = {"night": as_of.isoformat(), **provenance(settings, as_of), **(tags or {})}
+
+    def open_run(client: MlflowClient) -> str:
+        experiment = experiment_id(client, settings)
+        query = f"tags.night = '{as_of.isoformat()}'"
+        for run in client.search_runs([experiment], query, order_by=["attributes.start_time ASC"]):
+            _set_tags(client, run.info.run_id, wanted)
+            client.update_run(run.info.run_id, status="RUNNING")
+            return str(run.info.run_id)
+        run = client.create_run(experiment, tags=wanted, run_name=f"night {as_of.isoformat()}")
+        return str(run.info.run_id)
+
+    run_id = attempt(settings, open_run, f"opening the run of night {as_of}")
+    write_json(settings.run_folder(as_of) / "tracking.json", {"parent_run_id": run_id})
+    return run_id
+
+
+def end_night(settings: Settings, as_of: date, tags: Mapping[str, str] | None = None) -> None:
+    """Close the night's parent run, with last tags such as the verdict."""
+    run_id = parent_run_id(settings, as_of)
+    if run_id is None:
+        return
+
+    def close_run(client: MlflowClient) -> None:
+        _set_tags(client, run_id, tags or {})
+        client.set_terminated(run_id)
+
+    attempt(settings, close_run, f"closing the run of night {as_of}")
+
+
+def parent_run_id(settings: Settings, as_of: date) -> str | None:
+    """Id of the night's parent run; None if MLflow was not reached when the night started."""
+    path = settings.run_folder(as_of) / "tracking.json"
+    if not path.exists():
+        return None
+    run_id: str | None = json.loads(path.read_text(encoding="utf-8"))["parent_run_id"]
+    return run_id
+
+
+def log_plots(settings: Settings, as_of: date, paths: Sequence[Path]) -> None:
+    """Attach plots to the night's parent run, under `plots/`."""
+    run_id = parent_run_id(settings, as_of)
+    if run_id is None:
+        return
+
+    def upload(client: MlflowClient) -> None:
+        for path in paths:
+            client.log_artifact(run_id, str(path), "plots")
+
+    attempt(settings, upload, "logging the plots")
+
+
+def provenance(settings: Settings, as_of: date) -> dict[str, str]:
+    """Tags that say what made a run: day, commit of the code, and dbt's build if there was one."""
+    tags = {"as_of": as_of.isoformat(), "git_commit": git_commit() or "unknown"}
+    path = settings.run_folder(as_of) / "build.json"
+    build = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if invocation := build.get("invocation_id"):
+        tags["dbt_invocation_id"] = str(invocation)
+    return tags
+
+
+def git_commit() -> str | None:
+    """Commit of this checkout; None where it is not one."""
+    command = ["git", "-C", str(PROJECT_ROOT), "rev-parse", "HEAD"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _set_tags(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
+    for key, value in tags.items():
+        client.set_tag(run_id, key, value)
+
+
+def _is_server_failure(error: Exception) -> bool:
+    """No connection, no answer or a broken server; not a refusal of what was asked."""
+    status = getattr(error, "get_http_status_code", lambda: SERVER_ERROR)()
+    return int(status) >= SERVER_ERROR

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.cli import cli
+from pipelines.config import Settings
+from pipelines.errors import MissingEvaluationError
+
+AS_OF = date(2024, 3, 1)
+CONFIG = """
+[evaluation]
+k = 2
+ks = [1, 2]
+[events.weights]
+purchase = 1.0
+[placements.discover]
+[placements.for_you]
+exclude = "none"
+"""
+
+
+@pytest.fixture
+def settings(
+    make_settings: Callable[..., Settings], with_store: Callable, take_shop: Callable
+) -> Settings:
+    settings = with_store(make_settings())
+    days = (date(2024, 1, 5), date(2024, 2, 5), date(2024, 2, 20))
+    rows = [(f"u{n}", item, "purchase", day) for day in days for n, item in enumerate("abcab")]
+    take_shop(settings, [*rows, ("u0", "c", "purchase", days[2]), ("u1", "a", "purchase", days[2])])
+    return settings
+
+
+@pytest.fixture
+def recsys(settings: Settings, tmp_path: Path) -> Callable[..., Result]:
+    config = tmp_path / "recsys.toml"
+    config.write_text(CONFIG)
+
+    def invoke(*arguments: str) -> Result:
+        options = ["--as-of", "2024-03-01", "--home", str(settings.home), "--config", str(config)]
+        return CliRunner().invoke(cli, [*arguments, *options])
+
+    return invoke
+
+
+def test_train_evaluates_all_candidates_and_evaluate_prints_them(recsys: Callable) -> None:
+    trained = recsys("train")
+    assert trained.exit_code == 0, trained.output
+    assert "[2/2] recent_popularity" in trained.stderr
+    assert "popularity: NDCG@2 discover" in trained.stdout
+
+    shown = recsys("evaluate")
+
+    assert shown.exit_code == 0, shown.output
+    lines = shown.stdout.splitlines()
+    assert lines[0] == "discover, gate window, 2 users"
+    assert "popularity *" in lines[2]
+    assert " to " in lines[2]
+    assert "for_you, gate window, 5 users" in lines
+
+
+def test_train_of_one_candidate_answers_in_json(recsys: Callable, settings: Settings) -> None:
+    found = json.loads(recsys("train", "--candidate", "popularity", "--json").stdout)
+
+    assert list(found) == ["popularity"]
+    assert set(found["popularity"]) == {"selection", "gate"}
+    assert not (settings.run_folder(AS_OF) / "candidates" / "recent_popularity").exists()
+
+
+def test_evaluate_answers_in_json_for_one_placement(recsys: Callable) -> None:
+    recsys("train")
+
+    found = json.loads(recsys("evaluate", "--placement", "for_you", "--json").stdout)
+
+    assert (found["as_of"], found["window"]) == ("2024-03-01", "gate")
+    (rows,) = found["placements"].values()
+    assert [row["user_count"] for row in rows] == [5, 5]
+    assert all(row["low"] <= row["ndcg_at_2"] <= row["high"] for row in rows)
+
+
+def test_evaluate_before_train_says_what_to_run(recsys: Callable) -> None:
+    found = recsys("evaluate")
+
+    assert isinstance(found.exception, MissingEvaluationError)
+    assert "recsys train --as-of 2024-03-01" in str(found.exception)
+
+
+def test_window_outside_the_two_is_refused(recsys: Callable) -> None:
+    found = recsys("evaluate", "--window", "today")
+
+    assert found.exit_code == 2
+    assert "'selection', 'gate'" in found.stderr
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate"])
+def test_help_shows_examples(verb: str) -> None:
+    found = CliRunner().invoke(cli, [verb, "--help"])
+
+    assert f"recsys {verb} --as-of 2011-12-09" in found.stdout

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.config import Settings
+from pipelines.errors import MissingEvaluationError, SettingsError
+from pipelines.offline.leaderboard import leaderboard, read_evaluations
+from pipelines.offline.results import read_metrics, write_json
+
+AS_OF = date(2024, 3, 1)
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings], fabricate: Callable[..., Path]) -> Settings:
+    settings = make_settings()
+    for seed, (name, level) in enumerate({"popularity": 0.1, "ease": 0.6, "knn": 0.3}.items()):
+        fabricate(settings, name, level=level, seed=seed)
+    return settings
+
+
+def test_best_candidate_is_first(settings: Settings) -> None:
+    found = leaderboard(settings, AS_OF, "discover", "gate")
+
+    assert found["candidate"].tolist() == ["ease", "knn", "popularity"]
+    assert found["is_baseline"].tolist() == [False, False, True]
+    assert found["user_count"].tolist() == [60, 60, 60]
+    assert ((found["low"] < found["ndcg_at_10"]) & (found["ndcg_at_10"] < found["high"])).all()
+    assert list(found.columns) == [
+        *("candidate", "ndcg_at_10", "low", "high", "recall_at_10", "coverage_at_10"),
+        *("user_count", "is_baseline"),
+    ]
+
+
+def test_equal_candidates_are_in_order_of_their_names(
+    settings: Settings, fabricate: Callable[..., Path]
+) -> None:
+    for name in ("twin_b", "twin_a"):
+        fabricate(settings, name, level=0.9, seed=7)
+
+    assert leaderboard(settings, AS_OF, "discover", "gate")["candidate"].tolist()[:2] == [
+        *("twin_a", "twin_b")
+    ]
+
+
+def test_candidate_outside_the_plan_is_passed_over(settings: Settings) -> None:
+    entries = [{"name": "popularity"}, {"name": "knn"}]
+    write_json(settings.run_folder(AS_OF) / "plan.json", {"candidates": entries})
+
+    found = leaderboard(settings, AS_OF, "discover", "gate")
+
+    assert found["candidate"].tolist() == ["knn", "popularity"]
+
+
+def test_evaluations_come_in_the_order_of_the_leaderboard(settings: Settings) -> None:
+    found = read_evaluations(settings, AS_OF, "discover", "gate")
+
+    assert [one.name for one in found] == ["ease", "knn", "popularity"]
+
+
+def test_candidate_without_any_scored_user_is_last(
+    settings: Settings, fabricate: Callable[..., Path]
+) -> None:
+    folder = fabricate(settings, "empty", level=0.9)
+    stored = read_metrics(folder)
+    assert stored is not None
+    for metric in stored["metrics"].values():
+        metric["all"] = {"value": None, "low": None, "high": None, "user_count": 0}
+    write_json(folder / "metrics.json", stored)
+
+    assert leaderboard(settings, AS_OF, "discover", "gate")["candidate"].iloc[-1] == "empty"
+
+
+def test_unknown_placement_is_refused(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="Got 'cart'. Known: discover"):
+        leaderboard(settings, AS_OF, "cart", "gate")
+
+
+def test_unknown_window_is_refused(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="one of selection, gate. Got 'today'"):
+        leaderboard(settings, AS_OF, "discover", "today")
+
+
+def test_night_without_evaluations_is_refused(settings: Settings) -> None:
+    with pytest.raises(MissingEvaluationError, match="Run `recsys train --as-of 2024-03-01`"):
+        leaderboard(settings, AS_OF, "discover", "selection")
