@@ -1,0 +1,42 @@
+"""Lists for every user, their audit, and their publication.
+
+In:    models/<placement>/<role>, the night's snapshot, the publications already there.
+Out:   publications/<id>/, CURRENT.json, `serving.recommendations`, the night's report.
+Grain: one row per placement, variant, user_id and rank; one publication per `as_of`.
+Fails when: a list breaks a rule of the audit, or another publisher holds the lock.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_VERBS = {
+    "generate_lists": "lists",
+    "audit_lists": "audit",
+    "publish": "publish",
+    "read_current": "current",
+    "rollback": "current",
+    "query_user": "query",
+    "run_sql": "query",
+    "report_night": "report",
+    "replay_later_nights": "replay",
+}
+
+__all__ = [
+    "audit_lists",
+    "generate_lists",
+    "publish",
+    "query_user",
+    "read_current",
+    "replay_later_nights",
+    "report_night",
+    "rollback",
+    "run_sql",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _VERBS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_VERBS[name]}"), name)

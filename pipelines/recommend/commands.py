@@ -1,0 +1,147 @@
+"""`recsys publish | rollback | query | report`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from pipelines.cli import as_of_option, examples, json_option, settings_options
+
+#: Rows of a SQL answer that a terminal shows; --json prints them all.
+SHOWN_ROWS = 200
+
+
+@click.command(
+    epilog=examples(
+        "recsys publish --as-of 2011-12-09",
+        "recsys publish --as-of 2011-12-02 --force   # make an older night live again",
+    )
+)
+@as_of_option
+@click.option("--force", is_flag=True, help="Make it live also if a later night is live.")
+@json_option
+@settings_options
+def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> None:
+    """Write a night's lists, audit them, and publish them if every rule holds."""
+    from pipelines.recommend.audit import audit_lists
+    from pipelines.recommend.durable import to_json
+    from pipelines.recommend.lists import generate_lists
+    from pipelines.recommend.publish import publish
+
+    for placement in settings.placements:
+        generate_lists(settings, as_of, placement)
+    audit = audit_lists(settings, as_of)
+    result = publish(settings, as_of, force=force)
+    if as_json:
+        click.echo(to_json({**result, "audit": audit}), nl=False)
+        return
+    what = "published" if result["is_new"] else "was published before"
+    state = "live" if result["is_live"] else "stored, not live: a later night is (--force changes)"
+    click.echo(
+        f"{result['publication_id']} {what}: {result['user_count']:,} users, "
+        f"{result['row_count']:,} rows; {state}. {len(audit['rules'])} audit rules hold."
+    )
+
+
+@click.command(
+    epilog=examples("recsys rollback", "recsys rollback --to 2011-12-02-0a1b2c3d --home var")
+)
+@click.option("--to", "to", metavar="ID", help="A publication id [default: the one before].")
+@json_option
+@settings_options
+def rollback_command(settings: Any, to: str | None, as_json: bool) -> None:
+    """Make an earlier publication live again, after its hashes are checked.
+
+    The next night that is published becomes live as usual.
+    """
+    from pipelines.recommend.current import rollback
+    from pipelines.recommend.durable import to_json
+
+    result = rollback(settings, to)
+    if as_json:
+        click.echo(to_json(result), nl=False)
+    else:
+        before = result["previous"] or "unreadable"
+        click.echo(f"Live: {result['publication_id']} (before: {before})")
+
+
+@click.command(
+    epilog=examples(
+        "recsys query --user 17841",
+        "recsys query --user 17841 --placement for_you --json",
+        'recsys query --sql "select * from current_recommendations limit 10"',
+        'recsys query --sql "select * from publication"',
+    )
+)
+@click.option("--user", "user_id", metavar="USER_ID", help="A customer: history and lists.")
+@click.option("--placement", metavar="NAME", help="With --user: only this placement.")
+@click.option("--sql", metavar="SELECT", help="SQL over the live publication.")
+@json_option
+@settings_options
+def query_command(
+    settings: Any, user_id: str | None, placement: str | None, sql: str | None, as_json: bool
+) -> None:
+    """Ask the live publication; answers also while a night is running.
+
+    Tables: recommendations, fallback_recommendations, items, publication; view:
+    current_recommendations.
+    """
+    if (user_id is None) == (sql is None):
+        raise click.UsageError("Give either --user or --sql. Example: recsys query --user 17841")
+    if sql is not None:
+        _print_sql(settings, sql, as_json)
+    else:
+        _print_user(settings, str(user_id), placement, as_json)
+
+
+@click.command(epilog=examples("recsys report --as-of 2011-12-09"))
+@as_of_option
+@json_option
+@settings_options
+def report_command(settings: Any, as_of: Any, as_json: bool) -> None:
+    """Show what a night loaded, decided and published, and write report.md and report.json."""
+    from pipelines.recommend.durable import to_json
+    from pipelines.recommend.report import build_report, report_night
+
+    if as_json:
+        click.echo(to_json(build_report(settings, as_of)), nl=False)
+    else:
+        report_night(settings, as_of)
+
+
+def _print_sql(settings: Any, sql: str, as_json: bool) -> None:
+    from pipelines.recommend.query import run_sql
+
+    frame = run_sql(settings, sql)
+    if as_json:
+        click.echo(
+            frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2)
+        )
+        return
+    from rich.text import Text
+
+    from pipelines.recommend.report_tables import make_console, make_table
+
+    kinds = ["right" if kind.kind in "iuf" else "left" for kind in frame.dtypes]
+    table = make_table(zip(map(str, frame.columns), kinds, strict=True))
+    for row in frame.head(SHOWN_ROWS).itertuples(index=False):
+        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+    console = make_console()
+    console.print(table)
+    left = len(frame) - SHOWN_ROWS
+    console.print(f"{len(frame):,} rows" + (f", {left:,} not shown (--json)" if left > 0 else ""))
+
+
+def _print_user(settings: Any, user_id: str, placement: str | None, as_json: bool) -> None:
+    from pipelines.recommend.durable import to_json
+    from pipelines.recommend.query import query_user
+
+    found = query_user(settings, user_id, placement)
+    if as_json:
+        click.echo(to_json(found), nl=False)
+        return
+    from pipelines.recommend.report_tables import make_console
+    from pipelines.recommend.report_terminal import print_user
+
+    print_user(make_console(), found)

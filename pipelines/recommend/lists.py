@@ -1,0 +1,222 @@
+"""Top-N lists of one placement and variant for every user of the history."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.config import Settings
+from pipelines.errors import NoChampionError, SettingsError
+from pipelines.features import read_catalogue, read_interactions
+from pipelines.features.interactions import Interactions
+from pipelines.models import fit_candidate, load_recommender
+from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.candidates import candidate_spec
+from pipelines.models.exclusion import placement_exclusion
+from pipelines.models.personal_frequency import PersonalFrequency
+from pipelines.models.personal_recency import PersonalRecency
+from pipelines.recommend.durable import read_json, write_json
+from pipelines.recommend.fill import FilledLists, back_fill
+from pipelines.recommend.list_rows import (
+    ANYONE,
+    CONTROL,
+    FALLBACK,
+    ListWriter,
+    to_table,
+    write_tables,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Recommenders that complete a list with popular items themselves; those rows say so.
+SELF_FILLING = (PersonalFrequency.strategy, PersonalRecency.strategy)
+#: Users ranked and written at once; one row group of the file.
+BLOCK_USERS = 20_000
+
+
+def generate_lists(
+    settings: Settings, as_of: date, placement: str, variant: str = CONTROL
+) -> dict[str, Any]:
+    """Write `lists/<placement>/<variant>.parquet`, and the list for people not known yet.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        Histories end before this day.
+    placement : str
+        A placement of the settings.
+    variant : str, default "control"
+        ``control`` is the champion's; another name is that of the role whose lists they are,
+        such as ``challenger``.
+
+    Returns
+    -------
+    dict
+        What `lists/<placement>/<variant>.json` holds: counts of users, rows, short lists and
+        rows by strategy, and the users for whom nothing may be shown.
+
+    Raises
+    ------
+    SettingsError
+        If the placement does not exist or the variant is named ``fallback``.
+    NoChampionError
+        If the role has no saved model tonight.
+
+    Notes
+    -----
+    The file is sorted by user_id and rank, one row group per `BLOCK_USERS` users, and has the
+    same bytes on every run. Users for whom the recommender has nothing get the list of the
+    placement's `fallback` candidate, fitted at `as_of`; lists that end early are completed from
+    it (see `back_fill`). Either says so row by row in `strategy` and `reason`.
+    """
+    _check_names(settings, placement, variant)
+    writer, history, exclude = _prepare(settings, as_of, placement, variant)
+    folder = settings.run_folder(as_of) / "lists" / placement
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = _write_users(folder / f"{variant}.parquet", writer, history, exclude)
+    anyone = _list_for_anyone(writer, history, exclude)
+    write_tables(folder / f"{FALLBACK}.parquet", [anyone], own_draft=variant)
+    summary |= {"fallback_rows": anyone.num_rows, "as_of": as_of.isoformat()}
+    write_json(folder / f"{variant}.json", summary)
+    return summary
+
+
+def _check_names(settings: Settings, placement: str, variant: str) -> None:
+    if placement not in settings.placements:
+        raise SettingsError(
+            f"A placement must be listed in recsys.toml. Got {placement!r}. "
+            f"Known: {', '.join(sorted(settings.placements))}."
+        )
+    if variant == FALLBACK:
+        raise SettingsError(
+            f"A variant must not be named {FALLBACK!r}. That name is the list for people the "
+            "night does not know. Choose another."
+        )
+
+
+def _prepare(
+    settings: Settings, as_of: date, placement: str, variant: str
+) -> tuple[ListWriter, Interactions, Exclusion]:
+    role = "champion" if variant == CONTROL else variant
+    models = settings.run_folder(as_of) / "models" / placement / role
+    if not (models / "role.json").exists():
+        raise NoChampionError(
+            f"Lists of {placement}/{variant} need a fitted {role}. Found no {models}. "
+            f"Run `recsys gate --as-of {as_of}` first."
+        )
+    rules = settings.placements[placement]
+    history = read_interactions(settings, as_of, as_of)
+    catalogue = read_catalogue(settings, as_of, as_of)
+    exclude = placement_exclusion(rules, history, catalogue)
+    unknown = ~np.isin(history.item_ids, catalogue["item_id"].to_numpy(dtype=str))
+    if unknown.any():
+        logger.warning("%s items are in no item feed and are not shown", int(unknown.sum()))
+        banned = unknown if exclude.items is None else exclude.items | unknown
+        exclude = replace(exclude, items=banned)
+    writer = ListWriter(
+        placement,
+        variant,
+        as_of,
+        rules.list_length,
+        read_json(models / "role.json")["model_version"],
+        load_recommender(models),
+        fit_candidate(candidate_spec(settings, settings.candidate(rules.fallback)), history),
+    )
+    return writer, history, exclude
+
+
+def _write_users(
+    path: Path, writer: ListWriter, history: Interactions, exclude: Exclusion
+) -> dict[str, Any]:
+    """Rank and write block by block; returns the counts."""
+    started = time.monotonic()
+    counts: dict[str, Any] = {"rows": 0, "short_lists": 0, "fallback_lists": 0}
+    strategies: dict[str, int] = {}
+    without: list[str] = []
+
+    def blocks() -> Any:
+        for start in range(0, max(history.n_users, 1), BLOCK_USERS):
+            lists, users = _rank_block(writer, history, exclude, start)
+            length = (lists.items >= 0).sum(axis=1)
+            table = to_table(writer, lists, users)
+            counts["rows"] += table.num_rows
+            counts["short_lists"] += int((length < writer.list_length).sum())
+            counts["fallback_lists"] += int(((lists.own_count == 0) & (length > 0)).sum())
+            without.extend(users[length == 0].tolist())
+            for entry in table["strategy"].value_counts().to_pylist():
+                strategies[entry["values"]] = strategies.get(entry["values"], 0) + entry["counts"]
+            done = min(start + BLOCK_USERS, history.n_users)
+            logger.info(
+                "%s/%s: lists of %s of %s users, %.1f s",
+                *(writer.placement, writer.variant, done, history.n_users),
+                time.monotonic() - started,
+            )
+            yield table
+
+    write_tables(path, blocks(), own_draft=writer.variant)
+    return {
+        "placement": writer.placement,
+        "variant": writer.variant,
+        "model_version": writer.model_version,
+        "list_length": writer.list_length,
+        "users": history.n_users,
+        "users_without_items": without,
+        "strategies": dict(sorted(strategies.items())),
+        **counts,
+    }
+
+
+def _rank_block(
+    writer: ListWriter, history: Interactions, exclude: Exclusion, start: int
+) -> tuple[FilledLists, np.ndarray]:
+    """Lists of `BLOCK_USERS` users, completed where they are short."""
+    positions = slice(start, start + BLOCK_USERS)
+    block, rule = history.select_users(positions), exclude.select_users(positions)
+    own = writer.recommender.recommend(block, writer.list_length, exclude=rule)
+    is_met = _met_by_user(writer.recommender, block, own)
+    short = np.flatnonzero((own.items < 0).any(axis=1))
+    spare_items = np.full_like(own.items, -1)
+    spare_scores = np.full_like(own.scores, np.nan)
+    spare_ids = writer.fallback.item_ids_
+    if len(short):
+        pairs = None if rule.pairs is None else rule.pairs[short]
+        spare = writer.fallback.recommend(
+            block.select_users(short), writer.list_length, exclude=Exclusion(pairs, rule.items)
+        )
+        spare_items[short], spare_scores[short] = spare.items, spare.scores
+    lists = back_fill(own, TopN(own.user_ids, spare_ids, spare_items, spare_scores))
+    return replace(lists, is_met=is_met), block.user_ids
+
+
+def _met_by_user(recommender: Recommender, history: Interactions, own: TopN) -> np.ndarray | None:
+    """Which items of a self-filling recommender's lists the user met, shape (n_users, k)."""
+    if recommender.strategy not in SELF_FILLING:
+        return None
+    known = history.with_items(own.item_ids)
+    met = known.matrix(recommender.get_params()["event_weights"]).tocoo()
+    row = np.arange(len(own.items), dtype=np.int64)[:, None]
+    return np.isin(
+        row * known.n_items + own.items, met.row.astype(np.int64) * known.n_items + met.col
+    )
+
+
+def _list_for_anyone(writer: ListWriter, history: Interactions, exclude: Exclusion) -> pa.Table:
+    """The fallback's list for a user without history, sorted by rank."""
+    nobody = replace(
+        history.select_users(np.array([], dtype=int)), user_ids=np.array([ANYONE], dtype=str)
+    )
+    top = writer.fallback.recommend(
+        nobody, writer.list_length, exclude=Exclusion(items=exclude.items)
+    )
+    lists = FilledLists(
+        top.item_ids, top.items, top.scores.astype(np.float64), np.zeros(1, dtype=int)
+    )
+    return to_table(replace(writer, variant=FALLBACK), lists, nobody.user_ids)

@@ -1,0 +1,98 @@
+"""`lists.sqlite`, the file of a publication that answers one user's list in microseconds."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+
+from pipelines.recommend.serving_files import by_blocks_of_users, in_batches
+
+LOOKUPS = "lists.sqlite"
+#: Rows of `lists.sqlite`, sorted by its key.
+_PACKED_LISTS = """
+with labels as (
+    select user_id, strategy, reason, rank as from_rank
+    from block
+    qualify (strategy, reason) is distinct from lag((strategy, reason)) over (
+        partition by user_id order by rank
+    )
+),
+label_lists as (
+    select
+        user_id,
+        list(
+            {'from_rank': from_rank, 'strategy': strategy, 'reason': reason} order by from_rank
+        ) as labels
+    from labels group by user_id
+),
+packed as (
+    select
+        any_value(placement) as placement,
+        any_value(variant) as variant,
+        user_id,
+        list(item_id order by rank) as items,
+        list(score order by rank) as scores,
+        any_value(model_version) as model_version
+    from block group by user_id
+)
+select
+    packed.placement,
+    packed.variant,
+    packed.user_id,
+    to_json({
+        'items': packed.items, 'scores': packed.scores, 'labels': label_lists.labels,
+        'model_version': packed.model_version
+    })::varchar
+from packed inner join label_lists using (user_id)
+order by packed.user_id
+"""
+
+
+def build_lookups(
+    connection: duckdb.DuckDBPyConnection, target: Path, meta: dict[str, str]
+) -> None:
+    """Write `lists.sqlite`: one packed row per placement, variant and user.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Has `lists` and `items`.
+    target : Path
+        A file that does not exist.
+    meta : dict of str to str
+        Rows of the table `meta`, such as ``publication_id``.
+
+    Notes
+    -----
+    `lists.payload` is JSON with parallel arrays in order of rank:
+    ``{"items": [...], "scores": [...], "labels": [{"from_rank", "strategy", "reason"}, ...],
+    "model_version": ...}``; a label holds from its rank to the next label's. Variant
+    ``fallback`` with an empty user_id is the list for people the night does not know.
+    """
+    with closing(sqlite3.connect(target, isolation_level=None)) as out:
+        out.executescript(
+            """
+            pragma journal_mode = off;
+            pragma synchronous = off;
+            begin;
+            create table lists (
+                placement text not null, variant text not null, user_id text not null,
+                payload text not null, primary key (placement, variant, user_id)
+            ) without rowid;
+            create table items (
+                item_id text primary key, title text, category text, price real,
+                is_available integer
+            ) without rowid;
+            create table meta (key text primary key, value text not null) without rowid;
+            """
+        )
+        for cursor in by_blocks_of_users(connection, _PACKED_LISTS):
+            for batch in in_batches(cursor):
+                out.executemany("insert into lists values (?, ?, ?, ?)", batch)
+        for batch in in_batches(connection.execute("select * from items order by item_id")):
+            out.executemany("insert into items values (?, ?, ?, ?, ?)", batch)
+        out.executemany("insert into meta values (?, ?)", sorted(meta.items()))
+        out.execute("commit")

@@ -1,0 +1,77 @@
+"""`manifest.json`: what a publication is made of, and the sha256 of every file of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines.config import Settings
+from pipelines.offline.tracking import git_commit
+from pipelines.recommend.current import MANIFEST, MANIFEST_HASH
+from pipelines.recommend.durable import (
+    file_sha256,
+    fsync_file,
+    read_if_there,
+    read_json,
+    write_json,
+    write_text,
+)
+from pipelines.recommend.lookup_file import LOOKUPS
+from pipelines.recommend.serving_files import SCHEMA_VERSION, SERVING
+
+
+def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) -> None:
+    """Write the manifest of the files in a folder, and the sha256 of the manifest itself.
+
+    Parameters
+    ----------
+    settings : Settings
+    staging : Path
+        Holds both files of the publication, closed.
+    counts : dict
+        ``publication_id``, ``as_of``, ``logical_hash``, ``generated_at``, ``user_count``,
+        ``row_count`` and ``lists``; the manifest adds ``models``, ``metrics`` and ``gate`` of
+        each placement, what the audit found, the git commit, and the files' hashes.
+    """
+    as_of = date.fromisoformat(counts["as_of"])
+    run = settings.run_folder(as_of)
+    for name in (SERVING, LOOKUPS):
+        fsync_file(staging / name)
+    manifest = {
+        **counts,
+        "schema_version": SCHEMA_VERSION,
+        "git_commit": git_commit(),
+        "models": _by_placement(settings, run / "models", "champion/role.json"),
+        "gate": {
+            name: read_if_there(run / "gate" / f"{name}.json") for name in settings.placements
+        },
+        "audit": {
+            entry["placement"] + "/" + entry["variant"] + "/" + entry["rule"]: entry["found"]
+            for entry in read_json(run / "audit.json")["rules"]
+        },
+        "files": {
+            name: {
+                "sha256": file_sha256(staging / name),
+                "byte_count": (staging / name).stat().st_size,
+            }
+            for name in (SERVING, LOOKUPS)
+        },
+    }
+    manifest["metrics"] = _champion_metrics(run, manifest["models"])
+    write_json(staging / MANIFEST, manifest)
+    write_text(staging / MANIFEST_HASH, f"{file_sha256(staging / MANIFEST)}\n")
+
+
+def _by_placement(settings: Settings, folder: Path, name: str) -> dict[str, Any]:
+    return {place: read_if_there(folder / place / name) for place in settings.placements}
+
+
+def _champion_metrics(run: Path, models: dict[str, Any]) -> dict[str, Any]:
+    """Gate-window metrics of each placement's champion, where it was evaluated tonight."""
+    metrics = {}
+    for placement, role in models.items():
+        name = (role or {}).get("candidate", "")
+        found = read_if_there(run / "candidates" / name / "gate" / placement / "metrics.json")
+        metrics[placement] = found and found["metrics"]
+    return metrics

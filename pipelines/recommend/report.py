@@ -1,0 +1,183 @@
+"""The night's report: what came in, who won, what was published, and for whom it looks how."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines.config import Settings
+from pipelines.errors import MissingEvaluationError, PublicationNotFoundError
+from pipelines.features import read_catalogue
+from pipelines.offline.leaderboard import WINDOWS, leaderboard
+from pipelines.recommend.current import date_of, read_current, read_publication, stored_ids
+from pipelines.recommend.customers import choose_customers
+from pipelines.recommend.durable import read_if_there, write_json, write_text
+from pipelines.recommend.list_rows import FALLBACK
+from pipelines.recommend.report_markdown import to_markdown
+from pipelines.recommend.report_terminal import print_report
+
+logger = logging.getLogger(__name__)
+
+
+def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
+    """Write `report.md` and `report.json` in the night's run folder and print the report.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        A night that ran, or stopped half-way: what is missing is said to be missing.
+
+    Returns
+    -------
+    dict
+        What `report.json` holds: ``as_of``, ``load``, ``placements`` (leaderboards by window,
+        and the gate's verdict), ``publication``, ``customers``, ``commands``.
+    """
+    report = build_report(settings, as_of)
+    print_report(report)
+    return report
+
+
+def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
+    """Write both files of the report without printing it; returns it."""
+    run = settings.run_folder(as_of)
+    report: dict[str, Any] = {
+        "as_of": as_of.isoformat(),
+        "k": settings.evaluation.k,
+        "home": str(settings.home),
+        "run_folder": str(run),
+        "load": read_if_there(run / "load.json"),
+        "placements": {name: _placement(settings, as_of, name) for name in settings.placements},
+        "publication": _publication(settings, as_of),
+        "customers": choose_customers(settings, as_of),
+    }
+    report["commands"] = _commands(settings, report)
+    write_json(run / "report.json", report)
+    write_text(run / "report.md", to_markdown(report))
+    logger.info("report written to %s", run / "report.md")
+    return report
+
+
+def _placement(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:
+    """Leaderboards by window and the gate's verdict of one placement."""
+    boards: dict[str, list[Any]] = {}
+    for window in WINDOWS:
+        try:
+            board = leaderboard(settings, as_of, placement, window)
+        except MissingEvaluationError:
+            boards[window] = []
+            continue
+        boards[window] = board.astype(object).where(board.notna(), None).to_dict("records")
+    gate = read_if_there(settings.run_folder(as_of) / "gate" / f"{placement}.json")
+    return {"leaderboards": boards, "gate": gate}
+
+
+def _publication(settings: Settings, as_of: date) -> dict[str, Any] | None:
+    """What was published from this night, with shares; None if nothing was."""
+    result = read_if_there(settings.run_folder(as_of) / "publication.json")
+    if result is None:
+        return None
+    live = _live_id(settings)
+    shown = {**result, "live_id": live, "is_live": live == result["publication_id"], "lists": []}
+    shown["audit"] = _audit(settings, as_of)
+    try:
+        manifest = read_publication(settings, result["publication_id"], verify=False).manifest
+    except PublicationNotFoundError:
+        return shown  # retention has dropped it since
+    catalogue = read_catalogue(settings, as_of, as_of)
+    available = int((catalogue["is_available"] != False).sum())  # noqa: E712 -- null is available
+    for entry in manifest["lists"]:
+        if entry["variant"] != FALLBACK:
+            rows = max(entry["row_count"], 1)
+            shares = {name: count / rows for name, count in entry["strategies"].items()}
+            coverage = entry["item_count"] / max(available, 1)
+            shown["lists"].append({**entry, "strategy_share": shares, "coverage": coverage})
+    return shown
+
+
+def _audit(settings: Settings, as_of: date) -> dict[str, Any] | None:
+    """How many rules were checked, and how much of the last publication's lists was kept."""
+    audit = read_if_there(settings.run_folder(as_of) / "audit.json")
+    if audit is None:
+        return None
+    overlap = {
+        rule["placement"]: rule["found"]
+        for rule in audit["rules"]
+        if rule["rule"] == "overlap_at_10" and rule["found"] is not None
+    }
+    return {
+        "rule_count": len(audit["rules"]),
+        "compared_with": audit["compared_with"],
+        "overlap_at_10": overlap,
+    }
+
+
+def _live_id(settings: Settings) -> str | None:
+    try:
+        return read_current(settings).publication_id
+    except PublicationNotFoundError:
+        return None
+
+
+def _commands(settings: Settings, report: dict[str, Any]) -> list[dict[str, str]]:
+    """What to type next, with this home and this environment's programs."""
+    home = _from_here(settings.home)
+    recsys = [*_program("recsys", "pipelines"), "query", "--home", home]
+    commands = []
+    if settings.tracking_uri.startswith("sqlite"):
+        store = ["ui", "--backend-store-uri", settings.tracking_uri, "--port", "5000"]
+        commands.append(
+            {
+                "purpose": "compare tonight's runs in MLflow, then open http://127.0.0.1:5000",
+                "command": shlex.join([*_program("mlflow", "mlflow"), *store]),
+            }
+        )
+    if (report["publication"] or {}).get("live_id") is None:
+        return commands
+    for customer in report["customers"][:1]:
+        commands.append(
+            {
+                "purpose": "one customer's history and lists, with titles",
+                "command": shlex.join([*recsys, "--user", customer["user_id"]]),
+            }
+        )
+    sql = (
+        "select placement, strategy, count(distinct user_id) as users, count(*) as rows"
+        " from current_recommendations group by all order by all"
+    )
+    commands.append(
+        {
+            "purpose": "SQL over the live lists, also while a night is running",
+            "command": " ".join([shlex.join([*recsys, "--sql"]), f'"{sql}"']),
+        }
+    )
+    live = report["publication"]["live_id"]
+    if any(date_of(other) < date_of(live) for other in stored_ids(settings)):
+        commands.append(
+            {
+                "purpose": "make the publication before this one live again",
+                "command": shlex.join([*recsys[:-3], "rollback", "--home", home]),
+            }
+        )
+    return commands
+
+
+def _program(name: str, module: str) -> list[str]:
+    """How this environment's program is started from here."""
+    program = Path(sys.executable).parent / name
+    if program.exists():
+        return [_from_here(program)]
+    return [_from_here(Path(sys.executable)), "-m", module]
+
+
+def _from_here(path: Path) -> str:
+    """A path as short as it can be typed in the current folder."""
+    here = Path.cwd()
+    inside = path.is_relative_to(here)
+    return os.path.relpath(path, here) if inside else str(path)

@@ -1,0 +1,132 @@
+"""The night's report as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pipelines.recommend.report_gate import judged, role_of
+from pipelines.recommend.report_tables import format_audit, format_interval, format_shares
+from pipelines.recommend.report_terminal import title_of
+
+
+def to_markdown(report: Mapping[str, Any]) -> str:
+    """The report of `report.build_report` as Markdown text."""
+    parts = [f"# Night of {report['as_of']}", "## Loaded", _load(report["load"])]
+    for name, placement in report["placements"].items():
+        parts += [f"## {name}", _board(placement, report["k"]), *_gate(placement["gate"])]
+    parts += ["## Published", *_publication(report["publication"])]
+    for customer in report["customers"]:
+        parts += [f"## Customer {_plain(customer['user_id'])} ({customer['segment']})"]
+        parts += [_customer(customer)]
+    parts += ["## Next", *_commands(report["commands"])]
+    return "\n\n".join(parts) + "\n"
+
+
+def markdown_table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    r"""A Markdown table; a bar inside a cell does not end it.
+
+    Examples
+    --------
+    >>> print(markdown_table(["a", "b"], [[1, "x|y"]]))
+    | a | b |
+    | --- | --- |
+    | 1 | x\|y |
+    """
+    names = list(header)
+    lines = [names, ["---"] * len(names), *rows]
+    return "\n".join("| " + " | ".join(_plain(cell) for cell in line) + " |" for line in lines)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _load(load: Mapping[str, Any] | None) -> str:
+    if load is None:
+        return "Nothing is recorded: the load did not end."
+    keys = ["loaded_days", "row_count", "duplicate_count", "quarantined_count"]
+    keys += ["total_days", "total_rows"]
+    header = ["feed", *(key.replace("_", " ") for key in keys)]
+    rows = [[name, *(feed.get(key, 0) for key in keys)] for name, feed in load["feeds"].items()]
+    notes = "".join(f"\n\n* {_plain(note)}" for note in load.get("notes", []))
+    return markdown_table(header, rows) + notes
+
+
+def _board(placement: Mapping[str, Any], k: int) -> str:
+    board = placement["leaderboards"]["gate"]
+    if not board:
+        return "No candidate was evaluated."
+    rows = [
+        [
+            row["candidate"],
+            format_interval(row[f"ndcg_at_{k}"], row["low"], row["high"]),
+            f"{row[f'recall_at_{k}']:.4f}",
+            f"{row[f'coverage_at_{k}']:.1%}",
+            row["user_count"],
+            role_of(row, placement["gate"]),
+        ]
+        for row in board
+    ]
+    return markdown_table(
+        ["candidate", f"NDCG@{k}", f"recall@{k}", "coverage", "users", "role"], rows
+    )
+
+
+def _gate(gate: Mapping[str, Any] | None) -> list[str]:
+    if gate is None:
+        return ["The gate was not decided."]
+    verdict = "Promoted" if gate["is_promoted"] else "Kept"
+    rows = [
+        [
+            *(rule["rule"], rule["subject"], rule["opponent"], rule["threshold"]),
+            format_interval(rule["value"], rule["low"], rule["high"]),
+            rule["user_count"],
+            "holds" if rule["is_passed"] else "**fails**",
+            rule["reason"],
+        ]
+        for rule in judged(gate)
+    ]
+    header = ["rule", "subject", "against", "threshold", "found", "users", "verdict", "in words"]
+    return [f"**{verdict}.** {gate['reason']}", markdown_table(header, rows)]
+
+
+def _publication(publication: Mapping[str, Any] | None) -> list[str]:
+    if publication is None:
+        return ["Nothing was published from this night."]
+    state = "live" if publication["is_live"] else f"not live; live is `{publication['live_id']}`"
+    rows = [
+        [
+            *(entry["placement"], entry["variant"], entry["user_count"], entry["row_count"]),
+            *(entry["item_count"], f"{entry['coverage']:.1%}"),
+            format_shares(entry["strategy_share"]),
+        ]
+        for entry in publication["lists"]
+    ]
+    header = ["placement", "variant", "users", "rows", "items", "of catalogue", "by strategy"]
+    return [
+        f"`{publication['publication_id']}` ({state}): {publication['user_count']:,} users, "
+        f"{publication['row_count']:,} rows.",
+        format_audit(publication["audit"]),
+        markdown_table(header, rows),
+    ]
+
+
+def _customer(customer: Mapping[str, Any]) -> str:
+    lists = customer["lists"]
+    length = max([len(customer["history"]), *(len(rows) for rows in lists.values())])
+    table = []
+    for number in range(length):
+        history = customer["history"][number] if number < len(customer["history"]) else None
+        did = f"{history['event_date']} {history['event_type']} " if history else ""
+        row = [did + title_of(history) if history else ""]
+        for rows in lists.values():
+            row.append(
+                f"{rows[number]['rank']}. {title_of(rows[number])}" if number < len(rows) else ""
+            )
+        table.append(row)
+    return markdown_table(["did lately", *lists], table)
+
+
+def _commands(commands: list[dict[str, str]]) -> list[str]:
+    return [f"{entry['purpose']}:\n\n```sh\n{entry['command']}\n```" for entry in commands]

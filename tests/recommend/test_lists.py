@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.errors import NoChampionError, SettingsError
+from pipelines.recommend import lists as lists_module
+from pipelines.recommend.lists import generate_lists
+
+
+def read_lists(settings, as_of, placement, variant="control"):
+    return pd.read_parquet(settings.run_folder(as_of) / "lists" / placement / f"{variant}.parquet")
+
+
+@pytest.mark.parametrize("placement", ["discover", "for_you"])
+def test_every_user_of_the_history_gets_a_whole_ranked_list(shop, make_night, placement):
+    night = make_night()
+    summary = generate_lists(shop, night, placement)
+    found = read_lists(shop, night, placement)
+    assert found.groupby("user_id").size().to_dict() == {f"u{n:02}": 5 for n in range(12)}
+    assert (found.groupby("user_id")["rank"].apply(list).apply(tuple) == (1, 2, 3, 4, 5)).all()
+    assert summary["users"] == 12 and summary["rows"] == 60
+
+
+def test_scores_never_rise_within_a_list(shop, make_night):
+    night = make_night()
+    for placement in shop.placements:
+        generate_lists(shop, night, placement)
+        found = read_lists(shop, night, placement)
+        assert np.isfinite(found["score"]).all()
+        assert (found.groupby("user_id")["score"].diff().dropna() <= 0).all()
+
+
+def test_a_user_nobody_can_learn_from_gets_the_fallback_and_it_says_so(shop, make_night):
+    night = make_night()
+    generate_lists(shop, night, "discover")
+    rows = read_lists(shop, night, "discover").query("user_id == 'u11'")
+    assert set(rows["strategy"]) == {"popularity"}
+    assert set(rows["reason"]) == {"fallback: no history that item_knn can learn from"}
+
+
+def test_short_lists_are_completed_row_by_row(shop, make_night):
+    # u00 bought items 0 to 2; only items 3 and 4 were bought together with those
+    night = make_night()
+    generate_lists(shop, night, "discover")
+    rows = read_lists(shop, night, "discover").query("user_id == 'u00'")
+    own = rows[rows["strategy"] == "item_knn"]
+    assert set(own["item_id"]) == {"i03", "i04"} and list(own["rank"]) == [1, 2]
+    assert list(rows["reason"])[2:] == ["fallback: item_knn had no more items"] * 3
+    assert rows["item_id"].is_unique
+
+
+def test_own_completion_of_a_repeat_list_is_called_popular(shop, make_night):
+    night = make_night()
+    generate_lists(shop, night, "for_you")
+    rows = read_lists(shop, night, "for_you").query("user_id == 'u04'")
+    assert set(rows[rows["strategy"] == "personal_frequency"]["item_id"]) == {"i04", "i05", "i06"}
+    assert set(rows[rows["strategy"] == "popularity"]["reason"]) == {"Popular with other customers"}
+
+
+def test_nobody_is_shown_what_they_had_or_what_is_out_of_stock(shop, make_night):
+    night = make_night()
+    generate_lists(shop, night, "discover")
+    found = read_lists(shop, night, "discover")
+    assert "i13" not in set(found["item_id"])
+    assert not set(found.query("user_id == 'u05'")["item_id"]) & {"i05", "i06", "i07"}
+
+
+def test_an_item_without_a_feed_row_is_not_shown(shop, make_night):
+    events = [("u00", "i00", "purchase", 1), ("u01", "ghost", "purchase", 1)]
+    night = make_night(events=[*events, ("u00", "ghost", "purchase", 1)])
+    generate_lists(shop, night, "for_you")
+    assert set(read_lists(shop, night, "for_you")["item_id"]) == {"i00"}
+
+
+def test_a_list_that_ends_early_says_why(shop, make_night):
+    night = make_night(events=[("u00", "i00", "purchase", 1), ("u01", "i01", "purchase", 1)])
+    summary = generate_lists(shop, night, "for_you")
+    reasons = read_lists(shop, night, "for_you")["reason"]
+    assert reasons.str.endswith("short list: no other item may be shown").all()
+    assert summary["short_lists"] == 2
+
+
+def test_users_with_nothing_to_show_are_named(shop, make_night):
+    night = make_night(events=[("u00", "i00", "purchase", 1)])
+    summary = generate_lists(shop, night, "discover")
+    assert summary["users_without_items"] == ["u00"] and summary["rows"] == 0
+
+
+def test_there_is_a_list_for_people_not_known(shop, make_night):
+    night = make_night()
+    generate_lists(shop, night, "discover")
+    rows = read_lists(shop, night, "discover", "fallback")
+    assert len(rows) == 5 and set(rows["user_id"]) == {""} and set(rows["variant"]) == {"fallback"}
+
+
+def test_the_same_night_gives_the_same_bytes_in_any_block_size(shop, make_night, monkeypatch):
+    night = make_night()
+    folder = shop.run_folder(night) / "lists" / "discover"
+    generate_lists(shop, night, "discover")
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    generate_lists(shop, night, "discover")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+    frame = read_lists(shop, night, "discover")
+    monkeypatch.setattr(lists_module, "BLOCK_USERS", 5)
+    generate_lists(shop, night, "discover")
+    pd.testing.assert_frame_equal(read_lists(shop, night, "discover"), frame)
+
+
+def test_rows_say_which_recommender_wrote_them(shop, make_night):
+    night = make_night()
+    generate_lists(shop, night, "discover")
+    role = shop.run_folder(night) / "models" / "discover" / "champion" / "role.json"
+    versions = set(read_lists(shop, night, "discover")["model_version"])
+    assert versions == {json.loads(role.read_text())["model_version"]}
+
+
+def test_a_night_without_a_fitted_champion_is_refused(shop, make_night):
+    with pytest.raises(NoChampionError, match="discover/challenger need a fitted challenger"):
+        generate_lists(shop, make_night(), "discover", "challenger")
+
+
+def test_an_unknown_placement_is_refused(shop, make_night):
+    with pytest.raises(SettingsError, match="Got 'basket'. Known: discover, for_you"):
+        generate_lists(shop, make_night(), "basket")
+
+
+def test_a_variant_named_fallback_is_refused(shop, make_night):
+    with pytest.raises(SettingsError, match="must not be named 'fallback'"):
+        generate_lists(shop, make_night(), "discover", "fallback")
