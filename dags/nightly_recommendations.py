@@ -1,0 +1,109 @@
+"""
+### nightly_recommendations
+
+Turns yesterday's day files into tonight's published top-N lists.
+
+**Makes**: `serving.*` tables, a publication under `<home>/publications/`, a parent run with one
+child per candidate and window in MLflow, and `<home>/runs/night-<as_of>/report.md`.
+
+**Waits for**: day files in `<home>/landing/` for the days before `as_of`. A missing day is an
+empty day; `check_events` warns about it and stops the night when a whole week is missing.
+
+**Night**: the parameter `as_of`, else the logical date. Events before `as_of` 00:00 UTC are known.
+
+**Safe to rerun**: yes, every task. The same night twice gives the same rows and the same lists.
+When a night is run after a later one, `replay_later_nights` decides the later ones anew.
+
+| task that failed | what it means | what to do |
+|---|---|---|
+| `load_days` | a day file lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
+| `check_events` | what arrived is implausible (see Data Docs in the run folder) | compare with the source; clear the task when the late files are there |
+| `build_features` | a dbt node failed; the log names it | `recsys features --as-of DAY`; then clear the task |
+| `take_snapshot`, `check_features` | the feature tables are incomplete or implausible | clear from `build_features` |
+| `plan_candidates` | no candidate in the settings, or the settings are wrong | `recsys doctor` |
+| `evaluate_candidate` | one recommender failed; the others still compete | fix it before the next night |
+| `select_challengers` | no candidate at all could be evaluated | see the mapped tasks' logs |
+| `decide_gates` | evaluations are unreadable | clear from `plan_candidates` |
+| `draw_plots` | the lists are not affected | clear the task |
+| `refit_placement`, `generate_lists` | memory, or a recommender that cannot be refitted | yesterday's lists stay live; clear the task |
+| `audit_lists` | the lists break a rule; CURRENT stays as it was | `audit.json` in the run folder says which and by how much |
+| `publish` | lock held or disk full; CURRENT stays as it was | clear the task |
+| `promote_aliases`, `report_night`, `replay_later_nights` | the lists are live already | clear the task |
+
+Yesterday's lists are one command away: `recsys rollback`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from airflow.sdk import Param, TriggerRule, dag, task
+
+WAREHOUSE_POOL = "warehouse"  # one slot: one writer of the DuckDB file at a time
+
+
+@task(retries=0)
+def choose_night(params: dict, logical_date: datetime | None = None) -> str:
+    """Say which night this run is."""
+    from pipelines.night import resolve_as_of
+
+    return resolve_as_of(params["as_of"], logical_date)
+
+
+def step(verb: str, *, in_warehouse: bool = False, **options: object):
+    """Make the task `stage.verb`; mapped tasks also say which `subject` they work on."""
+    pool = {"pool": WAREHOUSE_POOL} if in_warehouse else {}
+
+    @task(task_id=verb.split(".")[1], **pool, **options)
+    def call(as_of: str, subject: str | None = None):
+        from pipelines.night import call_verb
+
+        return call_verb(verb, as_of, subject)
+
+    return call
+
+
+@dag(
+    schedule="0 2 * * *",
+    start_date=datetime(2010, 12, 1),
+    catchup=False,
+    max_active_runs=1,
+    params={"as_of": Param(None, type=["null", "string"], description="Night, YYYY-MM-DD")},
+    default_args={"owner": "recommendations", "retries": 1, "retry_delay": timedelta(seconds=20)},
+    tags=["recommendations", "nightly"],
+    doc_md=__doc__,
+)
+def nightly_recommendations() -> None:
+    """Load, check, build, compare, gate, refit, list, audit, publish, report."""
+    as_of = choose_night()
+    load = step("events.load_days", in_warehouse=True)(as_of)
+    check_raw = step("events.check_events", in_warehouse=True)(as_of)
+    build = step("features.build_features", in_warehouse=True)(as_of)
+    snapshot = step("features.take_snapshot", in_warehouse=True)(as_of)
+    check_built = step("features.check_features")(as_of)
+    plan = step("promote.plan_candidates", in_warehouse=True)(as_of)
+    evaluate = step("offline.evaluate_candidate", max_active_tis_per_dagrun=2)
+    evaluated = evaluate.partial(as_of=as_of).expand(subject=plan)
+    select = step(
+        "promote.select_challengers",
+        in_warehouse=True,
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,  # one failed candidate loses no night
+    )(as_of)
+    placements = step("promote.decide_gates", in_warehouse=True)(as_of)
+    plots = step("offline.draw_plots")(as_of)
+    refit = step("promote.refit_placement", max_active_tis_per_dagrun=1)
+    refitted = refit.partial(as_of=as_of).expand(subject=placements)
+    generate = step("recommend.generate_lists", max_active_tis_per_dagrun=1)
+    lists = generate.partial(as_of=as_of).expand(subject=placements)
+    audit = step("recommend.audit_lists")(as_of)
+    publish = step("recommend.publish", in_warehouse=True)(as_of)
+    aliases = step("promote.promote_aliases")(as_of)
+    report = step("recommend.report_night")(as_of)
+    replay = step("recommend.replay_later_nights", in_warehouse=True)(as_of)
+
+    as_of >> load >> check_raw >> build >> snapshot >> check_built >> plan
+    evaluated >> select >> placements >> plots
+    refitted >> lists >> audit >> publish >> aliases >> report >> replay
+
+
+nightly_recommendations()
