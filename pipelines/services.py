@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.config import Settings, process_environment
+from pipelines.config import PROJECT_ROOT, Settings, process_environment
 from pipelines.errors import ServiceError
 from pipelines.scheduler import airflow_environment, prepare_airflow
 
@@ -80,15 +80,12 @@ def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iter
         If it is not healthy in time.
     """
     address = f"http://{LOOPBACK}:{port}"
-    environment = {
-        **process_environment(settings),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
     command = [
         sys.executable,
         "-m",
         "mlflow",
+        "--env-file",
+        str(PROJECT_ROOT / "mlflow" / "server.env"),
         "server",
         "--host",
         LOOPBACK,
@@ -104,7 +101,7 @@ def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iter
         str(settings.home / "mlartifacts"),
     ]
     log = settings.home / "logs" / "mlflow-server.log"
-    with _running(command, environment, log) as process:
+    with _running(command, process_environment(settings), log) as process:
         _wait_until_healthy(f"{address}/health", process, log, wait_seconds)
         yield address
 
