@@ -40,6 +40,8 @@ from datetime import datetime, timedelta
 from airflow.sdk import Param, TriggerRule, dag, task
 
 WAREHOUSE_POOL = "warehouse"  # one slot: one writer of the DuckDB file at a time
+# A template and no arrow: a task waits for the tasks before it, not also for `choose_night`.
+AS_OF = "{{ ti.xcom_pull(task_ids='choose_night') }}"
 
 
 @task(retries=0)
@@ -75,33 +77,32 @@ def step(verb: str, *, in_warehouse: bool = False, **options: object):
 )
 def nightly_recommendations() -> None:
     """Load, check, build, compare, gate, refit, list, audit, publish, report."""
-    as_of = choose_night()
-    load = step("events.load_days", in_warehouse=True)(as_of)
-    check_raw = step("events.check_events", in_warehouse=True)(as_of)
-    build = step("features.build_features", in_warehouse=True)(as_of)
-    snapshot = step("features.take_snapshot", in_warehouse=True)(as_of)
-    check_built = step("features.check_features")(as_of)
-    plan = step("promote.plan_candidates", in_warehouse=True)(as_of)
+    load = step("events.load_days", in_warehouse=True)(AS_OF)
+    check_raw = step("events.check_events", in_warehouse=True)(AS_OF)
+    build = step("features.build_features", in_warehouse=True)(AS_OF)
+    snapshot = step("features.take_snapshot", in_warehouse=True)(AS_OF)
+    check_built = step("features.check_features")(AS_OF)
+    plan = step("promote.plan_candidates", in_warehouse=True)(AS_OF)
     evaluate = step("offline.evaluate_candidate", max_active_tis_per_dagrun=2)
-    evaluated = evaluate.partial(as_of=as_of).expand(subject=plan)
+    evaluated = evaluate.partial(as_of=AS_OF).expand(subject=plan)
     select = step(
         "promote.select_challengers",
         in_warehouse=True,
         trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,  # one failed candidate loses no night
-    )(as_of)
-    placements = step("promote.decide_gates", in_warehouse=True)(as_of)
-    plots = step("offline.draw_plots")(as_of)
+    )(AS_OF)
+    placements = step("promote.decide_gates", in_warehouse=True)(AS_OF)
+    plots = step("offline.draw_plots")(AS_OF)
     refit = step("promote.refit_placement", max_active_tis_per_dagrun=1)
-    refitted = refit.partial(as_of=as_of).expand(subject=placements)
+    refitted = refit.partial(as_of=AS_OF).expand(subject=placements)
     generate = step("recommend.generate_lists", max_active_tis_per_dagrun=1)
-    lists = generate.partial(as_of=as_of).expand(subject=placements)
-    audit = step("recommend.audit_lists")(as_of)
-    publish = step("recommend.publish", in_warehouse=True)(as_of)
-    aliases = step("promote.promote_aliases")(as_of)
-    report = step("recommend.report_night")(as_of)
-    replay = step("recommend.replay_later_nights", in_warehouse=True)(as_of)
+    lists = generate.partial(as_of=AS_OF).expand(subject=placements)
+    audit = step("recommend.audit_lists")(AS_OF)
+    publish = step("recommend.publish", in_warehouse=True)(AS_OF)
+    aliases = step("promote.promote_aliases")(AS_OF)
+    report = step("recommend.report_night")(AS_OF)
+    replay = step("recommend.replay_later_nights", in_warehouse=True)(AS_OF)
 
-    as_of >> load >> check_raw >> build >> snapshot >> check_built >> plan
+    choose_night() >> load >> check_raw >> build >> snapshot >> check_built >> plan
     evaluated >> select >> placements >> plots
     refitted >> lists >> audit >> publish >> aliases >> report >> replay
 

@@ -40,7 +40,7 @@ def examine(settings: Settings) -> list[Finding]:
     Returns
     -------
     list of Finding
-        Home, disk, day files, warehouse, runs of MLflow, current publication, in this order.
+        Disk, day files, warehouse, candidates, MLflow, publication, in this order.
     """
     looks: tuple[Callable[[Settings], Finding], ...] = (
         _disk,
@@ -117,8 +117,7 @@ def _tracking(settings: Settings) -> Finding:
     return Finding(
         "MLflow",
         runs is not None,
-        f"{settings.tracking_uri}: {runs if runs is not None else 'no answer'}"
-        + (" runs" if runs is not None else ""),
+        f"{settings.tracking_uri}: {'no answer' if runs is None else f'{runs} nights'}",
         "Start the server, or remove mlflow.tracking_uri to use the home's own store. "
         "Nights go on without it, but nothing new is promoted.",
     )
@@ -128,7 +127,7 @@ def _publication(settings: Settings) -> Finding:
     from pipelines.recommend import read_current
 
     try:
-        manifest = read_current(settings)
+        current = read_current(settings)
     except PipelineError as error:
         return Finding("publication", False, str(error), "Run a night, or: recsys rollback")
-    return Finding("publication", True, f"CURRENT is {manifest['publication_id']}")
+    return Finding("publication", True, f"CURRENT is {current.publication_id}")

@@ -73,7 +73,7 @@ def build_features(
         as_of,
         settings.night(as_of).cutoffs,
         round(time.monotonic() - started, 3),
-        invocation_id(built),
+        invocation_id(settings.run_folder(as_of) / "dbt"),
         nodes,
     )
     _write_json(settings.run_folder(as_of) / BUILD_FILE, report.as_dict())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -118,10 +119,10 @@ def _freshness(outcome: Any) -> NodeResult:
     )
 
 
-def invocation_id(result: dbtRunnerResult) -> str:
-    """Dbt's id of a command."""
-    outcomes: Any = result.result
-    return str(outcomes.metadata.invocation_id) if hasattr(outcomes, "metadata") else ""
+def invocation_id(folder: Path) -> str:
+    """Dbt's id of the last build that wrote its results to this target folder."""
+    text = (folder / "run_results.json").read_text(encoding="utf-8")
+    return str(json.loads(text)["metadata"]["invocation_id"])
 
 
 def failure_text(report: BuildReport, folder: Path) -> str:

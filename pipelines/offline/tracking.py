@@ -122,17 +122,17 @@ def start_night(
     return run_id
 
 
-def end_night(settings: Settings, as_of: date, tags: Mapping[str, str] | None = None) -> None:
-    """Close the night's parent run, with last tags such as the verdict."""
+def end_night(settings: Settings, as_of: date) -> None:
+    """Close the night's parent run."""
     run_id = parent_run_id(settings, as_of)
     if run_id is None:
         return
 
-    def close_run(client: MlflowClient) -> None:
-        _set_tags(client, run_id, tags or {})
-        client.set_terminated(run_id)
-
-    attempt(settings, close_run, f"closing the run of night {as_of}")
+    attempt(
+        settings,
+        lambda client: client.set_terminated(run_id),
+        f"closing the run of night {as_of}",
+    )
 
 
 def parent_run_id(settings: Settings, as_of: date) -> str | None:
@@ -155,6 +155,24 @@ def log_plots(settings: Settings, as_of: date, paths: Sequence[Path]) -> None:
             client.log_artifact(run_id, str(path), "plots")
 
     attempt(settings, upload, "logging the plots")
+
+
+def count_runs(settings: Settings) -> int | None:
+    """How many nights MLflow has a run of; None if it could not be asked.
+
+    Looks only: a home without a store yet has 0 and still has none afterwards.
+    """
+    uri = settings.tracking_uri
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return 0
+
+    def count(client: MlflowClient) -> int:
+        found = client.get_experiment_by_name(settings.mlflow.experiment)
+        if found is None:
+            return 0
+        return len(client.search_runs([found.experiment_id], "tags.night != ''", max_results=1000))
+
+    return attempt(settings, count, "counting the nights")
 
 
 def provenance(settings: Settings, as_of: date) -> dict[str, str]:

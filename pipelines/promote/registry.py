@@ -22,7 +22,7 @@ import pandas as pd
 from pipelines.config import PROJECT_ROOT, Settings, stable_hash
 from pipelines.models import load_recommender
 from pipelines.offline.inputs import snapshot_hash
-from pipelines.offline.tracking import attempt, experiment_id, parent_run_id
+from pipelines.offline.tracking import attempt, end_night, experiment_id, parent_run_id
 from pipelines.promote.examples import choose_examples, describe_lists
 from pipelines.promote.roles import ROLES, read_role, role_folder
 from pipelines.promote.served import gather_placement, save_placement
@@ -83,6 +83,8 @@ def register_placement(settings: Settings, as_of: date, placement: str) -> dict[
 def promote_aliases(settings: Settings, as_of: date) -> dict[str, dict[str, str | None]]:
     """Point `champion` and `challenger` of every registered model to tonight's versions.
 
+    The last thing a night does in MLflow: its run is closed.
+
     An alias that a later night holds stays there. `challenger` is taken away where tonight has no
     challenger besides the champion.
 
@@ -109,6 +111,7 @@ def promote_aliases(settings: Settings, as_of: date) -> dict[str, dict[str, str 
 
     if any(number for found in versions.values() for number in found.values()):
         attempt(settings, set_aliases, "setting the aliases")
+    end_night(settings, as_of)
     return versions
 
 

@@ -16,25 +16,7 @@ HEAVY = ("pandas", "numpy", "sklearn", "duckdb", "mlflow", "dbt", "great_expecta
 #: Task to the tasks right after it. Change it together with the DAG, and say so in CHANGELOG.md.
 SHAPES = {
     "nightly_recommendations": {
-        "choose_night": {
-            "load_days",
-            "check_events",
-            "build_features",
-            "take_snapshot",
-            "check_features",
-            "plan_candidates",
-            "evaluate_candidate",
-            "select_challengers",
-            "decide_gates",
-            "draw_plots",
-            "refit_placement",
-            "generate_lists",
-            "audit_lists",
-            "publish",
-            "promote_aliases",
-            "report_night",
-            "replay_later_nights",
-        },
+        "choose_night": {"load_days"},
         "load_days": {"check_events"},
         "check_events": {"build_features"},
         "build_features": {"take_snapshot"},

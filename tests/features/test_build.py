@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import uuid
 import warnings
 from datetime import date
 
@@ -50,6 +51,7 @@ def test_build_passes_every_dbt_model_check_and_unit_test(shop):
 def test_build_leaves_its_report_in_the_run_folder(shop):
     path = shop.settings.run_folder(SECOND_NIGHT) / "build.json"
     assert json.loads(path.read_text()) == shop.reports[SECOND_NIGHT].as_dict()
+    assert len(json.loads(path.read_text())["invocation_id"]) == len(str(uuid.uuid4()))
     assert json.loads(path.read_text())["cutoffs"] == ["2024-01-29", "2024-02-05", "2024-02-12"]
 
 

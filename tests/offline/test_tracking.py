@@ -15,6 +15,7 @@ from pipelines.config import PROJECT_ROOT, Settings
 from pipelines.offline.results import write_json
 from pipelines.offline.tracking import (
     attempt,
+    count_runs,
     end_night,
     experiment_id,
     git_commit,
@@ -52,7 +53,7 @@ def test_night_is_a_run_with_its_day_code_and_build(settings: Settings) -> None:
 
 def test_rerun_of_a_night_opens_the_same_run_again(settings: Settings) -> None:
     first = start_night(settings, AS_OF)
-    end_night(settings, AS_OF, {"verdict": "kept"})
+    end_night(settings, AS_OF)
 
     again = start_night(settings, AS_OF, {"attempt": "second"})
 
@@ -61,13 +62,30 @@ def test_rerun_of_a_night_opens_the_same_run_again(settings: Settings) -> None:
     assert (run.info.status, run.data.tags["attempt"]) == ("RUNNING", "second")
 
 
-def test_end_of_night_closes_the_run_with_its_verdict(settings: Settings) -> None:
+def test_end_of_night_closes_the_run(settings: Settings) -> None:
     run_id = start_night(settings, AS_OF)
 
-    end_night(settings, AS_OF, {"verdict": "promoted"})
+    end_night(settings, AS_OF)
 
-    run = tracking_client(settings).get_run(run_id)
-    assert (run.info.status, run.data.tags["verdict"]) == ("FINISHED", "promoted")
+    assert tracking_client(settings).get_run(run_id).info.status == "FINISHED"
+
+
+def test_nights_are_counted_and_a_home_without_a_store_keeps_none(make_settings) -> None:
+    settings = make_settings()
+    assert count_runs(settings) == 0
+    assert not (settings.home / "mlflow.db").exists()
+
+
+def test_reruns_of_a_night_count_once(settings: Settings) -> None:
+    assert count_runs(settings) == 0
+    start_night(settings, AS_OF)
+    start_night(settings, AS_OF)
+    start_night(settings, date(2024, 3, 2))
+    assert count_runs(settings) == 2
+
+
+def test_a_store_that_cannot_be_asked_counts_nothing(make_settings) -> None:
+    assert count_runs(make_settings(mlflow={"tracking_uri": "http://127.0.0.1:1"})) is None
 
 
 def test_artefacts_lie_under_the_home(settings: Settings, tmp_path: Path) -> None:
