@@ -24,7 +24,7 @@ from generate import SIZES, last_night, write_day_files
 
 from pipelines.config import PROJECT_ROOT, load_settings
 from pipelines.night import NIGHT
-from pipelines.offline import leaderboard
+from pipelines.offline.leaderboard import leaderboard
 
 SETTINGS = Path(__file__).parent / "bench.toml"
 

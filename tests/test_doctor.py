@@ -5,6 +5,9 @@ from pipelines.night import run_in_a_row
 from tests.conftest import land_small_shop, shop_night
 
 
+BASELINES = ("popularity", "recent_popularity")
+
+
 def by_subject(settings):
     return {finding.subject: finding for finding in examine(settings)}
 
@@ -40,10 +43,9 @@ def test_days_that_were_landed_are_counted(make_settings):
 
 
 def test_a_wrong_candidate_is_named(make_settings):
-    settings = make_settings(
-        candidates=[{"name": "wrong", "recommender": "popularity", "params": {"halflife": 3}}]
-    )
-    finding = by_subject(settings)["candidates"]
+    wrong = {"name": "odd", "recommender": "popularity", "params": {"halflife": 3}}
+    sound = [{"name": name, "recommender": "popularity"} for name in BASELINES]
+    finding = by_subject(make_settings(candidates=[wrong, *sound]))["candidates"]
     assert not finding.is_fine
     assert "halflife" in finding.found
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipelines.config import PROJECT_ROOT
 from pipelines.errors import SettingsError
-from pipelines.night import call_verb, resolve_as_of
+from pipelines.night import NIGHT, call_verb, resolve_as_of
 
 
 def test_the_parameter_wins_over_the_logical_date():
@@ -26,3 +27,8 @@ def test_call_verb_passes_settings_and_day_and_returns_small_values(tmp_path, mo
     report = call_verb("events.load_days", "2011-12-09")
     assert report is None
     assert (tmp_path / "runs" / "night-2011-12-09" / "load.json").exists()
+
+
+def test_no_verb_has_the_name_of_a_module_that_would_hide_it():
+    modules = {f"{path.parent.name}.{path.stem}" for path in (PROJECT_ROOT / "pipelines").glob("*/*.py")}
+    assert not modules & {verb for verb, _ in NIGHT}

@@ -123,7 +123,13 @@ def load_command(settings: Settings, as_of: date, as_json: bool) -> None:
         click.echo(f"note: {note}")
 
 
-@click.group("quarantine")
+@click.group(
+    "quarantine",
+    epilog=examples(
+        "recsys quarantine list --day 2011-12-08",
+        "recsys quarantine release 3f9a1c27d0be",
+    ),
+)
 def quarantine_command() -> None:
     """Look at bad rows, and release them once they are put right."""
 

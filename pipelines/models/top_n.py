@@ -114,10 +114,11 @@ def top_n_of_factors(
     -----
     Scores are computed tile by tile (`TILE_USERS` x `TILE_ITEMS`) and go from the cache into one
     heap of k per user. Excluded pairs become -inf inside their tile, so nothing is over-fetched
-    however long a history is. Each worker thread runs single-threaded BLAS on its own users, and
-    every tile is filled up to its full shape with zeros, because BLAS rounds differently at the
-    edges of a matrix: so a user's list depends neither on the number of threads nor on who else is
-    served, and items with equal factors have equal scores.
+    however long a history is. Each worker thread runs single-threaded BLAS on its own users, so a
+    list does not depend on the number of threads. BLAS rounds the last bit of a product by its
+    place in the matrix: every tile is filled up to its full shape with zeros so that few places
+    differ, but where two scores differ by less than that bit, their order may depend on who else
+    is in the tile.
     """
     allowed = np.arange(len(item_factors))
     if exclude_items is not None:

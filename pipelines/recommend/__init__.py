@@ -14,7 +14,7 @@ from typing import Any
 _VERBS = {
     "generate_lists": "lists",
     "audit_lists": "audit",
-    "publish": "publish",
+    "publish": "publication",
     "read_current": "current",
     "rollback": "current",
     "query_user": "query",

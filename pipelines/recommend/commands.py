@@ -27,7 +27,7 @@ def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> No
     from pipelines.recommend.audit import audit_lists
     from pipelines.recommend.durable import to_json
     from pipelines.recommend.lists import generate_lists
-    from pipelines.recommend.publish import publish
+    from pipelines.recommend.publication import publish
 
     for placement in settings.placements:
         generate_lists(settings, as_of, placement)

@@ -16,7 +16,7 @@ from pipelines.promote import (
 )
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.lists import generate_lists
-from pipelines.recommend.publish import publish
+from pipelines.recommend.publication import publish
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)

@@ -36,8 +36,9 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     Returns
     -------
     dict
-        What `report.json` holds: ``as_of``, ``load``, ``placements`` (leaderboards by window,
-        and the gate's verdict), ``publication``, ``customers``, ``commands``.
+        What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``load``, ``placements``
+        (leaderboards by window, and the gate's verdict), ``publication``, ``customers``,
+        ``commands``.
     """
     report = build_report(settings, as_of)
     print_report(report)
@@ -50,6 +51,7 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
     report: dict[str, Any] = {
         "as_of": as_of.isoformat(),
         "k": settings.evaluation.k,
+        "confidence": settings.evaluation.confidence,
         "home": str(settings.home),
         "run_folder": str(run),
         "load": read_if_there(run / "load.json"),
@@ -60,7 +62,7 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
     report["commands"] = _commands(settings, report)
     write_json(run / "report.json", report)
     write_text(run / "report.md", to_markdown(report))
-    logger.info("report written to %s", run / "report.md")
+    logger.debug("report written to %s", run / "report.md")
     return report
 
 

@@ -2,84 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipelines.recommend.report_tables import format_count, format_interval, make_table
+from rich.console import Console
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
+from pipelines.recommend.report_board import (
+    Row,
+    compared_with,
+    differences,
+    format_difference,
+)
+from pipelines.recommend.report_tables import (
+    TIE,
+    ReportTable,
+    fill,
+    format_count,
+    format_interval,
+    format_threshold,
+    make_table,
+)
 
-#: How a rule's figure (or the lower bound of its interval) is compared with its threshold.
-_SIGNS = {"ndcg_ceiling": "≤", "beats_baseline": ">", "beats_champion": ">"}
+#: What is compared with the threshold where it is not "at least": the figure or its lower bound.
+_SIGNS = {
+    "ndcg_ceiling": "≤",
+    "beats_baseline": "low >",
+    "beats_champion": "low >",
+    "segment_not_inferior": "low ≥",
+}
+#: Rules whose value is a difference and carries a sign.
+_DIFFERENCES = ("beats_baseline", "beats_champion", "coverage_not_inferior", "segment_not_inferior")
 
 
-def print_gate(console: Console, gate: Mapping[str, Any] | None) -> None:
-    """Print who holds the placement now, why, and every rule that has a figure or fails."""
+def print_gate(console: Console, gate: Row | None, k: int) -> None:
+    """Print who holds the placement now and by how much, and the rules that say something."""
     console.print()
     if gate is None:
         console.print("The gate was not decided.")
         return
-    console.print(f"Gate: {_verdict(gate)}", end=" ")
-    failed = [rule for rule in judged(gate) if not rule["is_passed"]]
-    if gate["is_promoted"] or not failed:
-        console.print(gate["reason"], markup=False)
-    else:
-        challenger = gate["challenger"]
-        asked = f"{challenger['name']} does not replace it" if challenger else "no challenger"
-        console.print(f"{gate['champion']['name']} stays; {asked}, because", markup=False)
-        for reason in dict.fromkeys(rule["reason"] for rule in failed):
-            console.print(_bullet(reason))
-    console.print(_rules_table(gate))
-    silent = dict.fromkeys(
-        rule["rule"] for rule in judged(gate) if rule["value"] is None and rule["is_passed"]
-    )
+    console.print(_headline(gate, k, console.width))
+    for line in explain_gate(gate):
+        console.print(fill(line, console.width, indent="    "), markup=False)
+    _print_rules(console, judged(gate))
+
+
+def _print_rules(console: Console, rules: list[dict[str, Any]]) -> None:
+    """Print rules with a figure as a table, and how many others hold."""
+    shown = [rule for rule in rules if rule["value"] is not None]
+    if shown:
+        console.print()
+        console.print(_rules_table(shown))
+    for rule in shown:
+        if rule["users_needed"] and not rule["is_passed"]:
+            needed = (
+                f"{name_of(rule)}: about {rule['users_needed']:,} users would be needed"
+                " to tell such a difference."
+            )
+            console.print(fill(needed, console.width), markup=False)
+    silent = [rule for rule in rules if rule["value"] is None and rule["is_passed"]]
     if silent:
-        console.print(f"also hold: {', '.join(silent)}", style="dim", markup=False)
+        low = "low is the interval's lower end; " if any(rule["low"] for rule in shown) else ""
+        hold = f"{low}{len(silent)} rules without a figure hold (report.md)"
+        console.print(hold, style="dim", markup=False)
 
 
-def _verdict(gate: Mapping[str, Any]) -> str:
-    return "[bold green]PROMOTED[/]" if gate["is_promoted"] else "[bold yellow]KEPT[/]"
+def _headline(gate: Row, k: int, width: int) -> Text:
+    word, style = ("PROMOTED", "bold green") if gate["is_promoted"] else ("KEPT", "bold yellow")
+    text = Text(fill(f"Gate: {word} {verdict_in_words(gate, k)}", width, indent="      "))
+    text.highlight_words([word], style)
+    return text
 
 
-def _bullet(text: str) -> Table:
-    """A sentence that hangs beside its bullet."""
-    from rich.table import Table
-    from rich.text import Text
+def verdict_in_words(gate: Row, k: int) -> str:
+    """Who holds the placement, over whom and by how much, in a line.
 
-    grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_row(" •", Text(text))
-    return grid
+    Parameters
+    ----------
+    gate : mapping
+        What `gate/<placement>.json` holds.
+    k : int
+        Cut of the NDCG.
+    """
+    holder, challenger = gate["champion"]["name"], gate["challenger"]
+    found = differences(gate).get(challenger["name"]) if challenger else None
+    by = f"NDCG@{k}{TIE}{format_difference(found).replace(' ', TIE)}" if found else ""
+    if gate["is_promoted"]:
+        over = f" over {compared_with(gate)}" if compared_with(gate) else ""
+        return f"{holder}{over}: {by or plain(gate['reason'])}"
+    if not challenger:
+        return f"{holder}; there is no challenger"
+    if not by:
+        return f"{holder}; {challenger['name']} does not replace it"
+    return f"{holder}; {challenger['name']} against it: {by}"
 
 
-def _rules_table(gate: Mapping[str, Any]) -> Table:
-    """Rules with a figure, and all that fail."""
-    numbers = ["must be", "found", "users", "needed"]
-    table = make_table([("rule", "left"), *((name, "right") for name in numbers), ("", "left")])
-    for rule in judged(gate):
-        if rule["value"] is None and rule["is_passed"]:
-            continue
-        of = rule["subject"] if rule["subject"] != "all" else rule["opponent"] or ""
-        sign = _SIGNS.get(rule["rule"], "≥")
+def explain_gate(gate: Row) -> list[str]:
+    """What else there is to say: a first night, rules that fail for no figure, how others did."""
+    lines = []
+    if gate["champion_before"] is None and (holder := compared_with(gate)):
+        lines.append(f"First night: the best baseline, {holder}, was the champion to beat.")
+    failed = [rule for rule in judged(gate) if rule["value"] is None and not rule["is_passed"]]
+    lines += [f"Fails: {plain(reason)}" for reason in dict.fromkeys(r["reason"] for r in failed)]
+    return lines if gate["is_promoted"] else [*lines, *others_in_words(gate)]
+
+
+def others_in_words(gate: Row) -> list[str]:
+    """How the candidates that are neither champion nor challenger compare with the champion.
+
+    Parameters
+    ----------
+    gate : mapping
+        What `gate/<placement>.json` holds.
+
+    Returns
+    -------
+    list of str
+        A line each for those that are better, not told apart, and worse; best first.
+    """
+    holder = gate["champion"]["name"]
+    challenger = gate["challenger"]["name"] if gate["challenger"] else None
+    groups: dict[str, list[str]] = {}
+    for name, rule in sorted(differences(gate).items(), key=lambda entry: -entry[1]["value"]):
+        if name not in (challenger, holder):
+            figure = f"{name} {format_difference(rule)}".replace(" ", TIE)
+            groups.setdefault(_outcome(rule, holder), []).append(figure)
+    return [f"{outcome}: {', '.join(found)}" for outcome, found in groups.items()]
+
+
+def _outcome(rule: Row, holder: str) -> str:
+    if rule["high"] is not None and rule["high"] < 0:
+        return f"Lost to {holder}"
+    if rule["low"] is not None and rule["low"] > 0:
+        return f"Above {holder} here, but not the one chosen beforehand"
+    return f"Not told apart from {holder}"
+
+
+def _rules_table(rules: list[dict[str, Any]]) -> ReportTable:
+    numbers = [("must be", "right"), ("found", "right"), ("users", "right")]
+    table = make_table([("rule", "wrap"), *numbers, ("", "left")])
+    for rule in rules:
+        is_signed = rule["rule"] in _DIFFERENCES
         table.add_row(
-            f"{rule['rule']} {of}".rstrip(),
-            "" if rule["threshold"] is None else f"{sign} {rule['threshold']:g}",
-            format_interval(rule["value"], rule["low"], rule["high"]),
-            *(format_count(rule[name]) for name in ("user_count", "users_needed")),
+            name_of(rule),
+            _threshold(rule),
+            format_interval(rule["value"], rule["low"], rule["high"], signed=is_signed),
+            format_count(rule["user_count"]),
             "[green]holds[/]" if rule["is_passed"] else "[bold red]FAILS[/]",
         )
     return table
 
 
-def judged(gate: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _threshold(rule: Row) -> str:
+    """What the figure must reach; ``low``, the lower end of the interval, where that is judged."""
+    if rule["threshold"] is None:
+        return ""
+    return f"{_SIGNS.get(rule['rule'], '≥')} {format_threshold(rule['threshold'])}"
+
+
+def name_of(rule: Row) -> str:
+    """A rule's name and what it looked at, if that is not all users.
+
+    Examples
+    --------
+    >>> name_of({"rule": "segment_not_inferior", "subject": "heavy"})
+    'segment_not_inferior heavy'
+    """
+    return str(rule["rule"]) if rule["subject"] == "all" else f"{rule['rule']} {rule['subject']}"
+
+
+def judged(gate: Row) -> list[dict[str, Any]]:
     """Rules that count for the verdict, not those that are only reported."""
     return [rule for rule in gate["rules"] if rule["is_passed"] is not None]
 
 
-def role_of(row: Mapping[str, Any], gate: Mapping[str, Any] | None) -> str:
-    """Champion, challenger or baseline, in a word."""
-    for role in ("champion", "challenger"):
-        if gate and gate[role] and gate[role]["name"] == row["candidate"]:
-            return role
-    return "baseline" if row["is_baseline"] else ""
+def plain(text: str) -> str:
+    """A sentence without its Markdown.
+
+    Examples
+    --------
+    >>> plain("`ease` stays")
+    'ease stays'
+    """
+    return text.replace("`", "")

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipelines.recommend.report_gate import judged, role_of
-from pipelines.recommend.report_tables import format_audit, format_interval, format_shares
-from pipelines.recommend.report_terminal import title_of
+from pipelines.recommend.report_board import (
+    compared_with,
+    differences,
+    format_difference,
+    role_of,
+)
+from pipelines.recommend.report_customers import title_of
+from pipelines.recommend.report_gate import explain_gate, judged, verdict_in_words
+from pipelines.recommend.report_tables import (
+    TIE,
+    format_audit,
+    format_figure,
+    format_interval,
+    format_shares,
+)
 
 
 def to_markdown(report: Mapping[str, Any]) -> str:
     """The report of `report.build_report` as Markdown text."""
     parts = [f"# Night of {report['as_of']}", "## Loaded", _load(report["load"])]
     for name, placement in report["placements"].items():
-        parts += [f"## {name}", _board(placement, report["k"]), *_gate(placement["gate"])]
+        parts += [
+            f"## {name}",
+            _board(placement, report["k"]),
+            *_gate(placement["gate"], report["k"]),
+        ]
     parts += ["## Published", *_publication(report["publication"])]
     for customer in report["customers"]:
         parts += [f"## Customer {_plain(customer['user_id'])} ({customer['segment']})"]
@@ -54,29 +70,34 @@ def _load(load: Mapping[str, Any] | None) -> str:
 
 
 def _board(placement: Mapping[str, Any], k: int) -> str:
-    board = placement["leaderboards"]["gate"]
+    board, gate = placement["leaderboards"]["gate"], placement["gate"]
     if not board:
         return "No candidate was evaluated."
+    found = differences(gate)
     rows = [
         [
             row["candidate"],
             format_interval(row[f"ndcg_at_{k}"], row["low"], row["high"]),
-            f"{row[f'recall_at_{k}']:.4f}",
+            format_difference(found[row["candidate"]]) if row["candidate"] in found else "",
+            format_figure(row[f"recall_at_{k}"]),
             f"{row[f'coverage_at_{k}']:.1%}",
             row["user_count"],
-            role_of(row, placement["gate"]),
+            role_of(row, gate),
         ]
         for row in board
     ]
-    return markdown_table(
-        ["candidate", f"NDCG@{k}", f"recall@{k}", "coverage", "users", "role"], rows
-    )
+    against = f"paired difference to {compared_with(gate) or 'the champion'}"
+    numbers = [f"NDCG@{k}", against, f"recall@{k}", "coverage", "users"]
+    return markdown_table(["candidate", *numbers, "role"], rows)
 
 
-def _gate(gate: Mapping[str, Any] | None) -> list[str]:
+def _gate(gate: Mapping[str, Any] | None, k: int) -> list[str]:
     if gate is None:
         return ["The gate was not decided."]
-    verdict = "Promoted" if gate["is_promoted"] else "Kept"
+    word = "Promoted" if gate["is_promoted"] else "Kept"
+    verdict = f"**{word}:** {verdict_in_words(gate, k)}"
+    notes = [f"* {line}" for line in explain_gate(gate)]
+    said = "\n".join([verdict, "", *notes] if notes else [verdict]).replace(TIE, " ")
     rows = [
         [
             *(rule["rule"], rule["subject"], rule["opponent"], rule["threshold"]),
@@ -88,7 +109,7 @@ def _gate(gate: Mapping[str, Any] | None) -> list[str]:
         for rule in judged(gate)
     ]
     header = ["rule", "subject", "against", "threshold", "found", "users", "verdict", "in words"]
-    return [f"**{verdict}.** {gate['reason']}", markdown_table(header, rows)]
+    return [said, markdown_table(header, rows)]
 
 
 def _publication(publication: Mapping[str, Any] | None) -> list[str]:

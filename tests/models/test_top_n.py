@@ -109,8 +109,10 @@ def test_factors_give_the_same_bytes_on_one_thread_and_many() -> None:
 
 def test_identical_item_factors_are_ordered_by_position_across_tiles() -> None:
     rng = np.random.default_rng(2)
-    items = np.tile(rng.standard_normal((1, 33), dtype=np.float32), (top_n.TILE_ITEMS + 300, 1))
-    users = rng.standard_normal((3, 33), dtype=np.float32)
+    # Small whole numbers: their products and sums are exact in float32, in whatever order.
+    one_item = rng.integers(-9, 10, (1, 33)).astype(np.float32)
+    items = np.tile(one_item, (top_n.TILE_ITEMS + 300, 1))
+    users = rng.integers(-9, 10, (3, 33)).astype(np.float32)
     k = top_n.TILE_ITEMS + 200
     found, _ = top_n_of_factors(users, items, k)
     np.testing.assert_array_equal(found, np.tile(np.arange(k), (3, 1)))

@@ -26,7 +26,7 @@ from pipelines.recommend.current import stored_ids
 from pipelines.recommend.durable import write_json
 from pipelines.recommend.list_rows import LIST_SCHEMA
 from pipelines.recommend.lists import generate_lists
-from pipelines.recommend.publish import publish
+from pipelines.recommend.publication import publish
 from pipelines.recommend.serving_files import open_lists
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import read_publication
 from pipelines.recommend.durable import file_sha256, write_json
-from pipelines.recommend.publish import publish
+from pipelines.recommend.publication import publish
 
 
 def test_the_manifest_tells_models_gate_metrics_audit_and_hashes(shop, make_lists):

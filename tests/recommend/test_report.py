@@ -45,6 +45,12 @@ def test_a_night_that_stopped_half_way_says_what_is_missing(shop, make_night, ca
         assert sentence in printed
 
 
+def test_a_person_sees_no_log_line_beside_the_report(shop, report_home, caplog):
+    with caplog.at_level("INFO", logger="pipelines"):
+        report_night(shop, report_home)
+    assert caplog.messages == []
+
+
 def test_a_night_that_is_not_live_any_more_says_which_is(shop, report_home, two_nights):
     rollback(shop)
     publication = build_report(shop, report_home)["publication"]

@@ -21,7 +21,9 @@ def test_the_file_has_the_sections_of_the_night(shop, report_home):
 
 def test_tables_hold_figures_reasons_and_titles(shop, report_home):
     text = to_markdown(build_report(shop, report_home))
-    assert "| item_knn | .2000 [.1900, .2100] | 0.1000 | 25.0% | 700 | champion |" in text
+    assert "| item_knn | .2000 [.1900, .2100] |  | .1000 | 25.0% | 700 | champion |" in text
+    assert "**Kept:** personal_frequency; item_knn against it: NDCG@10 " in text
+    assert "\n* First night: the best baseline" in text and "\xa0" not in text
     assert "beats_champion in words" in text and "**fails**" in text
     assert "| 2024-03-10 purchase Item number 0 | 1. Item number" in text
     assert "```sh\n" in text

@@ -19,7 +19,7 @@ from pipelines.recommend.current import (
     stored_ids,
 )
 from pipelines.recommend.durable import read_json, write_json
-from pipelines.recommend.publish import publish, retained_ids
+from pipelines.recommend.publication import publish, retained_ids
 from pipelines.warehouse import connect
 
 DAY = timedelta(days=1)
