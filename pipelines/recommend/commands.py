@@ -126,11 +126,17 @@ def _print_sql(settings: Any, sql: str, as_json: bool) -> None:
     kinds = ["right" if kind.kind in "iuf" else "left" for kind in frame.dtypes]
     table = make_table(zip(map(str, frame.columns), kinds, strict=True))
     for row in frame.head(SHOWN_ROWS).itertuples(index=False):
-        table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     console = make_console()
     console.print(table)
     left = len(frame) - SHOWN_ROWS
     console.print(f"{len(frame):,} rows" + (f", {left:,} not shown (--json)" if left > 0 else ""))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _print_user(settings: Any, user_id: str, placement: str | None, as_json: bool) -> None:

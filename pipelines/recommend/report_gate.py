@@ -54,16 +54,15 @@ def _print_rules(console: Console, rules: list[dict[str, Any]]) -> None:
         console.print(_rules_table(shown))
     for rule in shown:
         if rule["users_needed"] and not rule["is_passed"]:
-            needed = (
-                f"{name_of(rule)}: about {rule['users_needed']:,} users would be needed"
-                " to tell such a difference."
-            )
-            console.print(fill(needed, console.width), markup=False)
-    silent = [rule for rule in rules if rule["value"] is None and rule["is_passed"]]
+            users = f"about {rule['users_needed']:,} users would be needed"
+            line = f"{name_of(rule)}: {users} to tell such a difference."
+            console.print(fill(line, console.width), markup=False)
+    silent = sum(rule["value"] is None and rule["is_passed"] for rule in rules)
     if silent:
-        low = "low is the interval's lower end; " if any(rule["low"] for rule in shown) else ""
-        hold = f"{low}{len(silent)} rules without a figure hold (report.md)"
-        console.print(hold, style="dim", markup=False)
+        low = any(rule["low"] is not None for rule in shown)
+        legend = "low is the interval's lower end; " if low else ""
+        line = f"{legend}rules that hold without a figure: {silent} (report.md)"
+        console.print(line, style="dim", markup=False)
 
 
 def _headline(gate: Row, k: int, width: int) -> Text:

@@ -72,7 +72,7 @@ def test_figures_are_paired_differences_to_whom_the_gate_compared_with(gate, cap
 def test_no_figure_is_cut_at_any_width(gate, capsys, width):
     text = printed(capsys, gate, width)
     assert "…" not in text and max(map(len, text.splitlines())) <= width
-    assert text.count("+.0500") == text.count("+.0600]") == 1
+    assert text.count("+.0500") == text.count("+.0600") == 1
 
 
 def test_roles_follow_in_words_where_the_table_has_no_room_for_them(gate, capsys):

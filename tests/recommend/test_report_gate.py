@@ -40,7 +40,10 @@ def test_a_promotion_shows_its_figures_and_counts_the_rules_without(gates, print
     text = printed(gates["discover"])
     assert "Gate: PROMOTED item_knn: item_knn wins" in text
     assert "≤ .9" in text and ".2000 [.1900, .2100]" in text
-    assert "1 rules without a figure hold (report.md)" in text and "is_logged" not in text
+    assert (
+        "low is the interval's lower end; rules that hold without a figure: 1 (report.md)" in text
+        and "is_logged" not in text
+    )
 
 
 def test_a_promotion_says_over_whom_and_by_how_much(gates):
