@@ -190,7 +190,7 @@ def _judge_logged(challenger: Contender) -> Rule:
     return Rule(
         "is_logged",
         is_passed=is_passed,
-        reason=f"logged as run {challenger.run_id}"
+        reason="its runs are in MLflow"
         if is_passed
         else f"`{challenger.name}` has no run in MLflow; what is not logged is not promoted",
     )
