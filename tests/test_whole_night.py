@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import time
@@ -83,11 +84,7 @@ def test_a_tampered_day_stops_the_night_and_the_lists_stay(small_shop):
 
 def test_the_list_of_verbs_is_the_dag():
     text = (ROOT / "dags" / "nightly_recommendations.py").read_text()
-    steps = [
-        line.split('"')[1]
-        for line in text.split("def nightly_recommendations()")[1].splitlines()
-        if '"' in line and "." in line
-    ]
+    steps = re.findall(r'step\(\s*"([a-z_.]+)"', text)
     assert sorted(steps) == sorted(verb for verb, _ in NIGHT)
 
 

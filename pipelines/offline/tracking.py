@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pipelines.config import PROJECT_ROOT, Settings, bound_tracking_calls
+from pipelines.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
 from pipelines.offline.results import write_json
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def tracking_client(settings: Settings) -> MlflowClient:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(settings.tracking_uri)
+    with kept_environment():  # or MLFLOW_TRACKING_URI would name this home to every later process
+        mlflow.set_tracking_uri(settings.tracking_uri)
     return MlflowClient(tracking_uri=settings.tracking_uri)
 
 
