@@ -48,13 +48,20 @@ def measure(label: str, home: Path, verb: str, *subject: str) -> Measured:
     night = last_night().isoformat()
     call = f"from pipelines.night import call_verb; call_verb({verb!r}, {night!r}, *{subject!r})"
     environment = {**os.environ, "RECSYS_HOME": str(home), "RECSYS_CONFIG": str(SETTINGS)}
+    log = home / "bench.log"
     began = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-c", call], env=environment, cwd=PROJECT_ROOT, stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", call],
+            env=environment,
+            cwd=PROJECT_ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{label} failed with {os.waitstatus_to_exitcode(status)}")
+        tail = log.read_text(errors="replace")[-2000:]
+        raise SystemExit(f"{label} failed with {os.waitstatus_to_exitcode(status)}:\n{tail}")
     return Measured(
         label, time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
     )

@@ -4,7 +4,6 @@ from pipelines.doctor import MIN_FREE_BYTES, examine
 from pipelines.night import run_in_a_row
 from tests.conftest import land_small_shop, shop_night
 
-
 BASELINES = ("popularity", "recent_popularity")
 
 

@@ -30,5 +30,7 @@ def test_call_verb_passes_settings_and_day_and_returns_small_values(tmp_path, mo
 
 
 def test_no_verb_has_the_name_of_a_module_that_would_hide_it():
-    modules = {f"{path.parent.name}.{path.stem}" for path in (PROJECT_ROOT / "pipelines").glob("*/*.py")}
+    modules = {
+        f"{path.parent.name}.{path.stem}" for path in (PROJECT_ROOT / "pipelines").glob("*/*.py")
+    }
     assert not modules & {verb for verb, _ in NIGHT}
