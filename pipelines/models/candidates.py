@@ -15,6 +15,7 @@ from pipelines.config import CandidateSettings, Settings, stable_hash
 from pipelines.errors import SettingsError, UnknownRecommenderError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
+from pipelines.models.blend import Blend
 from pipelines.models.ease import Ease
 from pipelines.models.item_knn import ItemKNN
 from pipelines.models.personal_frequency import PersonalFrequency
@@ -31,6 +32,7 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "item_knn": ItemKNN,
     "ease": Ease,
     "pure_svd": PureSVD,
+    "blend": Blend,
 }
 
 

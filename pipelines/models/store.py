@@ -19,11 +19,12 @@ from scipy import sparse
 from pipelines.errors import StoredRecommenderError
 from pipelines.models.base import Recommender
 from pipelines.models.candidates import RECOMMENDERS, Spec, make_recommender
+from pipelines.models.composed import ComposedRecommender
 
 FORMAT = 1
 ARRAYS_FILE = "arrays.npz"
 RECOMMENDER_FILE = "recommender.json"
-#: Parts of a csr matrix, stored as `<attribute>.<part>`.
+#: Arrays of a csr matrix, stored as `<attribute>.<array>`.
 CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
@@ -34,7 +35,7 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
     ----------
     recommender : Recommender
         Fitted. Every attribute that ends in ``_`` must be an array of numbers or strings, a csr
-        matrix, a number, a string, a bool or None.
+        matrix, a number, a string, a bool or None; `parts_` holds recommenders.
     spec : Spec
         What it was made from.
     folder : Path
@@ -52,9 +53,7 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
         )
     arrays: dict[str, np.ndarray] = {}
     values: dict[str, Any] = {}
-    for name, value in sorted(vars(recommender).items()):
-        if name.endswith("_") and not name.startswith("_"):
-            _sort_attribute(name, value, arrays, values)
+    _sort_attributes(recommender, "", arrays, values)
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{ARRAYS_FILE}"
     _write_arrays(unfinished, arrays)
@@ -86,14 +85,48 @@ def load_recommender(folder: Path) -> Recommender:
     description = _read_description(folder / RECOMMENDER_FILE)
     recommender = make_recommender(Spec.from_dict(description["name"], description["spec"]))
     arrays = _read_arrays(folder / ARRAYS_FILE, description["arrays_sha256"])
-    for name, value in {**description["values"], **_join_matrices(arrays)}.items():
-        if not name.endswith("_") or name.startswith("_"):
+    _make_parts(recommender)
+    for path, value in {**description["values"], **_join_matrices(arrays)}.items():
+        owner, name = _owner_of(recommender, path)
+        if owner is None or not name.endswith("_") or name.startswith("_"):
             raise StoredRecommenderError(
-                f"Stored attributes must be learned ones, ending in '_'. Found {name!r} in "
+                f"Stored attributes must be learned ones, ending in '_'. Found {path!r} in "
                 f"{folder}. Save the recommender again."
             )
-        setattr(recommender, name, value)
+        setattr(owner, name, value)
     return recommender
+
+
+def _make_parts(recommender: Recommender) -> None:
+    """Give composed recommenders their parts, with nothing learned yet."""
+    if isinstance(recommender, ComposedRecommender):
+        recommender.parts_ = recommender.make_parts()
+        for part in recommender.parts_:
+            _make_parts(part)
+
+
+def _owner_of(recommender: Recommender, path: str) -> tuple[Recommender | None, str]:
+    """Whose attribute a stored name is: ``parts_/1/weights_`` is of the second part."""
+    prefix, slash, rest = path.partition("/")
+    if not slash:
+        return recommender, path
+    number, _, name = rest.partition("/")
+    parts = getattr(recommender, "parts_", ()) if prefix == "parts_" else ()
+    if not number.isdecimal() or int(number) >= len(parts):
+        return None, path
+    return _owner_of(parts[int(number)], name)
+
+
+def _sort_attributes(
+    recommender: Recommender, prefix: str, arrays: dict[str, np.ndarray], values: dict[str, Any]
+) -> None:
+    """Put the learned attributes of a recommender and of its parts where they are stored."""
+    for name, value in sorted(vars(recommender).items()):
+        if name == "parts_":
+            for number, part in enumerate(value):
+                _sort_attributes(part, f"{prefix}parts_/{number}/", arrays, values)
+        elif name.endswith("_") and not name.startswith("_"):
+            _sort_attribute(prefix + name, value, arrays, values)
 
 
 def _sort_attribute(

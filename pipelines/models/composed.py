@@ -1,0 +1,79 @@
+"""Recommenders made of other recommenders."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipelines.errors import SettingsError
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Exclusion, Recommender
+
+#: What a part may say; `weight` is read by recommenders that weigh their parts.
+PART_KEYS = frozenset({"recommender", "params", "event_weights", "weight"})
+
+
+class ComposedRecommender(Recommender, ABC):
+    """Base of recommenders that fit others and combine what they list.
+
+    A part is a specification without a name: ``{"recommender": key, "params": {...}}``, with
+    `event_weights` where it has its own. Parts are fitted on the same history, each ranks over
+    its own vocabulary, and their lists are read in the columns of the whole history.
+
+    Attributes
+    ----------
+    parts_ : tuple of Recommender
+        Fitted, in the order of `parts`.
+    """
+
+    parts: Sequence[Mapping[str, Any]]
+    event_weights: Mapping[str, float]
+    parts_: tuple[Recommender, ...]
+
+    def make_parts(self) -> tuple[Recommender, ...]:
+        """The recommenders of `parts`, not fitted.
+
+        Raises
+        ------
+        SettingsError
+            If there is no part, or one has an unknown key or parameter.
+        UnknownRecommenderError
+            If a part names an unknown recommender.
+        """
+        from pipelines.models.candidates import Spec, make_recommender
+
+        if not isinstance(self.parts, Sequence) or not self.parts:
+            raise SettingsError(
+                f"`parts` must list at least one recommender. Got {self.parts!r}. "
+                "Set it in the candidate's `params` in recsys.toml."
+            )
+        made = []
+        for part in self.parts:
+            if "recommender" not in part or (unknown := set(part) - PART_KEYS):
+                raise SettingsError(
+                    f"A part must have a `recommender` and only keys of {sorted(PART_KEYS)}. "
+                    f"Got {sorted(part if 'recommender' not in part else unknown)}. "
+                    "Correct `parts` in recsys.toml."
+                )
+            weights = part.get("event_weights", self.event_weights)
+            made.append(
+                make_recommender(
+                    Spec("part", part["recommender"], dict(part.get("params", {})), weights)
+                )
+            )
+        return tuple(made)
+
+    def _fit_parts(self, history: Interactions) -> None:
+        self.parts_ = tuple(part.fit(history) for part in self.make_parts())
+
+    def _part_lists(
+        self, part: Recommender, history: Interactions, k: int, exclude: Exclusion
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Items (positions in `item_ids_`, -1 past the end) and scores of one part's lists."""
+        lists = part.recommend(history, k, exclude=exclude)
+        # a part may have learned fewer items
+        position = np.append(np.searchsorted(self.item_ids_, lists.item_ids), -1)
+        return position[lists.items].astype(np.int32), lists.scores
