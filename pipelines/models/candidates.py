@@ -17,11 +17,13 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.blend import Blend
 from pipelines.models.ease import Ease
+from pipelines.models.ials import IALS
 from pipelines.models.item_knn import ItemKNN
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.popularity import Popularity
 from pipelines.models.pure_svd import PureSVD
+from pipelines.models.segment_popularity import SegmentPopularity
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "item_knn": ItemKNN,
     "ease": Ease,
     "pure_svd": PureSVD,
+    "ials": IALS,
+    "segment_popularity": SegmentPopularity,
     "blend": Blend,
 }
 

@@ -28,6 +28,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "item_knn": {"n_neighbors": 30, "shrinkage": 2.0, "half_life_days": 30.0},
     "ease": {"regularization": 5.0, "half_life_days": 30.0},
     "pure_svd": {"n_factors": 8, "half_life_days": 30.0},
+    "ials": {"n_factors": 8, "n_iterations": 6, "half_life_days": 30.0},
+    "segment_popularity": {"half_life_days": 20.0},
     "blend": {
         "parts": [
             {"recommender": "ease", "params": {"regularization": 5.0}, "weight": 2.0},
@@ -36,11 +38,16 @@ PARAMS: dict[str, dict[str, Any]] = {
     },
 }
 #: NDCG@10 on the checkerboard with the history excluded.
-CHECKERBOARD_FLOOR = {"item_knn": 1.0, "ease": 1.0, "pure_svd": 1.0, "blend": 1.0}
+CHECKERBOARD_FLOOR = {"item_knn": 1.0, "ease": 1.0, "pure_svd": 1.0, "ials": 1.0, "blend": 1.0}
 #: They know no other user's taste, so nothing tells them which half of the board is the user's.
-CHECKERBOARD_NOT_SUPPORTED = {"popularity", "personal_frequency", "personal_recency"}
+CHECKERBOARD_NOT_SUPPORTED = {
+    "popularity",
+    "segment_popularity",
+    "personal_frequency",
+    "personal_recency",
+}
 #: They serve users without any history.
-SERVES_EVERYBODY = {"popularity"}
+SERVES_EVERYBODY = {"popularity", "segment_popularity"}
 
 every_recommender = pytest.mark.parametrize("key", sorted(RECOMMENDERS))
 

@@ -1,0 +1,232 @@
+"""iALS: implicit alternating least squares with frequency-scaled regularisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from faiss import omp_get_max_threads
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.signals import read_interest
+from pipelines.models.top_n import top_n_of_factors
+
+#: Bytes of gathered factors and normal equations held at once.
+SOLVE_BYTES = 64 * 1024**2
+#: Histories are padded to the next of these lengths, each at most an eighth above the one before.
+#: The padded length depends on a row alone, so its factors do not depend on its neighbours.
+PADDED_LENGTHS = np.unique(np.ceil(1.125 ** np.arange(180) / 4).astype(np.int64) * 4)
+
+
+class IALS(Recommender):
+    """Score items by factors that explain what users met and, weakly, what they did not.
+
+    Parameters
+    ----------
+    n_factors : int, default 64
+        d.
+    n_iterations : int, default 16
+        Sweeps; each solves all users and then all items.
+    unobserved_weight : float, default 0.1
+        α₀, weight of every pair, met or not.
+    regularization : float, default 0.003
+        λ.
+    frequency_exponent : float, default 1.0
+        ν; 1 regularises by how much a user or item has to be explained, 0 all alike.
+    half_life_days : float, optional
+        An event this old weighs half; without it, all pairs that met weigh 1.
+    clip : float or None, default 1.0
+        Upper bound of a decayed weight, min(weight, clip).
+    random_state : int, default 0
+        Seed of the first item factors, normal with standard deviation 0.1 / √d.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+
+    Attributes
+    ----------
+    item_factors_ : ndarray of float32, shape (n_items, n_factors)
+        H; zero for items that nobody met.
+
+    Notes
+    -----
+    Minimises ``Σ_(u,i) met c_ui (1 - w_u·h_i)² + α₀ Σ_u Σ_i (w_u·h_i)² +
+    λ (Σ_u (#u + α₀ |I|)^ν |w_u|² + Σ_i (#i + α₀ |U|)^ν |h_i|²)``, where #u and #i count the
+    pairs met. Each half of a sweep solves its rows exactly. A history is folded in by the users'
+    half: seen and unseen users get the factors that solve their own row. Users without weighted
+    events get no list; items nobody met are not listed.
+
+    References
+    ----------
+    Y. Hu, Y. Koren, C. Volinsky (2008). Collaborative Filtering for Implicit Feedback Datasets.
+    ICDM.
+    S. Rendle, W. Krichene, L. Zhang, Y. Koren (2022). Revisiting the Performance of iALS on Item
+    Recommendation Benchmarks. RecSys.
+    """
+
+    strategy = "ials"
+    reason = "Liked by customers with a taste like yours"
+
+    def __init__(
+        self,
+        *,
+        n_factors: int = 64,
+        n_iterations: int = 16,
+        unobserved_weight: float = 0.1,
+        regularization: float = 0.003,
+        frequency_exponent: float = 1.0,
+        half_life_days: float | None = None,
+        clip: float | None = 1.0,
+        random_state: int = 0,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.n_factors = n_factors
+        self.n_iterations = n_iterations
+        self.unobserved_weight = unobserved_weight
+        self.regularization = regularization
+        self.frequency_exponent = frequency_exponent
+        self.half_life_days = half_life_days
+        self.clip = clip
+        self.random_state = random_state
+        self.event_weights = event_weights
+
+    def _fit(self, history: Interactions) -> None:
+        self._check_parameters()
+        interest = self._interest(history)
+        by_item = interest.T.tocsr()
+        rng = np.random.default_rng(self.random_state)
+        start = rng.normal(0.0, 0.1 / np.sqrt(self.n_factors), (history.n_items, self.n_factors))
+        items = start.astype(np.float32)
+        items[np.diff(by_item.indptr) == 0] = 0.0
+        for _ in range(self.n_iterations):
+            users = self._solve(interest, items)
+            items = self._solve(by_item, users)
+        self.item_factors_ = items
+
+    def _check_parameters(self) -> None:
+        check_event_weights(self.event_weights)
+        check_number("n_factors", self.n_factors, at_least=1, integer=True)
+        check_number("n_iterations", self.n_iterations, at_least=1, integer=True)
+        check_number("unobserved_weight", self.unobserved_weight, above=0)
+        check_number("regularization", self.regularization, above=0)
+        check_number("frequency_exponent", self.frequency_exponent, at_least=0)
+        check_number("half_life_days", self.half_life_days, above=0, optional=True)
+        check_number("clip", self.clip, above=0, optional=True)
+        check_number("random_state", self.random_state, at_least=0, integer=True)
+
+    def _interest(self, history: Interactions) -> sparse.csr_array:
+        return read_interest(
+            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
+        )
+
+    def _solve(self, weights: sparse.csr_array, factors: np.ndarray) -> np.ndarray:
+        """Factors of the rows of `weights`, given those of its columns."""
+        return solve_rows(
+            weights,
+            factors,
+            unobserved_weight=self.unobserved_weight,
+            regularization=self.regularization,
+            frequency_exponent=self.frequency_exponent,
+        )
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        users = self._solve(self._interest(history), self.item_factors_)
+        scores = np.ascontiguousarray(users @ self.item_factors_.T)
+        scores[:, ~self.item_factors_.any(axis=1)] = -np.inf
+        scores[~users.any(axis=1)] = -np.inf
+        return scores
+
+    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
+        users = self._solve(self._interest(history), self.item_factors_)
+        unlisted = ~self.item_factors_.any(axis=1)
+        if exclude.items is not None:
+            unlisted = unlisted | exclude.items
+        items, scores = top_n_of_factors(
+            users,
+            self.item_factors_,
+            k,
+            exclude_pairs=exclude.pairs,
+            exclude_items=unlisted,
+        )
+        says_nothing = ~users.any(axis=1)
+        items[says_nothing], scores[says_nothing] = -1, np.nan
+        return TopN(history.user_ids, self.item_ids_, items, scores)
+
+
+def solve_rows(
+    weights: sparse.csr_array,
+    factors: np.ndarray,
+    *,
+    unobserved_weight: float,
+    regularization: float,
+    frequency_exponent: float,
+) -> np.ndarray:
+    """One half of a sweep: the exact least-squares factors of every row.
+
+    Parameters
+    ----------
+    weights : csr_array of shape (n_rows, n_columns), float32
+        c, weight of each pair that met.
+    factors : ndarray of float32, shape (n_columns, n_factors)
+        Of the columns.
+    unobserved_weight : float
+        α₀.
+    regularization, frequency_exponent : float
+        λ and ν.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_rows, n_factors)
+        Zero for rows without entries.
+    """
+    n_factors = factors.shape[1]
+    shared = np.float32(unobserved_weight) * (factors.T @ factors)  # α₀ HᵀH
+    padded = np.vstack([factors, np.zeros((1, n_factors), np.float32)])
+    counts = np.diff(weights.indptr)
+    # λ (#u + α₀ |I|)^ν
+    ridge = regularization * (counts + unobserved_weight * len(factors)) ** frequency_exponent
+    diagonal = np.arange(n_factors)
+    solved = np.zeros((weights.shape[0], n_factors), dtype=np.float32)
+
+    def solve_block(block: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        rows, columns, values = block
+        met = padded[columns]
+        weighted = met * values[:, :, None]
+        # (α₀ HᵀH + Σ c h hᵀ + λ_u I) w = Σ c h
+        left = shared + np.matmul(weighted.transpose(0, 2, 1), met)
+        left[:, diagonal, diagonal] += ridge[rows, None].astype(np.float32)
+        solved[rows] = np.linalg.solve(left, weighted.sum(axis=1)[:, :, None])[:, :, 0]
+
+    # Many small products: every worker runs single-threaded BLAS on rows of its own.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(omp_get_max_threads()) as pool:
+        for _ in pool.map(solve_block, _padded_rows(weights, n_factors)):
+            pass
+    return solved
+
+
+def _padded_rows(
+    weights: sparse.csr_array, n_factors: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Rows of similar length together: row numbers, their columns and values, padded by weight 0.
+
+    Columns are padded with ``n_columns``, one past the last.
+    """
+    counts = np.diff(weights.indptr)
+    lengths = PADDED_LENGTHS[np.searchsorted(PADDED_LENGTHS, counts)]
+    for length in np.unique(lengths[counts > 0]):
+        rows = np.flatnonzero((lengths == length) & (counts > 0))
+        step = max(1, SOLVE_BYTES // (4 * n_factors * (2 * length + 2 * n_factors)))
+        for first in range(0, len(rows), step):
+            block = rows[first : first + step]
+            place = np.arange(length)
+            is_met = place < counts[block, None]
+            at = np.where(is_met, weights.indptr[block][:, None] + place, 0)
+            yield (
+                block,
+                np.where(is_met, weights.indices[at], weights.shape[1]),
+                np.where(is_met, weights.data[at], np.float32(0)),
+            )

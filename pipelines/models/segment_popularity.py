@@ -1,0 +1,99 @@
+"""What customers as active as this one choose most, lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.shared_ranking import top_n_of_one_ranking
+
+
+class SegmentPopularity(Recommender):
+    """Rank items by what users of the same segment choose, filled up with what all choose.
+
+    Parameters
+    ----------
+    half_life_days : float, optional
+        An event this old counts half; without it, all events count alike.
+    heavy_user_days : int, default 5
+        Days with an event from which a user is heavy; with at most one a user is new, else light.
+    shrinkage : float, default 100.0
+        Weight of everybody's ranking, in events: a segment with few events keeps close to it.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+
+    Attributes
+    ----------
+    scores_ : ndarray of float32, shape (3, n_items)
+        Rows are new, light and heavy users; -inf for items without a weighted event.
+
+    Notes
+    -----
+    ``score(s, i) = (n_si + m n_i / n) / (n_s + m)`` with decayed, weighted events n_si of item i
+    by users of segment s, their sum n_s, and n_i, n over all users; m is `shrinkage`. Users
+    without history count as new and get that list.
+
+    References
+    ----------
+    Y. Ji, A. Sun, J. Zhang, C. Li (2020). A Re-visit of the Popularity Baseline in Recommender
+    Systems. SIGIR. The shrinkage is a Dirichlet prior, as in J. Lafferty, C. Zhai (2001), SIGIR.
+    """
+
+    strategy = "segment_popularity"
+    reason = "Popular with customers who shop as often as you"
+
+    def __init__(
+        self,
+        *,
+        half_life_days: float | None = None,
+        heavy_user_days: int = 5,
+        shrinkage: float = 100.0,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.half_life_days = half_life_days
+        self.heavy_user_days = heavy_user_days
+        self.shrinkage = shrinkage
+        self.event_weights = event_weights
+
+    def _fit(self, history: Interactions) -> None:
+        check_event_weights(self.event_weights)
+        check_number("half_life_days", self.half_life_days, above=0, optional=True)
+        check_number("heavy_user_days", self.heavy_user_days, at_least=2, integer=True)
+        check_number("shrinkage", self.shrinkage, above=0)
+        weighted = history.matrix(self.event_weights, half_life_days=self.half_life_days)
+        segment = self._segment(history)
+        by_segment = np.stack(
+            [weighted[segment == code].sum(axis=0, dtype=np.float64) for code in range(3)]
+        )
+        everybody = by_segment.sum(axis=0)
+        total = max(everybody.sum(), np.finfo(np.float64).tiny)
+        # (n_si + m n_i / n) / (n_s + m)
+        scores = (by_segment + self.shrinkage * everybody / total) / (
+            by_segment.sum(axis=1, keepdims=True) + self.shrinkage
+        )
+        self.scores_ = np.where(everybody > 0, scores, -np.inf).astype(np.float32)
+
+    def _segment(self, history: Interactions) -> np.ndarray:
+        """0 new, 1 light, 2 heavy, by days on which a user did anything."""
+        days = np.unique(np.stack([history.user, history.age_days]), axis=1)[0]
+        active_days = np.bincount(days, minlength=history.n_users)
+        return np.digitize(active_days, [2, self.heavy_user_days])
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        return np.ascontiguousarray(self.scores_[self._segment(history)])
+
+    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
+        items = np.full((history.n_users, k), -1, dtype=np.int32)
+        scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
+        segment = self._segment(history)
+        for code, ranking in enumerate(self.scores_):
+            users = np.flatnonzero(segment == code)
+            pairs = None if exclude.pairs is None else exclude.pairs[users]
+            items[users], scores[users] = top_n_of_one_ranking(
+                ranking, len(users), k, exclude_pairs=pairs, exclude_items=exclude.items
+            )
+        return TopN(history.user_ids, self.item_ids_, items, scores)
