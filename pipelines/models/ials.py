@@ -142,7 +142,7 @@ class IALS(Recommender):
 
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         users = self._solve(self._interest(history), self.item_factors_)
-        unlisted = ~self.item_factors_.any(axis=1)
+        unlisted: np.ndarray = ~self.item_factors_.any(axis=1)
         if exclude.items is not None:
             unlisted = unlisted | exclude.items
         items, scores = top_n_of_factors(
