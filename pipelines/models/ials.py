@@ -142,9 +142,9 @@ class IALS(Recommender):
 
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         users = self._solve(self._interest(history), self.item_factors_)
-        unlisted: np.ndarray = ~self.item_factors_.any(axis=1)
+        unlisted = np.asarray(~self.item_factors_.any(axis=1))
         if exclude.items is not None:
-            unlisted = unlisted | exclude.items
+            unlisted = np.logical_or(unlisted, exclude.items)
         items, scores = top_n_of_factors(
             users,
             self.item_factors_,
