@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Settings, stable_hash
+from pipelines.offline.list_metrics import LIST_METRICS
 from pipelines.offline.results import Evaluation, evaluation_folder
 from pipelines.offline.tracking import (
     attempt,
@@ -170,15 +171,17 @@ def flat_params(spec: Mapping[str, Any]) -> dict[str, str]:
 def flat_metrics(evaluations: Sequence[Evaluation], k: int) -> dict[str, float]:
     """Metrics of a run: `<placement>.<metric>`, with `_low` and `_high` where there are bounds.
 
-    NDCG at the gate's cut `k` is there by segment too, as `<placement>.<segment>.ndcg_at_<k>`;
-    the other metrics by segment stay in the artefact `metrics.json`.
+    NDCG at the gate's cut `k` and the metrics of the lists as such are there by segment too, as
+    `<placement>.<segment>.<metric>_at_<k>`; the other ranking metrics by segment stay in the
+    artefact `metrics.json`.
     """
+    by_segment = {f"{metric}_at_{k}" for metric in ("ndcg", *LIST_METRICS)}
     flat: dict[str, float] = {}
     for evaluation in evaluations:
         flat[f"{evaluation.placement}.user_count"] = float(evaluation.metrics["user_count"])
         for metric, segments in evaluation.metrics["metrics"].items():
             for segment, found in segments.items():
-                if segment != "all" and metric != f"ndcg_at_{k}":
+                if segment != "all" and metric not in by_segment:
                     continue
                 part = "" if segment == "all" else f"{segment}."
                 key = f"{evaluation.placement}.{part}{metric}"

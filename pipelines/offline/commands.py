@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.cli import as_of_option, examples, json_option, settings_options
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pipelines.config import Settings
 
 
@@ -56,6 +54,7 @@ def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_js
     epilog=examples(
         "recsys evaluate --as-of 2011-12-09",
         "recsys evaluate --as-of 2011-12-09 --placement for_you --window selection --json",
+        "recsys evaluate --as-of 2011-12-09 --beyond",
     ),
 )
 @settings_options
@@ -68,56 +67,43 @@ def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_js
     show_default=True,
     help="Where challengers are chosen, or where they meet the champion.",
 )
+@click.option(
+    "--beyond", is_flag=True, help="What the lists are like, by segment: coverage to popularity."
+)
 @json_option
 def evaluate_command(
-    settings: Settings, as_of: date, placement: str | None, window: str, as_json: bool
+    settings: Settings,
+    as_of: date,
+    *,
+    placement: str | None,
+    window: str,
+    beyond: bool,
+    as_json: bool,
 ) -> None:
     """Print the leaderboard of a night's candidates, with intervals."""
     import json
 
-    from pipelines.offline.leaderboard import leaderboard
+    from pipelines.offline.board_text import format_board, format_list_board
+    from pipelines.offline.leaderboard import leaderboard, list_board
 
+    read, write = (list_board, format_list_board) if beyond else (leaderboard, format_board)
     asked = [placement] if placement else list(settings.placements)
-    boards = {name: leaderboard(settings, as_of, name, window) for name in asked}
+    boards = {name: read(settings, as_of, name, window) for name in asked}
     if as_json:
         rows = {name: json.loads(board.to_json(orient="records")) for name, board in boards.items()}
         click.echo(json.dumps({"as_of": as_of.isoformat(), "window": window, "placements": rows}))
         return
     for name, board in boards.items():
         click.echo(f"{name}, {window} window, {board['user_count'].max():,} users")
-        click.echo(format_board(board))
-
-
-def format_board(board: pd.DataFrame) -> str:
-    """A leaderboard as aligned text, one line per candidate, best first; `*` marks baselines."""
-    ndcg, recall, coverage = (
-        next(column for column in map(str, board.columns) if column.startswith(prefix))
-        for prefix in ("ndcg_at_", "recall_at_", "coverage_at_")
-    )
-    rows: list[dict[str, Any]] = board.to_dict("records")  # type: ignore[assignment]  # columns are str
-    names = [str(row["candidate"]) + (" *" if row["is_baseline"] else "") for row in rows]
-    width = max(len("candidate"), *map(len, names))
-    lines = [
-        f"  {'candidate':<{width}}  {ndcg:>10}  {'interval':<16}  {recall:>12}  {coverage:>14}"
-    ]
-    for name, row in zip(names, rows, strict=True):
-        interval = f"{_number(row['low'])} to {_number(row['high'])}"
-        lines.append(
-            f"  {name:<{width}}  {_number(row[ndcg]):>10}  {interval:<16}  "
-            f"{_number(row[recall]):>12}  {_number(row[coverage]):>14}"
-        )
-    return "\n".join([*lines, "  * baseline", ""])
-
-
-def _number(value: float | None) -> str:
-    is_there = value is not None and value == value  # noqa: PLR0124 - NaN is not equal to itself
-    return f"{value:.4f}" if is_there else "-"
+        click.echo(write(board))
 
 
 def _summary(name: str, windows: dict[str, dict[str, float | None]], k: int) -> str:
     """One line for a candidate: its NDCG on each window and placement."""
+    from pipelines.offline.board_text import format_number
+
     parts = [
-        f"{placement} {_number(value)} ({window})"
+        f"{placement} {format_number(value)} ({window})"
         for window, placements in windows.items()
         for placement, value in placements.items()
     ]

@@ -17,6 +17,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.offline.child_runs import log_evaluation
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
+from pipelines.offline.ndcg_parts import head_items, ndcg_parts
 from pipelines.offline.results import (
     METRICS_FILE,
     evaluation_folder,
@@ -180,13 +181,16 @@ def _score_placement(
     )
     seconds = time.monotonic() - started
     lists = _over_items_of(lists, history)
-    per_user = per_user_table(lists, truth, inputs.segments, evaluation)
+    own = inputs.met[truth.positions]
+    parts = ndcg_parts(lists.items, truth.relevant, own, head_items(inputs.met), evaluation.k)
+    per_user = per_user_table(lists, truth, inputs.segments, evaluation, parts=parts)
+    segment = per_user["segment"].to_numpy()
     return per_user, {
         "user_count": len(per_user),
         "left_out": truth.left_out,
         "metrics": {
             **means_by_segment(per_user, evaluation),
-            **list_means(lists, inputs.met, evaluation),
+            **list_means(lists, inputs.met, evaluation, own=own, segment=segment),
         },
         "recommend_seconds": round(seconds, 3),
     }

@@ -25,6 +25,7 @@ CODE = (
     "offline/intervals.py",
     "offline/list_metrics.py",
     "offline/metrics.py",
+    "offline/ndcg_parts.py",
     "offline/score.py",
     "offline/truth.py",
 )

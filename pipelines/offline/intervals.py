@@ -94,6 +94,46 @@ def paired_interval(a: np.ndarray, b: np.ndarray, confidence: float) -> Interval
     return mean_interval(np.asarray(a) - np.asarray(b), confidence)
 
 
+def ratio_interval(numerators: np.ndarray, denominators: np.ndarray, confidence: float) -> Interval:
+    """Ratio of two means over the same users, with an interval by the delta method.
+
+    Parameters
+    ----------
+    numerators, denominators : ndarray of float, shape (n_users,)
+    confidence : float
+        Two-sided level.
+
+    Returns
+    -------
+    Interval
+        Value and bounds None where the denominators' mean is 0 or there are no users.
+
+    Notes
+    -----
+    With R = mean(a) / mean(b), the error of R is about that of the mean of (a - R b) / mean(b),
+    whose own mean is 0.
+
+    References
+    ----------
+    W. G. Cochran (1977). Sampling Techniques, 3rd ed., section 6.3.
+
+    Examples
+    --------
+    >>> ratio_interval(np.array([2.0, 4.0]), np.array([1.0, 2.0]), 0.95).value
+    2.0
+    """
+    base = float(np.mean(denominators)) if len(denominators) else 0.0
+    if base == 0:
+        return Interval(None, None, None, None, len(denominators))
+    ratio = float(np.mean(numerators)) / base
+    spread = mean_interval((numerators - ratio * denominators) / base, confidence)
+    half, error = spread.high, spread.standard_error
+    if half is None or spread.value is None or error is None:
+        return Interval(ratio, None, None, None, len(denominators))
+    half -= spread.value
+    return Interval(ratio, ratio - half, ratio + half, error, len(denominators))
+
+
 def users_needed(differences: np.ndarray, confidence: float, power: float = 0.8) -> int | None:
     """Users with which a difference like this one would have been shown to be above zero.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError, SettingsError
 from pipelines.offline.inputs import planned_candidates
+from pipelines.offline.list_metrics import LIST_METRICS
 from pipelines.offline.results import (
     Evaluation,
     evaluated_candidates,
@@ -70,6 +71,42 @@ def leaderboard(settings: Settings, as_of: date, placement: str, window: str) ->
     frame = pd.DataFrame(rows)
     order = [f"ndcg_at_{k}", "candidate"]
     return frame.sort_values(order, ascending=[False, True]).reset_index(drop=True)
+
+
+def list_board(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
+    """What the candidates' lists are like, whatever users did afterwards, by segment.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    placement : str
+    window : {"selection", "gate"}
+
+    Returns
+    -------
+    DataFrame
+        One row per candidate and segment, candidates in the order of `leaderboard`, ``all``
+        before the segments: candidate, segment, user_count, ndcg_at_<k>, and each of
+        `LIST_METRICS` as <metric>_at_<k>. Raises as `leaderboard` does.
+    """
+    k = settings.evaluation.k
+    columns = [f"{metric}_at_{k}" for metric in ("ndcg", *LIST_METRICS)]
+    rows = []
+    for name in leaderboard(settings, as_of, placement, window)["candidate"]:
+        stored = read_metrics(evaluation_folder(settings, as_of, name, window, placement))
+        metrics: dict[str, Any] = {} if stored is None else stored["metrics"]
+        for segment, found in metrics[f"ndcg_at_{k}"].items():
+            values = {column: metrics.get(column, {}).get(segment, {}) for column in columns}
+            rows.append(
+                {
+                    "candidate": name,
+                    "segment": segment,
+                    "user_count": found["user_count"],
+                    **{column: entry.get("value") for column, entry in values.items()},
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def read_evaluations(

@@ -9,6 +9,17 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+#: Metrics of lists as such, as they are named in every table; `score.list_means` gives them all.
+LIST_METRICS = (
+    "coverage",
+    "gini",
+    "personalisation",
+    "served_share",
+    "mean_popularity",
+    "popularity_lift",
+    "novelty",
+    "intra_list_diversity",
+)
 #: Lists whose diversity is computed; more are represented by this many, evenly spaced.
 MAX_DIVERSITY_LISTS = 2000
 #: Fewest items or lists that make a pair.
@@ -101,6 +112,37 @@ def mean_popularity(items: np.ndarray, user_counts: np.ndarray, n_users: int) ->
     ndarray of float64, shape (n_lists_with_items,)
     """
     return _mean_of_items(items, user_counts / n_users)
+
+
+def profile_popularity(own: sparse.csr_array, user_counts: np.ndarray, n_users: int) -> np.ndarray:
+    """Per user: mean share of all users who met the items of the user's own history.
+
+    Against `mean_popularity` of the user's list it tells popularity bias.
+
+    Parameters
+    ----------
+    own : csr_array of shape (n_rows, n_items), bool
+        Histories of the users, before the cutoff.
+    user_counts : ndarray of int, shape (n_items,)
+        Users with the item in their history.
+    n_users : int
+        Users with a history.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows,)
+        0 for a user without history.
+
+    Examples
+    --------
+    >>> own = sparse.csr_array(np.array([[1, 1], [0, 1]], dtype=bool))
+    >>> profile_popularity(own, np.array([1, 2]), n_users=2)
+    array([0.75, 1.  ])
+    """
+    length = np.diff(own.indptr)
+    total = own.astype(np.float64) @ (user_counts / n_users)
+    result: np.ndarray = total / np.maximum(length, 1)
+    return result
 
 
 def novelty(items: np.ndarray, user_counts: np.ndarray) -> np.ndarray:

@@ -88,6 +88,35 @@ def ranking_metrics(
     return {f"{metric}_at_{k}": cuts[k] for metric, cuts in found.items() for k in ks}
 
 
+def gain_matrix(items: np.ndarray, truth: sparse.csr_array, k: int) -> np.ndarray:
+    """What each of the first k ranks adds to its user's NDCG@k; a row's sum is the NDCG@k.
+
+    Parameters
+    ----------
+    items : ndarray of int32, shape (n_users, n_ranks)
+        Ranked positions into the columns of `truth`; -1 where a list has no more items.
+    truth : csr_array of shape (n_users, n_items)
+        Relevant items.
+    k : int
+        The cut, at least 1.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_users, min(k, n_ranks))
+
+    Examples
+    --------
+    >>> truth = sparse.csr_array(np.array([[0, 1, 0]]))
+    >>> gain_matrix(np.array([[1, 0]], dtype=np.int32), truth, k=2)
+    array([[1., 0.]])
+    """
+    hits = hit_matrix(items[:, :k], truth)
+    ideal_gains = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
+    ideal = ideal_gains[np.minimum(k, np.diff(truth.indptr))]
+    gains = hits / np.log2(np.arange(2, hits.shape[1] + 2))
+    return np.divide(gains, ideal[:, None], out=np.zeros(hits.shape), where=ideal[:, None] > 0)
+
+
 def hit_matrix(items: np.ndarray, truth: sparse.csr_array) -> np.ndarray:
     """Which ranks hold a relevant item.
 

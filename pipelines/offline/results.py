@@ -33,7 +33,8 @@ class Evaluation:
     placement, window : str
     per_user : DataFrame
         One row per user_id with history and truth, sorted: `segment`, `relevant_count`,
-        `list_length` and `<metric>_at_<k>` of every ranking metric.
+        `list_length`, `<metric>_at_<k>` of every ranking metric, and the parts of NDCG at the
+        gate's cut that come from repeats and from the head (`ndcg_parts.part_column`).
     metrics : mapping
         The content of `metrics.json`; means and intervals under ``metrics``.
     run_id : str or None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy import sparse
 from pipelines.config import EvaluationSettings
 from pipelines.errors import MissingSnapshotError
 from pipelines.offline import list_metrics
-from pipelines.offline.intervals import Interval, mean_interval
+from pipelines.offline.intervals import Interval, mean_interval, ratio_interval
 from pipelines.offline.metrics import RANKING_METRICS, ranking_metrics
 from pipelines.offline.truth import Truth
 
@@ -28,7 +30,12 @@ def reported_cuts(evaluation: EvaluationSettings) -> tuple[int, ...]:
 
 
 def per_user_table(
-    lists: TopN, truth: Truth, segments: pd.Series, evaluation: EvaluationSettings
+    lists: TopN,
+    truth: Truth,
+    segments: pd.Series,
+    evaluation: EvaluationSettings,
+    *,
+    parts: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Score every user.
 
@@ -41,12 +48,14 @@ def per_user_table(
         Segment by user_id.
     evaluation : EvaluationSettings
         Cuts.
+    parts : mapping of str to ndarray of float, shape (n_users,), optional
+        What `ndcg_parts` gives: further columns.
 
     Returns
     -------
     DataFrame
-        One row per user_id, sorted: segment, relevant_count, list_length and
-        `<metric>_at_<k>`.
+        One row per user_id, sorted: segment, relevant_count, list_length,
+        `<metric>_at_<k>`, and `parts`.
 
     Raises
     ------
@@ -66,6 +75,7 @@ def per_user_table(
             "relevant_count": np.diff(truth.relevant.indptr).astype(np.int64),
             "list_length": (lists.items >= 0).sum(axis=1).astype(np.int64),
             **ranking_metrics(lists.items, truth.relevant, reported_cuts(evaluation)),
+            **(parts or {}),
         }
     )
 
@@ -81,10 +91,7 @@ def means_by_segment(
         ``{metric: {"all" or segment: {"value", "low", "high", "user_count"}}}``; segments
         without users are left out.
     """
-    present = [segment for segment in SEGMENTS if (per_user["segment"] == segment).any()]
-    masks = {"all": np.ones(len(per_user), dtype=bool)} | {
-        segment: (per_user["segment"] == segment).to_numpy() for segment in present
-    }
+    masks = segment_masks(per_user["segment"].to_numpy())
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for metric in RANKING_METRICS:
         for k in reported_cuts(evaluation):
@@ -98,45 +105,94 @@ def means_by_segment(
 
 
 def list_means(
-    lists: TopN, met: sparse.csr_array, evaluation: EvaluationSettings
+    lists: TopN,
+    met: sparse.csr_array,
+    evaluation: EvaluationSettings,
+    *,
+    own: sparse.csr_array,
+    segment: np.ndarray,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Metrics of the lists as such, at the gate's cut, over all scored users.
+    """Metrics of the lists as such, at the gate's cut, for all scored users and by segment.
 
     Parameters
     ----------
     lists : TopN
         Over the history's items.
     met : csr_array of shape (n_users, n_items), bool
-        Who met what before the cutoff: popularity and item vectors come from it.
+        Who met what before the cutoff: popularity and item vectors come from it, whichever
+        segment is looked at.
     evaluation : EvaluationSettings
+    own : csr_array of shape (n_lists, n_items), bool
+        The rows of `met` of the users of `lists`.
+    segment : ndarray of str, shape (n_lists,)
+        Segment of each of them.
 
     Returns
     -------
     dict
-        ``{metric: {"all": {"value", "low", "high", "user_count"}}}``; bounds are None for
-        metrics that are of all lists together.
+        ``{metric: {"all" or segment: {"value", "low", "high", "user_count"}}}``; bounds are None
+        for metrics that are of all lists together. Segments without users are left out.
+
+    Notes
+    -----
+    `popularity_lift` is the mean popularity of the lists over the mean popularity of the same
+    users' own histories, less 1: 0 where lists are as popular as what the users met themselves,
+    1 where they are twice as popular. Users without a list have no part in it.
+
+    References
+    ----------
+    H. Abdollahpouri, M. Mansoury, R. Burke, B. Mobasher (2020). The Connection Between Popularity
+    Bias, Calibration, and Fairness in Recommendation. RecSys 2020.
     """
-    k, confidence = evaluation.k, evaluation.confidence
-    items = lists.items[:, :k]
+    items = lists.items[:, : evaluation.k]
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, mask in segment_masks(segment).items():
+        for metric, interval in _list_intervals(items[mask], met, own[mask], evaluation).items():
+            found.setdefault(f"{metric}_at_{evaluation.k}", {})[name] = _entry(interval)
+    return found
+
+
+def segment_masks(segment: np.ndarray) -> dict[str, np.ndarray]:
+    """Which users are in ``all`` and in each segment that has any, in the order of `SEGMENTS`."""
+    masks = {name: segment == name for name in SEGMENTS}
+    everybody = {"all": np.ones(len(segment), dtype=bool)}
+    return everybody | {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def _list_intervals(
+    items: np.ndarray, met: sparse.csr_array, own: sparse.csr_array, evaluation: EvaluationSettings
+) -> dict[str, Interval]:
+    """Every metric of some users' lists, by name."""
     n_users, n_items = met.shape
     user_counts = np.bincount(met.indices, minlength=n_items)
-    served = int((items >= 0).any(axis=1).sum())
+    is_served = (items >= 0).any(axis=1)
     together = {
         "coverage": list_metrics.coverage(items, n_items),
         "gini": list_metrics.gini(items, n_items),
         "personalisation": list_metrics.personalisation(items),
-        "served_share": served / len(items) if len(items) else None,
+        "served_share": float(is_served.mean()) if len(items) else None,
     }
+    shown = list_metrics.mean_popularity(items, user_counts, n_users)
     by_list = {
-        "mean_popularity": list_metrics.mean_popularity(items, user_counts, n_users),
+        "mean_popularity": shown,
         "novelty": list_metrics.novelty(items, user_counts),
         "intra_list_diversity": list_metrics.intra_list_diversity(items, met),
     }
-    entries = {
-        name: _entry(Interval(value, None, None, None, len(items)))
-        for name, value in together.items()
-    } | {name: _entry(mean_interval(values, confidence)) for name, values in by_list.items()}
-    return {f"{name}_at_{k}": {"all": entry} for name, entry in entries.items()}
+    before = list_metrics.profile_popularity(own[is_served], user_counts, n_users)
+    return {
+        **{name: Interval(one, None, None, None, len(items)) for name, one in together.items()},
+        **{name: mean_interval(one, evaluation.confidence) for name, one in by_list.items()},
+        "popularity_lift": _less_one(ratio_interval(shown, before, evaluation.confidence)),
+    }
+
+
+def _less_one(interval: Interval) -> Interval:
+    """An interval of a ratio as one of the change."""
+    value, low, high = (
+        None if bound is None else bound - 1
+        for bound in (interval.value, interval.low, interval.high)
+    )
+    return replace(interval, value=value, low=low, high=high)
 
 
 def _entry(interval: Interval) -> dict[str, Any]:

@@ -153,3 +153,18 @@ def test_metrics_carry_placement_segment_and_bounds(
     assert "discover.new.recall_at_10" not in found
     assert found["for_you.coverage_at_10"] == 0.5
     assert "for_you.coverage_at_10_low" not in found
+
+
+def test_metrics_of_the_lists_as_such_are_logged_by_segment(
+    settings: Settings, fabricate: Callable[..., Path]
+) -> None:
+    (first, _) = evaluate(settings, fabricate, 0.3)
+    entry = {"value": 0.25, "low": 0.2, "high": 0.3, "user_count": 20}
+    first.metrics["metrics"]["novelty_at_10"] = {"all": entry, "heavy": entry}
+
+    found = flat_metrics([first], 10)
+
+    assert found["discover.heavy.novelty_at_10"] == 0.25
+    assert found["discover.heavy.novelty_at_10_low"] == 0.2
+    assert "discover.heavy.ndcg_at_10" in found
+    assert "discover.heavy.recall_at_10" not in found

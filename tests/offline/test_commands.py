@@ -83,6 +83,17 @@ def test_evaluate_answers_in_json_for_one_placement(recsys: Callable) -> None:
     assert all(row["low"] <= row["ndcg_at_2"] <= row["high"] for row in rows)
 
 
+def test_evaluate_beyond_accuracy_prints_every_segment(recsys: Callable) -> None:
+    recsys("train")
+
+    shown = recsys("evaluate", "--beyond", "--placement", "for_you")
+
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert lines[1][:4] == ["candidate", "users", "NDCG", "coverage"]
+    assert lines[2][1:3] == ["all", "5"]
+    assert lines[3][0] in {"new", "light", "heavy"}
+
+
 def test_evaluate_before_train_says_what_to_run(recsys: Callable) -> None:
     found = recsys("evaluate")
 

@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from pipelines.errors import SettingsError
-from pipelines.offline.intervals import Interval, mean_interval, paired_interval, users_needed
+from pipelines.offline.intervals import (
+    Interval,
+    mean_interval,
+    paired_interval,
+    ratio_interval,
+    users_needed,
+)
 
 
 def test_interval_of_four_values_by_hand() -> None:
@@ -103,3 +109,39 @@ def test_one_difference_says_nothing() -> None:
 
 def test_equal_positive_differences_need_two_users() -> None:
     assert users_needed(np.array([0.2, 0.2, 0.2]), 0.95) == 2
+
+
+# ratios
+
+
+def test_ratio_of_means_with_the_error_of_its_residuals() -> None:
+    shown, before = np.array([2.0, 3.0, 4.0, 5.0]), np.array([1.0, 2.0, 1.0, 2.0])
+
+    found = ratio_interval(shown, before, 0.95)
+
+    ratio = 14 / 6
+    residuals = (shown - ratio * before) / 1.5
+    half = mean_interval(residuals, 0.95).high
+    assert found.value == pytest.approx(ratio)
+    assert (found.low, found.high) == (pytest.approx(ratio - half), pytest.approx(ratio + half))
+
+
+def test_ratio_to_nothing_is_unknown() -> None:
+    assert ratio_interval(np.ones(3), np.zeros(3), 0.95).value is None
+    assert ratio_interval(np.array([]), np.array([]), 0.95).value is None
+
+
+def test_ratio_of_one_user_has_no_bounds() -> None:
+    found = ratio_interval(np.array([3.0]), np.array([2.0]), 0.95)
+
+    assert (found.value, found.low, found.high) == (1.5, None, None)
+
+
+def test_interval_of_a_ratio_holds_the_true_one_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(1000):
+        before = rng.gamma(4.0, 1.0, 200)
+        found = ratio_interval(before * rng.normal(1.5, 0.5, 200), before, 0.95)
+        held += found.low <= 1.5 <= found.high
+    assert abs(held / 1000 - 0.95) < 4 * sqrt(0.95 * 0.05 / 1000)

@@ -8,7 +8,8 @@ import pytest
 
 from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError, SettingsError
-from pipelines.offline.leaderboard import leaderboard, read_evaluations
+from pipelines.offline.leaderboard import leaderboard, list_board, read_evaluations
+from pipelines.offline.list_metrics import LIST_METRICS
 from pipelines.offline.results import read_metrics, write_json
 
 AS_OF = date(2024, 3, 1)
@@ -53,6 +54,18 @@ def test_candidate_outside_the_plan_is_passed_over(settings: Settings) -> None:
     found = leaderboard(settings, AS_OF, "discover", "gate")
 
     assert found["candidate"].tolist() == ["knn", "popularity"]
+
+
+def test_list_board_has_all_users_and_each_segment_of_every_candidate(settings: Settings) -> None:
+    found = list_board(settings, AS_OF, "discover", "gate")
+
+    assert found["candidate"].tolist() == [
+        name for name in ("ease", "knn", "popularity") for _ in range(4)
+    ]
+    assert found["segment"].tolist() == ["all", "new", "light", "heavy"] * 3
+    assert found["user_count"].tolist() == [60, 20, 20, 20] * 3
+    assert found["coverage_at_10"][0] == 0.5
+    assert list(found.columns[3:]) == [f"{name}_at_10" for name in ("ndcg", *LIST_METRICS)]
 
 
 def test_evaluations_come_in_the_order_of_the_leaderboard(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from pipelines.offline.list_metrics import (
     mean_popularity,
     novelty,
     personalisation,
+    profile_popularity,
 )
 
 CASE = json.loads((Path(__file__).parent / "cases" / "coverage_diversity.json").read_text())
@@ -169,3 +170,9 @@ def test_diversity_equals_pair_by_pair_cosines(seed: int) -> None:
     ]
     found = intra_list_diversity(lists, sparse.csr_array(dense))
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_profile_popularity_of_a_user_without_history_is_zero() -> None:
+    own = sparse.csr_array(np.array([[0, 0], [1, 1]], dtype=bool))
+
+    assert profile_popularity(own, np.array([3, 1]), n_users=4).tolist() == [0, (3 + 1) / 8]

@@ -8,6 +8,7 @@ from scipy import sparse
 from pipelines.config import EvaluationSettings
 from pipelines.errors import MissingSnapshotError
 from pipelines.models.base import TopN
+from pipelines.offline.list_metrics import LIST_METRICS
 from pipelines.offline.score import list_means, means_by_segment, per_user_table, reported_cuts
 from pipelines.offline.truth import Truth
 
@@ -62,20 +63,41 @@ def test_means_of_all_and_of_segments_that_have_users(lists: TopN, truth: Truth)
 def test_list_metrics_are_of_the_first_k_items(lists: TopN) -> None:
     met = sparse.csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]], dtype=bool))
 
-    found = {name: entry["all"]["value"] for name, entry in list_means(lists, met, CUTS).items()}
+    means = list_means(lists, met, CUTS, own=met[:3], segment=SEGMENTS.to_numpy())
+
+    found = {name: entry["all"]["value"] for name, entry in means.items()}
 
     assert found["coverage_at_2"] == 1
     assert found["served_share_at_2"] == 2 / 3
     assert found["personalisation_at_2"] == 1 - 1 / 2  # both have milk
     assert found["mean_popularity_at_2"] == ((2 + 2) / 8 + (2 + 1) / 8) / 2
     assert found["intra_list_diversity_at_2"] == pytest.approx((1 - 1 / 2 + 1) / 2)
-    assert set(found) == {
-        f"{name}_at_2"
-        for name in (
-            *("coverage", "gini", "personalisation", "served_share"),
-            *("mean_popularity", "novelty", "intra_list_diversity"),
-        )
-    }
+    # ann met jam, 2 of 4 users; bob jam and milk, 2 of 4 each; cid has no list
+    assert found["popularity_lift_at_2"] == pytest.approx((0.5 + 0.375) / (0.5 + 0.5) - 1)
+    assert set(found) == {f"{name}_at_2" for name in LIST_METRICS}
+
+
+def test_list_metrics_of_a_segment_are_those_of_its_lists_alone(lists: TopN) -> None:
+    met = sparse.csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]], dtype=bool))
+    heavy = np.array([1, 2])
+    alone = TopN(lists.user_ids[heavy], lists.item_ids, lists.items[heavy], lists.scores[heavy])
+
+    found = list_means(lists, met, CUTS, own=met[:3], segment=SEGMENTS.to_numpy())
+    own = list_means(alone, met, CUTS, own=met[1:3], segment=np.array(["heavy", "heavy"]))
+
+    for metric, segments in found.items():
+        assert list(segments) == ["all", "new", "heavy"]
+        assert segments["heavy"] == own[metric]["all"]
+    assert found["coverage_at_2"]["new"]["value"] == 2 / 3  # ann's list is jam and milk
+
+
+def test_lists_as_popular_as_the_histories_have_no_lift(lists: TopN) -> None:
+    met = sparse.csr_array(np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1]], dtype=bool))
+
+    found = list_means(lists, met, CUTS, own=met, segment=SEGMENTS.to_numpy())
+
+    entry = found["popularity_lift_at_2"]["all"]
+    assert entry == {"value": 0.0, "low": 0.0, "high": 0.0, "user_count": 2}
 
 
 def test_metrics_of_single_lists_have_bounds_and_those_of_all_together_have_none(
@@ -83,7 +105,7 @@ def test_metrics_of_single_lists_have_bounds_and_those_of_all_together_have_none
 ) -> None:
     met = sparse.csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1]], dtype=bool))
 
-    found = list_means(lists, met, CUTS)
+    found = list_means(lists, met, CUTS, own=met, segment=SEGMENTS.to_numpy())
 
     assert found["novelty_at_2"]["all"]["low"] < found["novelty_at_2"]["all"]["value"]
     assert found["coverage_at_2"]["all"]["low"] is None

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pandas as pd
+
+from pipelines.offline.board_text import LIST_HEADINGS, LIST_LEGEND, format_board, format_list_board
+
+
+def test_a_leaderboard_has_a_line_per_candidate_and_marks_baselines() -> None:
+    board = pd.DataFrame(
+        {
+            "candidate": ["ease", "popularity"],
+            "ndcg_at_10": [0.3, 0.1],
+            "low": [0.28, None],
+            "high": [0.32, None],
+            "recall_at_10": [0.2, 0.05],
+            "coverage_at_10": [0.4, 0.01],
+            "is_baseline": [False, True],
+        }
+    )
+
+    lines = format_board(board).splitlines()
+
+    assert lines[1].split() == ["ease", "0.3000", "0.2800", "to", "0.3200", "0.2000", "0.4000"]
+    assert lines[2].startswith("  popularity *")
+    assert " - to - " in lines[2]
+
+
+def test_a_list_board_names_a_candidate_once_and_every_segment() -> None:
+    values = {f"{metric}_at_5": [0.5, None] for metric in LIST_HEADINGS}
+    board = pd.DataFrame(
+        {
+            "candidate": ["ease", "ease"],
+            "segment": ["all", "new"],
+            "user_count": [1200, 30],
+            **values,
+        }
+    )
+
+    lines = format_list_board(board).splitlines()
+
+    assert lines[0].split()[2:] == list(LIST_HEADINGS.values())
+    assert lines[1].split()[:3] == ["ease", "all", "1,200"]
+    assert lines[2].split() == ["new", "30", *["-"] * len(LIST_HEADINGS)]
+    assert lines[3].strip() == LIST_LEGEND
