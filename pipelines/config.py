@@ -90,6 +90,13 @@ class FeatureSettings(_Section):
     """Whole days without a day file before `as_of` that stop the build."""
 
 
+class PinSettings(_Section):
+    """An item at a fixed rank of a placement's lists."""
+
+    item_id: str
+    rank: int = Field(ge=1)
+
+
 class PlacementSettings(_Section):
     """One named list on a page: what may be shown in it, and what it must reach."""
 
@@ -109,6 +116,24 @@ class PlacementSettings(_Section):
     """NDCG@k below this is refused."""
     ndcg_ceiling: float = Field(0.9, ge=0, le=1)
     """NDCG@k above this is implausible (a leak is likely) and refused."""
+    max_per_category: int | None = Field(None, ge=1)
+    """Items of one category among the first `rerank_depth`, at most; without it, any number."""
+    diversity: float = Field(0.0, ge=0, lt=1)
+    """Weight of unlikeness against relevance in the first `rerank_depth` ranks; 0 is off."""
+    rerank_depth: int = Field(10, ge=1, le=100)
+    """First ranks that category cap and diversification choose."""
+    pinned: tuple[PinSettings, ...] = ()
+    """Items at fixed ranks, for everybody they may be shown to."""
+
+    @model_validator(mode="after")
+    def _check_pins(self) -> PlacementSettings:
+        for what in ("rank", "item_id"):
+            found = [getattr(pin, what) for pin in self.pinned]
+            if len(set(found)) != len(found):
+                raise ValueError(f"every {what} of `pinned` must occur once. Got {found}")
+        if late := [pin.rank for pin in self.pinned if pin.rank > self.list_length]:
+            raise ValueError(f"ranks of `pinned` must be within list_length. Got {late}")
+        return self
 
 
 class CandidateSettings(_Section):

@@ -80,3 +80,17 @@ def test_the_settings_file_comments_every_key_the_code_knows():
         keys = getattr(field.annotation, "model_fields", {section: None})
         for key in keys:
             assert re.search(rf"^#? ?\[*(\w+\.)?{key}\b", text, re.M), f"{section}.{key} is missing"
+
+
+@pytest.mark.parametrize(
+    ("pins", "match"),
+    [
+        ([{"item_id": "a", "rank": 1}, {"item_id": "b", "rank": 1}], "every rank of `pinned`"),
+        ([{"item_id": "a", "rank": 1}, {"item_id": "a", "rank": 2}], "every item_id of `pinned`"),
+        ([{"item_id": "a", "rank": 51}], "within list_length"),
+        ([{"item_id": "a", "rank": 0}], "greater than or equal to 1"),
+    ],
+)
+def test_pins_that_cannot_stand_together_are_refused(pins, match):
+    with pytest.raises(SettingsError, match=match):
+        parse_settings({"placements": {"discover": {"pinned": pins}}})

@@ -43,6 +43,15 @@ class TopN:
     items: np.ndarray
     scores: np.ndarray
 
+    def over(self, item_ids: np.ndarray) -> TopN:
+        """The same lists, pointing into another vocabulary that holds every listed item."""
+        if np.array_equal(self.item_ids, item_ids):
+            return self
+        order = np.argsort(item_ids, kind="stable")
+        place = np.searchsorted(item_ids, self.item_ids, sorter=order).clip(0, len(order) - 1)
+        items = np.where(self.items < 0, -1, order[place][self.items]).astype(np.int32)
+        return replace(self, item_ids=item_ids, items=items)
+
 
 @dataclass(frozen=True)
 class Exclusion:

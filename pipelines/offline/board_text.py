@@ -21,6 +21,7 @@ LIST_LEGEND = (
     "novelty in bits; diversity within a list and personal (difference between lists) from 0 to 1; "
     "lift: how much more popular lists are than the users' own histories"
 )
+RULE_LEGEND = "a rule that costs something has a difference below zero: with it less without it"
 
 
 def format_board(board: pd.DataFrame) -> str:
@@ -60,6 +61,31 @@ def format_list_board(board: pd.DataFrame) -> str:
         values = "  ".join(f"{format_number(row[column]):>9}" for column in columns.values())
         lines.append(f"  {name:<{width}}  {users}  {values}")
     return "\n".join([*lines, f"  {LIST_LEGEND}", ""])
+
+
+def format_rule_board(board: pd.DataFrame) -> str:
+    """What each rule costs, one line per candidate and rule."""
+    if board.empty:
+        return "  No rule of this placement was priced here: none is on, or see --window gate.\n"
+    rows: list[dict[str, Any]] = board.to_dict("records")  # type: ignore[assignment]  # columns are str
+    width = max(len("candidate"), *(len(str(row["candidate"])) for row in rows))
+    lines = [
+        f"  {'candidate':<{width}}  {'rule':<16}  {'NDCG with':>9}  {'without':>9}  "
+        f"{'difference (interval)':<30}  {'coverage':>9}  {'without':>9}"
+    ]
+    for row in rows:
+        change = f"{_signed(row['difference'])} ({_signed(row['low'])} to {_signed(row['high'])})"
+        lines.append(
+            f"  {row['candidate']:<{width}}  {row['rule']:<16}  "
+            f"{format_number(row['ndcg_with']):>9}  {format_number(row['ndcg_without']):>9}  "
+            f"{change:<30}  {format_number(row['coverage_with']):>9}  "
+            f"{format_number(row['coverage_without']):>9}"
+        )
+    return "\n".join([*lines, f"  {RULE_LEGEND}", ""])
+
+
+def _signed(value: float | None) -> str:
+    return format_number(value) if value is None else f"{value:+.4f}"
 
 
 def format_number(value: float | None) -> str:

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 #: MLflow's own limits: params and tags in one batch, characters of a dataset digest.
 PARAMS_PER_BATCH = 100
 DIGEST_LENGTH = 36
+#: Ends of a metric's name, and where its value is in a rule's price.
+RULE_BOUNDS = {"": "difference", "_low": "low", "_high": "high"}
 #: Longest parameter value that is kept whole.
 PARAM_LENGTH = 500
 
@@ -168,17 +170,30 @@ def flat_params(spec: Mapping[str, Any]) -> dict[str, str]:
     return flat
 
 
+def _rule_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """What each rule changes: NDCG with its bounds, and coverage, with the rule less without."""
+    flat: dict[str, float] = {}
+    for price in evaluation.metrics.get("rule_prices", []):
+        key = f"{evaluation.placement}.rule.{price['rule']}"
+        changes = {f"{key}.ndcg{end}": price[name] for end, name in RULE_BOUNDS.items()}
+        changes[f"{key}.coverage"] = price["coverage_with"] - price["coverage_without"]
+        flat.update({name: value for name, value in changes.items() if value is not None})
+    return flat
+
+
 def flat_metrics(evaluations: Sequence[Evaluation], k: int) -> dict[str, float]:
     """Metrics of a run: `<placement>.<metric>`, with `_low` and `_high` where there are bounds.
 
     NDCG at the gate's cut `k` and the metrics of the lists as such are there by segment too, as
     `<placement>.<segment>.<metric>_at_<k>`; the other ranking metrics by segment stay in the
-    artefact `metrics.json`.
+    artefact `metrics.json`. What a rule of the placement changes is `<placement>.rule.<rule>.ndcg`
+    and `.coverage`.
     """
     by_segment = {f"{metric}_at_{k}" for metric in ("ndcg", *LIST_METRICS)}
     flat: dict[str, float] = {}
     for evaluation in evaluations:
         flat[f"{evaluation.placement}.user_count"] = float(evaluation.metrics["user_count"])
+        flat.update(_rule_metrics(evaluation))
         for metric, segments in evaluation.metrics["metrics"].items():
             for segment, found in segments.items():
                 if segment != "all" and metric not in by_segment:

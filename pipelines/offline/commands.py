@@ -55,6 +55,7 @@ def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_js
         "recsys evaluate --as-of 2011-12-09",
         "recsys evaluate --as-of 2011-12-09 --placement for_you --window selection --json",
         "recsys evaluate --as-of 2011-12-09 --beyond",
+        "recsys evaluate --as-of 2011-12-09 --rules",
     ),
 )
 @settings_options
@@ -70,6 +71,7 @@ def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_js
 @click.option(
     "--beyond", is_flag=True, help="What the lists are like, by segment: coverage to popularity."
 )
+@click.option("--rules", is_flag=True, help="What each rule of the placement costs.")
 @json_option
 def evaluate_command(
     settings: Settings,
@@ -78,15 +80,22 @@ def evaluate_command(
     placement: str | None,
     window: str,
     beyond: bool,
+    rules: bool,
     as_json: bool,
 ) -> None:
     """Print the leaderboard of a night's candidates, with intervals."""
     import json
 
-    from pipelines.offline.board_text import format_board, format_list_board
-    from pipelines.offline.leaderboard import leaderboard, list_board
+    from pipelines.offline import board_text
+    from pipelines.offline.leaderboard import leaderboard, list_board, rule_board
 
-    read, write = (list_board, format_list_board) if beyond else (leaderboard, format_board)
+    if beyond and rules:
+        raise click.UsageError("--beyond and --rules are two tables; ask for one of them.")
+    read, write = leaderboard, board_text.format_board
+    if beyond:
+        read, write = list_board, board_text.format_list_board
+    if rules:
+        read, write = rule_board, board_text.format_rule_board
     asked = [placement] if placement else list(settings.placements)
     boards = {name: read(settings, as_of, name, window) for name in asked}
     if as_json:
@@ -94,7 +103,8 @@ def evaluate_command(
         click.echo(json.dumps({"as_of": as_of.isoformat(), "window": window, "placements": rows}))
         return
     for name, board in boards.items():
-        click.echo(f"{name}, {window} window, {board['user_count'].max():,} users")
+        users = 0 if board.empty else board["user_count"].max()
+        click.echo(f"{name}, {window} window, {users:,} users")
         click.echo(write(board))
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from pipelines.config import Settings
+from pipelines.config import EvaluationSettings, Settings
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.base import Exclusion, Recommender
 from pipelines.offline.child_runs import log_evaluation
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
 from pipelines.offline.ndcg_parts import head_items, ndcg_parts
@@ -26,12 +25,14 @@ from pipelines.offline.results import (
     write_evaluation,
     write_json,
 )
+from pipelines.offline.rule_prices import Ruled, price_rules
 from pipelines.offline.score import list_means, means_by_segment, per_user_table, reported_cuts
 from pipelines.offline.truth import Truth, align_truth, without_excluded
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
     from pipelines.models.candidates import Spec
+    from pipelines.models.list_rules import ListRules
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class _WindowInputs:
     segments: pd.Series
     truth: Truth
     met: sparse.csr_array
+    is_gate: bool
 
 
 def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, Any]:
@@ -159,6 +161,7 @@ def _read_inputs(settings: Settings, as_of: date, window: Window) -> _WindowInpu
         segments=users.set_index("user_id")["segment"],
         truth=align_truth(read_truth(settings, as_of, window), history),
         met=history.pairs(),
+        is_gate=window.name == "gate",
     )
 
 
@@ -167,20 +170,24 @@ def _score_placement(
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Per-user table, and the placement's own part of `metrics.json`."""
     from pipelines.models.exclusion import placement_exclusion
+    from pipelines.models.list_rules import make_list_rules, recommend_by_rules
 
     history, evaluation = inputs.history, settings.evaluation
     users = history.select_users(inputs.truth.positions)
     rule = placement_exclusion(settings.placements[placement], users, inputs.catalogue)
     truth, rows = without_excluded(inputs.truth, rule, history.n_items)
     pairs = None if rule.pairs is None else rule.pairs[rows]
+    rules = make_list_rules(settings.placements[placement], history, inputs.catalogue)
     started = time.monotonic()
-    lists = recommender.recommend(
+    lists = recommend_by_rules(
+        recommender,
         users.select_users(rows),
         max(reported_cuts(evaluation)),
         exclude=Exclusion(pairs, rule.items),
+        rules=rules,
     )
     seconds = time.monotonic() - started
-    lists = _over_items_of(lists, history)
+    lists = lists.over(history.item_ids)
     own = inputs.met[truth.positions]
     parts = ndcg_parts(lists.items, truth.relevant, own, head_items(inputs.met), evaluation.k)
     per_user = per_user_table(lists, truth, inputs.segments, evaluation, parts=parts)
@@ -192,17 +199,23 @@ def _score_placement(
             **means_by_segment(per_user, evaluation),
             **list_means(lists, inputs.met, evaluation, own=own, segment=segment),
         },
+        "rule_prices": _price_rules(inputs, rule, rules, recommender, evaluation),
         "recommend_seconds": round(seconds, 3),
     }
 
 
-def _over_items_of(lists: TopN, history: Interactions) -> TopN:
-    """The same lists, pointing into the history's vocabulary."""
-    if np.array_equal(lists.item_ids, history.item_ids):
-        return lists
-    position = pd.Index(history.item_ids).get_indexer(pd.Index(lists.item_ids))
-    items = np.where(lists.items < 0, -1, position[lists.items]).astype(np.int32)
-    return TopN(lists.user_ids, history.item_ids, items, lists.scores)
+def _price_rules(
+    inputs: _WindowInputs,
+    exclude: Exclusion,
+    rules: ListRules,
+    recommender: Recommender,
+    evaluation: EvaluationSettings,
+) -> list[dict[str, Any]]:
+    """What each rule of the placement costs, on the gate window only."""
+    if not inputs.is_gate:
+        return []
+    users = inputs.history.select_users(inputs.truth.positions)
+    return price_rules(Ruled(recommender, users, exclude, rules, inputs.truth), evaluation)
 
 
 def _describe(history: Interactions) -> dict[str, Any]:

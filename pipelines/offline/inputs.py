@@ -26,8 +26,18 @@ CODE = (
     "offline/list_metrics.py",
     "offline/metrics.py",
     "offline/ndcg_parts.py",
+    "offline/rule_prices.py",
     "offline/score.py",
     "offline/truth.py",
+)
+#: Settings of a placement that decide what its lists hold.
+LIST_SETTINGS = (
+    "exclude",
+    "exclude_within_days",
+    "max_per_category",
+    "diversity",
+    "rerank_depth",
+    "pinned",
 )
 #: Libraries whose arithmetic is in the lists.
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
@@ -87,7 +97,7 @@ def input_hash(settings: Settings, as_of: date, spec: Spec, window: Window, plac
         {
             "spec": spec.as_dict(),
             "window": [window.name, window.start, window.end],
-            "placement": [rules.exclude, rules.exclude_within_days],
+            "placement": rules.model_dump(mode="json", include=set(LIST_SETTINGS)),
             "evaluation": settings.evaluation.model_dump(mode="json"),
             "exposures": settings.events.exposures,
             "snapshot": snapshot_hash(settings, as_of),

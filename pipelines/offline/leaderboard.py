@@ -19,6 +19,18 @@ from pipelines.offline.results import (
     read_metrics,
 )
 
+#: Columns of a rule's price, beside the candidate.
+PRICE_COLUMNS = (
+    "rule",
+    "ndcg_with",
+    "ndcg_without",
+    "difference",
+    "low",
+    "high",
+    "coverage_with",
+    "coverage_without",
+    "user_count",
+)
 WINDOWS = ("selection", "gate")
 
 
@@ -107,6 +119,30 @@ def list_board(settings: Settings, as_of: date, placement: str, window: str) -> 
                 }
             )
     return pd.DataFrame(rows)
+
+
+def rule_board(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
+    """What the rules of a placement cost each candidate; they are priced on the gate window.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    placement : str
+    window : {"selection", "gate"}
+
+    Returns
+    -------
+    DataFrame
+        One row per candidate, in the order of `leaderboard`, and rule, in the order they are
+        applied: candidate and the columns of `rule_prices.price_rules`. Raises as `leaderboard`
+        does.
+    """
+    rows = []
+    for name in leaderboard(settings, as_of, placement, window)["candidate"]:
+        stored = read_metrics(evaluation_folder(settings, as_of, name, window, placement)) or {}
+        rows += [{"candidate": name, **price} for price in stored.get("rule_prices", [])]
+    return pd.DataFrame(rows, columns=["candidate", *PRICE_COLUMNS])
 
 
 def read_evaluations(

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from pipelines.models import fit_candidate, load_recommender, save_recommender
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.candidates import candidate_spec
 from pipelines.models.exclusion import placement_exclusion
+from pipelines.models.list_rules import ListRules, make_list_rules
+from pipelines.models.pins import PINNED, PINNED_REASON, insert_pins
 from pipelines.promote.histories import load_histories, save_histories
 
 #: Columns of the catalogue that serving needs: what may be shown, and how it is called.
-CATALOGUE_COLUMNS = ["item_id", "title", "is_available"]
+CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available"]
 #: Columns of `ServedPlacement.recommend`.
 LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
 FALLBACK_REASON = "fallback: no history to learn from"
@@ -38,7 +41,7 @@ class ServedPlacement:
     history : Interactions
         Of every user known before the night.
     catalogue : DataFrame
-        One row per item_id: title and is_available.
+        One row per item_id: title, category and is_available.
     rules : PlacementSettings
         What may be shown.
     """
@@ -68,22 +71,50 @@ class ServedPlacement:
         ids = np.array(list(dict.fromkeys(user_ids)), dtype=np.str_)
         asked = self._histories_of(ids)
         rule = self._exclusion(asked)
-        own = self.recommender.recommend(asked, k, exclude=rule)
+        own = self._rank(self.recommender, asked, k, rule)
         without = np.flatnonzero((own.items < 0).all(axis=1))
         pairs = None if rule.pairs is None else rule.pairs[without]
-        spare = self.fallback.recommend(
-            asked.select_users(without), k, exclude=Exclusion(pairs, rule.items)
-        )
+        spare_rule = Exclusion(pairs, rule.items)
+        spare = self._rank(self.fallback, asked.select_users(without), k, spare_rule)
         frame = pd.concat(
             [
-                _rows(own, self.recommender.strategy, self.recommender.reason),
-                _rows(spare, self.fallback.strategy, FALLBACK_REASON),
+                self._rows(own, rule, self.recommender.strategy, self.recommender.reason),
+                self._rows(spare, spare_rule, self.fallback.strategy, FALLBACK_REASON),
             ],
             ignore_index=True,
         )
         place = pd.Index(ids).get_indexer(pd.Index(frame["user_id"]))
         order = np.lexsort((frame["rank"], place))
         return frame.iloc[order].reset_index(drop=True)
+
+    @cached_property
+    def _list_rules(self) -> ListRules:
+        return make_list_rules(self.rules, self.history, self.catalogue)
+
+    def _rank(self, recommender: Recommender, asked: Interactions, k: int, rule: Exclusion) -> TopN:
+        """Lists by every rule but the pins, over the items of the history."""
+        rules = self._list_rules
+        fetched = recommender.recommend(asked, rules.fetch_length(k), exclude=rule)
+        return rules.reorder(fetched, k)
+
+    def _rows(self, lists: TopN, rule: Exclusion, strategy: str, reason: str) -> pd.DataFrame:
+        """One row per user_id and rank, pinned items among them."""
+        pins = self._list_rules.pins_of(lists.item_ids)
+        exclude = rule.with_items(self.history.item_ids, lists.item_ids)
+        pinned = insert_pins(lists.items, lists.scores, pins, exclude)
+        user, column = np.nonzero(pinned.items >= 0)
+        is_pinned = pinned.is_pinned[user, column]
+        return pd.DataFrame(
+            {
+                "user_id": lists.user_ids[user],
+                "rank": column + 1,
+                "item_id": lists.item_ids[pinned.items[user, column]],
+                "score": pinned.scores[user, column].astype(np.float64),
+                "strategy": np.where(is_pinned, PINNED, strategy),
+                "reason": np.where(is_pinned, PINNED_REASON, reason),
+            },
+            columns=LIST_COLUMNS,
+        )
 
     def _histories_of(self, asked: np.ndarray) -> Interactions:
         """Histories of the ids asked for, unknown users last and without rows."""
@@ -155,19 +186,4 @@ def load_placement(folder: Path) -> ServedPlacement:
         history=load_histories(folder / "histories.npz"),
         catalogue=pd.read_parquet(folder / "catalogue.parquet"),
         rules=PlacementSettings.model_validate(rules),
-    )
-
-
-def _rows(lists: TopN, strategy: str, reason: str) -> pd.DataFrame:
-    user, column = np.nonzero(lists.items >= 0)
-    return pd.DataFrame(
-        {
-            "user_id": lists.user_ids[user],
-            "rank": column + 1,
-            "item_id": lists.item_ids[lists.items[user, column]],
-            "score": lists.scores[user, column].astype(np.float64),
-            "strategy": strategy,
-            "reason": reason,
-        },
-        columns=LIST_COLUMNS,
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.models.pins import PINNED
+from pipelines.recommend.audit_pins import audit_pins
 from pipelines.recommend.durable import read_json
 from pipelines.recommend.findings import Finding, ListFile
 from pipelines.recommend.list_rows import ANYONE, FALLBACK, LIST_SCHEMA, SHORT_LIST
@@ -55,7 +57,7 @@ def audit_file(
     file = ListFile(connection, settings, as_of, path, has_last, has_new_champion)
     try:
         _open_lists(file)
-        checks = [*_form(file), *_items(file)]
+        checks = [*_form(file), *_items(file), audit_pins(file)]
         if file.variant != FALLBACK:
             checks += [*_users(file), *_against_last(file), _item_share(file)]
     except (duckdb.Error, OSError, ValueError, KeyError) as error:
@@ -266,13 +268,13 @@ def _overlap(file: ListFile, labels: tuple[str, str]) -> Finding:
 
 
 def _item_share(file: ListFile) -> Finding:
-    """Rows that the fallback's strategy wrote are the same for everybody and do not count."""
+    """Rows that are the same for everybody do not count: the fallback's strategy, and pins."""
     fallback = file.path.with_name(f"{FALLBACK}.parquet")
     share = file.value(
         """
         with personal as (
             select user_id, item_id from lists
-            where strategy not in (select strategy from read_parquet($1))
+            where strategy not in (select strategy from read_parquet($1)) and strategy <> $2
         ),
         shares as (
             select count(*) / (select count(distinct user_id) from personal) as share
@@ -280,7 +282,7 @@ def _item_share(file: ListFile) -> Finding:
         )
         select max(share) from shares
         """,
-        str(fallback),
+        *(str(fallback), PINNED),
     )
     high = file.settings.audit.max_item_share
     if share is None:

@@ -26,6 +26,9 @@ class FilledLists:
         How many items at the head of each list are the recommender's own.
     is_met : ndarray of bool, shape (n_users, k), optional
         Of those, the ones that do not just complete the list; None if all are.
+    origin : ndarray of int, shape (n_users, k), optional
+        Where each item stood before the placement's pins were put in: the column that
+        `own_count` and `is_met` speak of; -1 for a pinned item. None without pins.
     """
 
     item_ids: np.ndarray
@@ -33,6 +36,7 @@ class FilledLists:
     scores: np.ndarray
     own_count: np.ndarray
     is_met: np.ndarray | None = None
+    origin: np.ndarray | None = None
 
 
 def back_fill(own: TopN, spare: TopN) -> FilledLists:

@@ -17,6 +17,7 @@ from pipelines.recommend.fill import FilledLists
 
 if TYPE_CHECKING:
     from pipelines.models.base import Recommender
+    from pipelines.models.list_rules import ListRules
 
 #: The variant of everybody who is in no experiment; written by the champion.
 CONTROL = "control"
@@ -26,6 +27,9 @@ FALLBACK = "fallback"
 ANYONE = ""
 #: What the reason of every row of a list shorter than asked ends with.
 SHORT_LIST = "short list: no other item may be shown"
+
+#: Different labels of a row in a list that is not short.
+LABELS = 5
 
 #: `serving.recommendations` before it has a publication_id.
 LIST_SCHEMA = pa.schema(
@@ -59,6 +63,8 @@ class ListWriter:
         Fitted; whose lists they are.
     fallback : Recommender
         Fitted; completes them.
+    rules : ListRules
+        The placement's rules on a list as a whole.
     """
 
     placement: str
@@ -68,6 +74,7 @@ class ListWriter:
     model_version: str
     recommender: Recommender
     fallback: Recommender
+    rules: ListRules
 
 
 def to_table(writer: ListWriter, lists: FilledLists, user_ids: np.ndarray) -> pa.Table:
@@ -103,31 +110,35 @@ def _label_rows(
 ) -> np.ndarray:
     """Position of each row's label in `_labels`."""
     own_count = lists.own_count[user]
+    before = column if lists.origin is None else lists.origin[user, column]
     label = np.where(own_count == 0, 2, 3)
-    label[column < own_count] = 0
+    label[before < own_count] = 0
     if lists.is_met is not None:
-        label[(label == 0) & ~lists.is_met[user, column]] = 1
+        label[(label == 0) & ~lists.is_met[user, before]] = 1
+    label[before < 0] = LABELS - 1
     is_short = (lists.items >= 0).sum(axis=1) < writer.list_length
-    return label + 4 * is_short[user]
+    return label + LABELS * is_short[user]
 
 
 def _labels(writer: ListWriter) -> tuple[list[str], list[str]]:
-    """Strategy and reason by label: own, own completion, whole list filled, rest filled.
+    """Strategy and reason by label: own, own completion, whole list filled, rest filled, pinned.
 
-    The same four again for lists that are short.
+    The same `LABELS` again for lists that are short.
     """
+    from pipelines.models.pins import PINNED, PINNED_REASON
     from pipelines.models.popularity import Popularity
 
     learner, fallback = writer.recommender.strategy, writer.fallback.strategy
     whole = f"fallback: no history that {learner} can learn from"
     if writer.variant == FALLBACK:
         whole = "fallback: for anyone not known on this night"
-    strategies = [learner, Popularity.strategy, fallback, fallback]
+    strategies = [learner, Popularity.strategy, fallback, fallback, PINNED]
     reasons = [
         writer.recommender.reason or learner,
         Popularity.reason,
         whole,
         f"fallback: {learner} had no more items",
+        PINNED_REASON,
     ]
     return strategies * 2, reasons + [f"{reason}; {SHORT_LIST}" for reason in reasons]
 

@@ -20,8 +20,10 @@ from pipelines.models import fit_candidate, load_recommender
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.candidates import candidate_spec
 from pipelines.models.exclusion import placement_exclusion
+from pipelines.models.list_rules import make_list_rules
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
+from pipelines.models.pins import insert_pins
 from pipelines.recommend.durable import read_json, write_json
 from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import (
@@ -75,7 +77,9 @@ def generate_lists(
     The file is sorted by user_id and rank, one row group per `BLOCK_USERS` users, and has the
     same bytes on every run. Users for whom the recommender has nothing get the list of the
     placement's `fallback` candidate, fitted at `as_of`; lists that end early are completed from
-    it (see `back_fill`). Either says so row by row in `strategy` and `reason`.
+    it (see `back_fill`). Either says so row by row in `strategy` and `reason`. The placement's
+    rules (`models.list_rules`) come in between: category cap and diversification before a list is
+    completed, pinned items after it.
     """
     _check_names(settings, placement, variant)
     writer, history, exclude = _prepare(settings, as_of, placement, variant)
@@ -129,6 +133,7 @@ def _prepare(
         read_json(models / "role.json")["model_version"],
         load_recommender(models),
         fit_candidate(candidate_spec(settings, settings.candidate(rules.fallback)), history),
+        make_list_rules(rules, history, catalogue),
     )
     return writer, history, exclude
 
@@ -180,7 +185,7 @@ def _rank_block(
     """Lists of `BLOCK_USERS` users, completed where they are short."""
     positions = slice(start, start + BLOCK_USERS)
     block, rule = history.select_users(positions), exclude.select_users(positions)
-    own = writer.recommender.recommend(block, writer.list_length, exclude=rule)
+    own = _rank(writer, writer.recommender, block, rule)
     is_met = _met_by_user(writer.recommender, block, own)
     short = np.flatnonzero((own.items < 0).any(axis=1))
     spare_items = np.full_like(own.items, -1)
@@ -188,12 +193,31 @@ def _rank_block(
     spare_ids = writer.fallback.item_ids_
     if len(short):
         pairs = None if rule.pairs is None else rule.pairs[short]
-        spare = writer.fallback.recommend(
-            block.select_users(short), writer.list_length, exclude=Exclusion(pairs, rule.items)
+        spare = _rank(
+            writer, writer.fallback, block.select_users(short), Exclusion(pairs, rule.items)
         )
         spare_items[short], spare_scores[short] = spare.items, spare.scores
     lists = back_fill(own, TopN(own.user_ids, spare_ids, spare_items, spare_scores))
-    return replace(lists, is_met=is_met), block.user_ids
+    lists = replace(lists, is_met=is_met)
+    return _pin(writer, lists, rule.with_items(block.item_ids, lists.item_ids)), block.user_ids
+
+
+def _rank(
+    writer: ListWriter, recommender: Recommender, history: Interactions, exclude: Exclusion
+) -> TopN:
+    """Lists by every rule of the placement but its pins."""
+    length = writer.rules.fetch_length(writer.list_length)
+    fetched = recommender.recommend(history, length, exclude=exclude)
+    return writer.rules.reorder(fetched, writer.list_length)
+
+
+def _pin(writer: ListWriter, lists: FilledLists, exclude: Exclusion) -> FilledLists:
+    """The same lists with the placement's pinned items."""
+    pins = writer.rules.pins_of(lists.item_ids)
+    if not pins:
+        return lists
+    pinned = insert_pins(lists.items, lists.scores, pins, exclude)
+    return replace(lists, items=pinned.items, scores=pinned.scores, origin=pinned.origin)
 
 
 def _met_by_user(recommender: Recommender, history: Interactions, own: TopN) -> np.ndarray | None:
@@ -213,10 +237,10 @@ def _list_for_anyone(writer: ListWriter, history: Interactions, exclude: Exclusi
     nobody = replace(
         history.select_users(np.array([], dtype=int)), user_ids=np.array([ANYONE], dtype=str)
     )
-    top = writer.fallback.recommend(
-        nobody, writer.list_length, exclude=Exclusion(items=exclude.items)
-    )
+    everybody = Exclusion(items=exclude.items)
+    top = _rank(writer, writer.fallback, nobody, everybody)
     lists = FilledLists(
         top.item_ids, top.items, top.scores.astype(np.float64), np.zeros(1, dtype=int)
     )
+    lists = _pin(writer, lists, everybody.with_items(history.item_ids, top.item_ids))
     return to_table(replace(writer, variant=FALLBACK), lists, nobody.user_ids)

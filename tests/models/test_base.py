@@ -372,3 +372,14 @@ def test_exclusion_selects_users() -> None:
     pairs = sparse.csr_array(np.eye(3, dtype=bool))
     chosen = Exclusion(pairs).select_users(slice(1, 3))
     np.testing.assert_array_equal(chosen.pairs.toarray(), np.eye(3, dtype=bool)[1:])
+
+
+def test_lists_over_another_vocabulary_name_the_same_items() -> None:
+    items = np.array([[1, 0, -1]], dtype=np.int32)
+    lists = TopN(np.array(["u"]), np.array(["b", "d"]), items, np.ones((1, 3), np.float32))
+
+    found = lists.over(np.array(["a", "b", "c", "d"]))
+
+    assert found.items.tolist() == [[3, 1, -1]]
+    assert found.items.dtype == np.int32
+    assert lists.over(lists.item_ids) is lists

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pipelines.offline.board_text import LIST_HEADINGS, LIST_LEGEND, format_board, format_list_board
+from pipelines.offline.board_text import (
+    LIST_HEADINGS,
+    LIST_LEGEND,
+    format_board,
+    format_list_board,
+    format_rule_board,
+)
 
 
 def test_a_leaderboard_has_a_line_per_candidate_and_marks_baselines() -> None:
@@ -42,3 +48,29 @@ def test_a_list_board_names_a_candidate_once_and_every_segment() -> None:
     assert lines[1].split()[:3] == ["ease", "all", "1,200"]
     assert lines[2].split() == ["new", "30", *["-"] * len(LIST_HEADINGS)]
     assert lines[3].strip() == LIST_LEGEND
+
+
+def test_a_rule_board_shows_both_sides_and_the_difference() -> None:
+    board = pd.DataFrame(
+        {
+            "candidate": ["ease"],
+            "rule": ["diversity"],
+            "ndcg_with": [0.3],
+            "ndcg_without": [0.31],
+            "difference": [-0.01],
+            "low": [-0.02],
+            "high": [0.0],
+            "coverage_with": [0.5],
+            "coverage_without": [0.4],
+            "user_count": [800],
+        }
+    )
+
+    line = format_rule_board(board).splitlines()[1]
+
+    assert line.split()[:4] == ["ease", "diversity", "0.3000", "0.3100"]
+    assert "-0.0100 (-0.0200 to +0.0000)" in line
+
+
+def test_a_placement_without_rules_says_so() -> None:
+    assert "none is on" in format_rule_board(pd.DataFrame())

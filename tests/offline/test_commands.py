@@ -94,6 +94,23 @@ def test_evaluate_beyond_accuracy_prints_every_segment(recsys: Callable) -> None
     assert lines[3][0] in {"new", "light", "heavy"}
 
 
+def test_evaluate_rules_prices_what_is_on(recsys: Callable) -> None:
+    recsys("train")
+
+    found = json.loads(recsys("evaluate", "--rules", "--json").stdout)["placements"]
+
+    assert {row["rule"] for row in found["discover"]} == {"seen"}
+    assert found["for_you"] == []
+    assert "none is on" in recsys("evaluate", "--rules", "--placement", "for_you").stdout
+
+
+def test_two_tables_at_once_are_refused(recsys: Callable) -> None:
+    found = recsys("evaluate", "--rules", "--beyond")
+
+    assert found.exit_code == 2
+    assert "ask for one of them" in found.stderr
+
+
 def test_evaluate_before_train_says_what_to_run(recsys: Callable) -> None:
     found = recsys("evaluate")
 

@@ -77,3 +77,15 @@ def test_placement_comes_back_from_its_folder_with_the_same_lists(shop, gather, 
     again = load_placement(tmp_path / "placement")
     users = ["u05", "nobody", "u02"]
     assert again.recommend(users, 3).equals(served.recommend(users, 3))
+
+
+def test_lists_follow_the_rules_of_the_placement(gather):
+    plain = gather("for_you")
+    pinned = plain.rules.model_validate(
+        {**plain.rules.model_dump(), "pinned": [{"item_id": "i7", "rank": 2}]}
+    )
+    lists = type(plain)(**{**vars(plain), "rules": pinned}).recommend(["u00", "nobody"], 4)
+    second = lists[lists["rank"] == 2]
+    assert second["item_id"].tolist() == ["i7", "i7"]
+    assert second["strategy"].tolist() == ["pinned", "pinned"]
+    assert lists.groupby("user_id").size().tolist() == [4, 4]

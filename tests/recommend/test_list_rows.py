@@ -21,6 +21,7 @@ def writer(list_length=3):
         "personal_frequency-abc@2024-03-10",
         PersonalFrequency(),
         Popularity(),
+        rules=None,  # labels do not look at them
     )
 
 
