@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from pipelines.promote.champions import Champion, read_champions
 from pipelines.promote.contenders import Contender
 from pipelines.promote.decide import Decision, decide
 from pipelines.promote.differences import Thresholds
+from pipelines.promote.explain import explain
 from pipelines.promote.plan import champion_entry
 from pipelines.promote.select import (
     best_on_selection,
@@ -58,7 +59,8 @@ def decide_gates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
     -------
     dict of str to dict
         What `gate/<placement>.json` holds, by placement: `is_promoted`, `reason`, `champion`,
-        `champion_before`, `challenger` (each name, spec, spec_hash) and `rules`.
+        `champion_before`, `challenger` (each name, spec, spec_hash), `rules`, and `explanation`
+        (see `explain.explain`).
 
     Raises
     ------
@@ -146,7 +148,24 @@ def _decide_placement(
     )
     rival = _holder(evaluations, challenger)
     holder = rival if decision.is_promoted and rival else incumbent
-    return _verdict(as_of, decision, holder=holder, before=before, challenger=rival, k=k)
+    verdict = _verdict(as_of, decision, holder=holder, before=before, challenger=rival, k=k)
+    rivals = [incumbent.name if decision.is_promoted else challenger, *baselines]
+    return {**verdict, "explanation": _explain(settings, evaluations, holder.name, rivals)}
+
+
+def _explain(
+    settings: Settings, evaluations: Evaluations, holder: str, rivals: Sequence[str | None]
+) -> dict[str, Any] | None:
+    """Why the holder stands where it does, against its closest rival and the baselines."""
+    others = [name for name in dict.fromkeys(rivals) if name in evaluations and name != holder]
+    if holder not in evaluations or not others:
+        return None
+    return explain(
+        evaluations[holder][1],
+        [evaluations[name][1] for name in others if name is not None],
+        k=settings.evaluation.k,
+        confidence=settings.evaluation.confidence,
+    )
 
 
 def _incumbent(
@@ -252,10 +271,12 @@ def _log_verdicts(
 
     def log(client: MlflowClient) -> None:
         for placement, verdict in verdicts.items():
+            sentences = (verdict["explanation"] or {}).get("sentences", [])
             tags = {
                 "verdict": "promoted" if verdict["is_promoted"] else "kept",
                 "champion": verdict["champion"]["name"],
                 "reason": verdict["reason"][:TAG_LENGTH],
+                "why": " ".join(sentences)[:TAG_LENGTH],
             }
             for key, value in tags.items():
                 client.set_tag(run_id, f"gate.{placement}.{key}", value)

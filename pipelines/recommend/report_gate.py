@@ -96,13 +96,24 @@ def verdict_in_words(gate: Row, k: int) -> str:
 
 
 def explain_gate(gate: Row) -> list[str]:
-    """What else there is to say: a first night, rules that fail for no figure, how others did."""
+    """What else there is to say: a first night, rules without a figure, the others, and why."""
     lines = []
     if gate["champion_before"] is None and (holder := compared_with(gate)):
         lines.append(f"First night: the best baseline, {holder}, was the champion to beat.")
     failed = [rule for rule in judged(gate) if rule["value"] is None and not rule["is_passed"]]
     lines += [f"Fails: {plain(reason)}" for reason in dict.fromkeys(r["reason"] for r in failed)]
-    return lines if gate["is_promoted"] else [*lines, *others_in_words(gate)]
+    if not gate["is_promoted"]:
+        lines += others_in_words(gate)
+    return [*lines, *why_in_words(gate)]
+
+
+def why_in_words(gate: Row) -> list[str]:
+    """Why the holder stands where it does: a line each, the first says who is spoken of."""
+    explanation = gate.get("explanation")
+    if not explanation:
+        return []
+    first, *rest = [plain(sentence) for sentence in explanation["sentences"]]
+    return [f"Why {explanation['winner']}: {first}", *rest]
 
 
 def others_in_words(gate: Row) -> list[str]:

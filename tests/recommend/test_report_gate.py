@@ -10,6 +10,7 @@ from pipelines.recommend.report_gate import (
     others_in_words,
     print_gate,
     verdict_in_words,
+    why_in_words,
 )
 from pipelines.recommend.report_tables import MINUS, TIE
 
@@ -118,3 +119,13 @@ def test_a_narrow_terminal_wraps_and_never_cuts(gates, printed, width):
 
 def test_what_is_only_reported_is_not_judged(gates):
     assert [row["rule"] for row in judged(gates["discover"])] == ["is_logged", "ndcg_ceiling"]
+
+
+def test_why_the_holder_won_is_told_in_lines_of_plain_text():
+    explanation = {"winner": "ease", "sentences": ["It is above `popularity`.", "In the tail."]}
+
+    assert why_in_words({"explanation": explanation}) == [
+        "Why ease: It is above popularity.",
+        "In the tail.",
+    ]
+    assert why_in_words({"explanation": None}) == why_in_words({}) == []
