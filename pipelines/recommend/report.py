@@ -10,15 +10,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError, PublicationNotFoundError
 from pipelines.features import read_catalogue
-from pipelines.offline.leaderboard import WINDOWS, leaderboard
+from pipelines.offline.leaderboard import WINDOWS, leaderboard, rule_board
 from pipelines.recommend.current import date_of, read_current, read_publication, stored_ids
 from pipelines.recommend.customers import choose_customers
 from pipelines.recommend.durable import read_if_there, write_json, write_text
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.report_markdown import to_markdown
+from pipelines.recommend.report_rules import champion_prices
 from pipelines.recommend.report_terminal import print_report
 
 logger = logging.getLogger(__name__)
@@ -37,8 +40,8 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     -------
     dict
         What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``load``, ``placements``
-        (leaderboards by window, and the gate's verdict), ``publication``, ``customers``,
-        ``commands``.
+        (leaderboards by window, the gate's verdict, and what each rule costs), ``publication``,
+        ``customers``, ``commands``.
     """
     report = build_report(settings, as_of)
     print_report(report)
@@ -75,9 +78,16 @@ def _placement(settings: Settings, as_of: date, placement: str) -> dict[str, Any
         except MissingEvaluationError:
             boards[window] = []
             continue
-        boards[window] = board.astype(object).where(board.notna(), None).to_dict("records")
+        boards[window] = _records(board)
     gate = read_if_there(settings.run_folder(as_of) / "gate" / f"{placement}.json")
-    return {"leaderboards": boards, "gate": gate}
+    prices = _records(rule_board(settings, as_of, placement, "gate")) if boards["gate"] else []
+    return {"leaderboards": boards, "gate": gate, "rule_prices": champion_prices(prices, gate)}
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as JSON has them: None for what is missing."""
+    rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore[assignment]  # columns are str
+    return rows
 
 
 def _publication(settings: Settings, as_of: date) -> dict[str, Any] | None:

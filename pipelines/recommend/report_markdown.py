@@ -13,6 +13,7 @@ from pipelines.recommend.report_board import (
 )
 from pipelines.recommend.report_customers import title_of
 from pipelines.recommend.report_gate import explain_gate, judged, verdict_in_words
+from pipelines.recommend.report_rules import LEGEND, price_cells
 from pipelines.recommend.report_tables import (
     TIE,
     format_audit,
@@ -30,6 +31,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
             f"## {name}",
             _board(placement, report["k"]),
             *_gate(placement["gate"], report["k"]),
+            *_prices(placement["rule_prices"], report["k"]),
         ]
     parts += ["## Published", *_publication(report["publication"])]
     for customer in report["customers"]:
@@ -110,6 +112,14 @@ def _gate(gate: Mapping[str, Any] | None, k: int) -> list[str]:
     ]
     header = ["rule", "subject", "against", "threshold", "found", "users", "verdict", "in words"]
     return [said, markdown_table(header, rows)]
+
+
+def _prices(prices: list[dict[str, Any]], k: int) -> list[str]:
+    if not prices:
+        return []
+    numbers = [f"NDCG@{k} with it", "without", "paired difference", "coverage with it", "without"]
+    table = markdown_table(["rule, candidate", *numbers], [price_cells(row) for row in prices])
+    return [table, LEGEND]
 
 
 def _publication(publication: Mapping[str, Any] | None) -> list[str]:
