@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
+from pipelines.models.top_n import top_n_of_scores
 from pipelines.offline import metrics
 from pipelines.offline.metrics import RANKING_METRICS, hit_matrix, ranking_metrics
 
@@ -181,6 +182,96 @@ def test_every_metric_equals_its_slow_definition(
             values = found[f"{metric}_at_{cut}"]
             np.testing.assert_allclose(values, expected, atol=1e-12)
             assert ((values >= 0) & (values <= 1 + 1e-12)).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(lists_and_truth())
+def test_a_longer_cut_never_lowers_recall_hit_or_mrr(
+    case: tuple[list[list[int]], list[list[int]], int],
+) -> None:
+    lists, relevant, n_items = case
+    ks = range(1, n_items + 2)
+
+    found = ranking_metrics(lists_of(lists, n_items), truth_of(relevant, n_items), ks=ks)
+
+    for metric in ("recall", "hit", "mrr"):
+        by_cut = np.array([found[f"{metric}_at_{k}"] for k in ks])
+        assert (np.diff(by_cut, axis=0) >= 0).all()
+
+
+def test_a_longer_cut_may_lower_ndcg() -> None:
+    # the second relevant item is missing from the list, and from the second cut on it is missed
+    found = ranking_metrics(lists_of([[0, 2]], 2), truth_of([[0, 1]], 3), ks=[1, 2])
+
+    assert found["ndcg_at_1"] == 1 > found["ndcg_at_2"]
+
+
+def matrix_metrics(rank: np.ndarray, relevant: np.ndarray, k: int) -> dict[str, np.ndarray]:
+    """Every metric from the rank of every item (inf = not listed), without any list.
+
+    Ideal NDCG from sorted labels, precision at a hit from counts of hits ranked at least as well.
+    """
+    hit = relevant & (rank <= k)
+    wanted = relevant.sum(axis=1)
+    labels = -np.sort(-relevant.astype(float), axis=1)[:, :k]
+    ideal = labels @ (1 / np.log2(np.arange(labels.shape[1]) + 2))
+    gain = np.where(hit, 1 / np.log2(np.where(hit, rank, 1) + 1), 0).sum(axis=1)
+    not_worse = (rank[:, None, :] <= rank[:, :, None]) & hit[:, None, :]
+    precision = np.where(hit, not_worse.sum(axis=2) / np.where(hit, rank, 1), 0).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "ndcg": gain / ideal,
+            "recall": hit.sum(axis=1) / wanted,
+            "precision": hit.sum(axis=1) / k,
+            "map": precision / np.minimum(k, wanted),
+            "mrr": 1 / np.where(hit, rank, np.inf).min(axis=1),
+            "hit": hit.any(axis=1).astype(float),
+        }
+    return {name: np.where(wanted > 0, values, 0.0) for name, values in found.items()}
+
+
+def random_case(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Scores with many ties, some -inf (not listed), and labels; some users lack either."""
+    n_users, n_items = int(rng.integers(1, 6)), int(rng.integers(2, 25))
+    scores = rng.integers(0, 4, (n_users, n_items)).astype(np.float32)
+    scores[rng.random((n_users, n_items)) < rng.choice([0.0, 0.3])] = -np.inf
+    scores[rng.random(n_users) < 0.15] = -np.inf  # users without a list
+    relevant = rng.random((n_users, n_items)) < rng.choice([0.05, 0.3])
+    relevant[rng.random(n_users) < 0.15] = False  # users without truth
+    return scores, relevant
+
+
+def test_a_thousand_random_cases_agree_with_three_other_implementations() -> None:
+    """Conventions: ties by lowest item before scoring; no list or no truth scores 0.
+
+    scikit-learn averages over ties and gives 1 where nothing is relevant, so it is asked about
+    users with truth and whole lists, with the ranks of the broken ties as scores.
+    """
+    rng = np.random.default_rng(17)
+    asked_scikit_learn = 0
+    for _ in range(1000):
+        scores, relevant = random_case(rng)
+        n_items, k = scores.shape[1], int(rng.integers(1, 15))
+        lists = top_n_of_scores(scores, n_items)[0]
+        found = ranking_metrics(lists, sparse.csr_array(relevant), ks=[k])
+
+        rank = np.full(scores.shape, np.inf)
+        for user, row in enumerate(scores.tolist()):
+            listed = [item for item in range(n_items) if row[item] > -np.inf]
+            ranked = sorted(listed, key=lambda item: (-row[item], item))
+            rank[user, ranked] = np.arange(1, len(ranked) + 1)
+            for metric in RANKING_METRICS:
+                wanted = set(np.flatnonzero(relevant[user]).tolist())
+                slow = slow_metric(metric, ranked, wanted, k)
+                assert found[f"{metric}_at_{k}"][user] == pytest.approx(slow, abs=1e-12)
+        for metric, values in matrix_metrics(rank, relevant, k).items():
+            np.testing.assert_allclose(found[f"{metric}_at_{k}"], values, atol=1e-12)
+        whole = relevant.any(axis=1) & np.isfinite(rank).all(axis=1)
+        if whole.any():
+            mean = ndcg_score(relevant[whole], -rank[whole], k=k, ignore_ties=True)
+            assert found[f"ndcg_at_{k}"][whole].mean() == pytest.approx(mean, abs=1e-12)
+            asked_scikit_learn += 1
+    assert asked_scikit_learn > 300
 
 
 @settings(max_examples=50, deadline=None)
