@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from pipelines.config import Settings
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.offline.child_runs import log_evaluation
+from pipelines.offline.held_out import Scored, read_held_out, score_recommender
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
 from pipelines.offline.results import (
     METRICS_FILE,
@@ -25,25 +22,13 @@ from pipelines.offline.results import (
     write_evaluation,
     write_json,
 )
-from pipelines.offline.score import list_means, means_by_segment, per_user_table, reported_cuts
-from pipelines.offline.truth import Truth, align_truth, without_excluded
+from pipelines.offline.score import list_means, means_by_segment
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
     from pipelines.models.candidates import Spec
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _WindowInputs:
-    """What all placements of a window share."""
-
-    history: Interactions
-    catalogue: pd.DataFrame
-    segments: pd.Series
-    truth: Truth
-    met: sparse.csr_array
 
 
 def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, Any]:
@@ -116,7 +101,8 @@ def _evaluate_placements(
 ) -> None:
     from pipelines.models import fit_candidate
 
-    inputs = _read_inputs(settings, as_of, window)
+    inputs = read_held_out(settings, as_of, window)
+    met = inputs.history.pairs()
     started = time.monotonic()
     recommender = fit_candidate(spec, inputs.history)
     fit_seconds = time.monotonic() - started
@@ -130,10 +116,11 @@ def _evaluate_placements(
         "fit_seconds": round(fit_seconds, 3),
     }
     for placement, wanted in hashes.items():
-        per_user, found = _score_placement(settings, placement, recommender, inputs)
+        scored = score_recommender(settings, placement, recommender, inputs)
+        found = _found(settings, scored, met)
         metrics = {**shared, "placement": placement, **found, "input_hash": wanted, "run_id": None}
         folder = evaluation_folder(settings, as_of, spec.name, window.name, placement)
-        write_evaluation(folder, per_user, metrics)
+        write_evaluation(folder, scored.per_user, metrics)
         ndcg = found["metrics"][f"ndcg_at_{settings.evaluation.k}"]["all"]["value"]
         logger.info(
             "%s: NDCG@%d %s on %s users (%s, %s), lists in %.1f s",
@@ -147,58 +134,18 @@ def _evaluate_placements(
         )
 
 
-def _read_inputs(settings: Settings, as_of: date, window: Window) -> _WindowInputs:
-    from pipelines.features import read_catalogue, read_interactions, read_truth, read_users
-
-    history = read_interactions(settings, as_of, window.cutoff)
-    users = read_users(settings, as_of, window.cutoff)
-    return _WindowInputs(
-        history=history,
-        catalogue=read_catalogue(settings, as_of, window.cutoff),
-        segments=users.set_index("user_id")["segment"],
-        truth=align_truth(read_truth(settings, as_of, window), history),
-        met=history.pairs(),
-    )
-
-
-def _score_placement(
-    settings: Settings, placement: str, recommender: Recommender, inputs: _WindowInputs
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Per-user table, and the placement's own part of `metrics.json`."""
-    from pipelines.models.exclusion import placement_exclusion
-
-    history, evaluation = inputs.history, settings.evaluation
-    users = history.select_users(inputs.truth.positions)
-    rule = placement_exclusion(settings.placements[placement], users, inputs.catalogue)
-    truth, rows = without_excluded(inputs.truth, rule, history.n_items)
-    pairs = None if rule.pairs is None else rule.pairs[rows]
-    started = time.monotonic()
-    lists = recommender.recommend(
-        users.select_users(rows),
-        max(reported_cuts(evaluation)),
-        exclude=Exclusion(pairs, rule.items),
-    )
-    seconds = time.monotonic() - started
-    lists = _over_items_of(lists, history)
-    per_user = per_user_table(lists, truth, inputs.segments, evaluation)
-    return per_user, {
-        "user_count": len(per_user),
-        "left_out": truth.left_out,
+def _found(settings: Settings, scored: Scored, met: sparse.csr_array) -> dict[str, Any]:
+    """The placement's own part of `metrics.json`."""
+    evaluation = settings.evaluation
+    return {
+        "user_count": len(scored.per_user),
+        "left_out": scored.left_out,
         "metrics": {
-            **means_by_segment(per_user, evaluation),
-            **list_means(lists, inputs.met, evaluation),
+            **means_by_segment(scored.per_user, evaluation),
+            **list_means(scored.lists, met, evaluation),
         },
-        "recommend_seconds": round(seconds, 3),
+        "recommend_seconds": round(scored.recommend_seconds, 3),
     }
-
-
-def _over_items_of(lists: TopN, history: Interactions) -> TopN:
-    """The same lists, pointing into the history's vocabulary."""
-    if np.array_equal(lists.item_ids, history.item_ids):
-        return lists
-    position = pd.Index(history.item_ids).get_indexer(pd.Index(lists.item_ids))
-    items = np.where(lists.items < 0, -1, position[lists.items]).astype(np.int32)
-    return TopN(lists.user_ids, history.item_ids, items, lists.scores)
 
 
 def _describe(history: Interactions) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender
 from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.candidates import candidate_spec
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
+from pipelines.offline.inputs import planned_spec
 from pipelines.recommend.durable import read_json, write_json
 from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import (
@@ -128,7 +128,7 @@ def _prepare(
         rules.list_length,
         read_json(models / "role.json")["model_version"],
         load_recommender(models),
-        fit_candidate(candidate_spec(settings, settings.candidate(rules.fallback)), history),
+        fit_candidate(planned_spec(settings, as_of, rules.fallback), history),
     )
     return writer, history, exclude
 
