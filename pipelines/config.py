@@ -136,6 +136,32 @@ class PlacementSettings(_Section):
         return self
 
 
+class SearchSettings(_Section):
+    """Values of one parameter that `recsys tune` may try: a range, or a list of choices."""
+
+    low: int | float | None = None
+    """Least value; whole numbers are searched where `low` and `high` are whole."""
+    high: int | float | None = None
+    """Greatest value."""
+    log: bool = False
+    """Whether steps multiply instead of add."""
+    choices: tuple[bool | int | float | str, ...] | None = None
+    """The values themselves, in place of `low` and `high`."""
+    none: bool = False
+    """Whether no value at all is tried too: no half-life is not a very long one."""
+
+    @model_validator(mode="after")
+    def _check_range(self) -> SearchSettings:
+        is_range = self.low is not None and self.high is not None
+        if is_range == (self.choices is not None):
+            raise ValueError("give either `low` and `high`, or `choices`")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"`low` must be below `high`, got {self.low} and {self.high}")
+        if self.log and not (self.low is not None and self.low > 0):
+            raise ValueError("`log` needs a `low` above 0")
+        return self
+
+
 class CandidateSettings(_Section):
     """A specification to compare: a recommender, its hyperparameters and its event weights."""
 
@@ -146,6 +172,10 @@ class CandidateSettings(_Section):
     """Hyperparameters passed to the recommender."""
     event_weights: Mapping[str, float] | None = None
     """Overrides `events.weights` for this candidate."""
+    search: Mapping[str, SearchSettings] = Field(default_factory=dict)
+    """What `recsys tune` may change: a parameter's name, or `event_weights.<type>`."""
+    tuned: bool = True
+    """Whether nights use what `recsys tune` found; false keeps `params` as they stand here."""
 
 
 class EvaluationSettings(_Section):
@@ -174,6 +204,19 @@ class GateSettings(_Section):
     """The lower bound of a segment's NDCG difference may be this much below zero."""
     min_segment_users: int = Field(30, ge=2)
     """A segment with fewer users is reported, not judged."""
+
+
+class TuningSettings(_Section):
+    """How `recsys tune` searches."""
+
+    windows: int = Field(3, ge=1, le=26)
+    """Truth windows that are averaged: the selection window and horizons right before it."""
+    trials: int = Field(40, ge=1)
+    """Specifications tried in all, unless `--trials` says otherwise."""
+    seconds: float = Field(1800.0, gt=0)
+    """No trial is begun after this long, unless `--seconds` says otherwise."""
+    random_state: int = Field(0, ge=0)
+    """Seed of the search: the same seed tries the same specifications."""
 
 
 class AuditSettings(_Section):
@@ -227,6 +270,7 @@ class Settings(_Section):
     features: FeatureSettings = FeatureSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
+    tuning: TuningSettings = TuningSettings()
     audit: AuditSettings = AuditSettings()
     publish: PublishSettings = PublishSettings()
     mlflow: MlflowSettings = MlflowSettings()
@@ -261,6 +305,11 @@ class Settings(_Section):
     def publications(self) -> Path:
         """Immutable publications and the CURRENT pointer."""
         return self.home / "publications"
+
+    @property
+    def specifications(self) -> Path:
+        """What `recsys tune` found, a file per candidate."""
+        return self.home / "specifications"
 
     def run_folder(self, as_of: date) -> Path:
         """Everything one night writes beside the warehouse."""

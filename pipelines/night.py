@@ -32,6 +32,10 @@ NIGHT: tuple[tuple[str, str | None], ...] = (
     ("recommend.report_night", None),
     ("recommend.replay_later_nights", None),
 )
+#: Verbs that may fail for some of their subjects: one failed candidate loses no night.
+MAY_FAIL = ("offline.evaluate_candidate",)
+
+logger = logging.getLogger(__name__)
 
 
 def resolve_as_of(as_of: str | None, logical_date: datetime | None) -> str:
@@ -70,7 +74,7 @@ def resolve_as_of(as_of: str | None, logical_date: datetime | None) -> str:
     return logical_date.date().isoformat()
 
 
-def call_verb(verb: str, as_of: str, subject: str | None = None) -> Any:
+def call_verb(verb: str, as_of: str, subject: str | None = None, **options: Any) -> Any:
     """Call a stage's verb for one night, with the settings of this process's environment.
 
     Parameters
@@ -81,6 +85,8 @@ def call_verb(verb: str, as_of: str, subject: str | None = None) -> Any:
         ISO date of the night.
     subject : str, optional
         Third argument of verbs that work on one candidate or placement.
+    **options
+        Keywords of the verb.
 
     Returns
     -------
@@ -90,7 +96,7 @@ def call_verb(verb: str, as_of: str, subject: str | None = None) -> Any:
     silence_telemetry()
     logging.getLogger("pipelines").setLevel(logging.INFO)
     arguments = (load_settings(), parse_day(as_of), *([] if subject is None else [subject]))
-    return _small(_function(verb)(*arguments))
+    return _small(_function(verb)(*arguments, **options))
 
 
 def run_in_a_row(
@@ -108,8 +114,15 @@ def run_in_a_row(
     answers: dict[str, Any] = {}
     for verb, asked in NIGHT:
         subjects = [()] if asked is None else [(name,) for name in answers[asked]]
+        failures: list[Exception] = []
         for subject in subjects:
-            answers[verb] = _small(_function(verb)(settings, as_of, *subject))
+            try:
+                answers[verb] = _small(_function(verb)(settings, as_of, *subject))
+            except Exception as error:
+                failures.append(error)
+                if verb not in MAY_FAIL or len(failures) == len(subjects):
+                    raise
+                logger.exception("%s %s failed; the others go on", verb, *subject)
         if after_each is not None:
             after_each(verb)
 

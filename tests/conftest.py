@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.backtest import BacktestPlan, plan_backtest, run_backtest
 from pipelines.config import Settings, load_settings, parse_settings
 
 SHOP_SETTINGS = Path(__file__).parent / "shop.toml"
@@ -46,6 +47,16 @@ def small_shop(tmp_path: Path) -> Callable[..., Settings]:
         return settings
 
     return land
+
+
+@pytest.fixture(scope="session")
+def replayed_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, BacktestPlan]:
+    """Three weekly nights of the small shop, replayed once; tests of it share an xdist group."""
+    settings = load_settings(SHOP_SETTINGS, tmp_path_factory.mktemp("backtest") / "home")
+    land_small_shop(settings)
+    plan = plan_backtest(shop_night(8), shop_night(10), "1w", "three_weeks")
+    run_backtest(settings, plan)
+    return settings, plan
 
 
 def shop_night(week: int) -> date:
@@ -93,6 +104,81 @@ def land_small_shop(settings: Settings) -> None:
             "valid_from": [opened] * 60,
         },
     )
+
+
+def fabricate_results() -> dict[str, Any]:
+    """Results of a backtest: a promotion, a refusal and a stopped night of one placement."""
+
+    def around(value: float) -> dict[str, Any]:
+        return {"value": value, "low": value - 0.02, "high": value + 0.02, "user_count": 100}
+
+    def figures(candidate: str, champion: float) -> dict[str, Any]:
+        return {
+            "candidate": candidate,
+            "champion": around(champion),
+            "baselines": {"popularity": around(0.1), "recent_popularity": around(0.15)},
+            "best_baseline": "recent_popularity",
+            "difference": around(champion - 0.15),
+        }
+
+    def night(as_of: str, outcome: str, candidate: str, champion: float) -> dict[str, Any]:
+        verdict = {
+            "outcome": outcome,
+            "champion": candidate,
+            "champion_before": "recent_popularity",
+            "challenger": "ease" if outcome == "promoted" else "svd <b>",
+            "in_words": f"{candidate} is {outcome}",
+            "failed_rules": []
+            if outcome == "promoted"
+            else [{"rule": "beats_champion", "subject": "all", "reason": "not better & slower"}],
+        }
+        served = figures(candidate, champion - 0.01) if outcome == "promoted" else None
+        placements = {
+            "for_you": {"verdict": verdict, "gate": figures(candidate, champion), "served": served}
+        }
+        return {
+            "as_of": as_of,
+            "state": "published",
+            "stopped_at": None,
+            "reason": None,
+            "publication_id": f"{as_of}-00000000",
+            "placements": placements,
+        }
+
+    stopped = {
+        "as_of": "2024-01-15",
+        "state": "stopped",
+        "stopped_at": "events.check_events",
+        "reason": "DataCheckError: a week is missing",
+        "publication_id": None,
+        "placements": {},
+    }
+    nights = [
+        night("2024-01-08", "promoted", "ease", 0.30),
+        stopped,
+        night("2024-01-22", "refused", "ease", 0.28),
+    ]
+    view = {
+        "night_count": 2,
+        "champion": 0.29,
+        "best_baseline": 0.15,
+        "nights_clearly_better": 2,
+    }
+    summary = {"promoted": 1, "refused": 1, "unchallenged": 0, "gate": view, "served": view}
+    return {
+        "plan": {"name": "try", "start": "2024-01-08", "end": "2024-01-22", "every_days": 7},
+        "k": 10,
+        "confidence": 0.95,
+        "horizon_days": 14,
+        "baselines": {"for_you": ["popularity", "recent_popularity"]},
+        "nights": nights,
+        "verdicts": [
+            {"as_of": one["as_of"], "placement": name, **found["verdict"]}
+            for one in nights
+            for name, found in one["placements"].items()
+        ],
+        "summary": {"for_you": summary},
+    }
 
 
 def write_day(settings: Settings, feed: str, day: date, columns: dict[str, list[Any]]) -> Path:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
+from pipelines import night
 from pipelines.config import PROJECT_ROOT
 from pipelines.errors import SettingsError
-from pipelines.night import NIGHT, call_verb, resolve_as_of
+from pipelines.night import NIGHT, call_verb, resolve_as_of, run_in_a_row
 
 
 def test_the_parameter_wins_over_the_logical_date():
@@ -34,3 +35,40 @@ def test_no_verb_has_the_name_of_a_module_that_would_hide_it():
         f"{path.parent.name}.{path.stem}" for path in (PROJECT_ROOT / "pipelines").glob("*/*.py")
     }
     assert not modules & {verb for verb, _ in NIGHT}
+
+
+def night_of(monkeypatch, failing):
+    """A night of three verbs, in which some candidates cannot be evaluated; returns its calls."""
+    calls = []
+
+    def call(verb):
+        def function(settings, as_of, *subject):
+            calls.append((verb, *subject))
+            if set(subject) & failing:
+                raise ValueError(f"{subject} is broken")
+            return ["ease", "svd"]
+
+        return function
+
+    verbs = ("promote.plan_candidates", "offline.evaluate_candidate", "promote.decide_gates")
+    asked = (None, "promote.plan_candidates", None)
+    monkeypatch.setattr(night, "NIGHT", tuple(zip(verbs, asked, strict=True)))
+    monkeypatch.setattr(night, "_function", call)
+    return calls
+
+
+def test_one_failed_candidate_loses_no_night(make_settings, monkeypatch):
+    calls = night_of(monkeypatch, {"ease"})
+    run_in_a_row(make_settings(), date(2024, 1, 1))
+    assert calls[1:] == [
+        ("offline.evaluate_candidate", "ease"),
+        ("offline.evaluate_candidate", "svd"),
+        ("promote.decide_gates",),
+    ]
+
+
+def test_a_night_whose_every_candidate_failed_stops(make_settings, monkeypatch):
+    calls = night_of(monkeypatch, {"ease", "svd"})
+    with pytest.raises(ValueError, match="svd"):
+        run_in_a_row(make_settings(), date(2024, 1, 1))
+    assert ("promote.decide_gates",) not in calls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,20 +54,21 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
     as_of : date
         The night whose snapshot is read.
     cutoff : date
-        One of the night's cutoffs. Events count if they happened and landed before it, and are
-        something a user did (`events.exposures` are not).
+        One of the night's cutoffs, or any day before them. Events count if they happened and
+        landed before it, and are something a user did (`events.exposures` are not).
 
     Returns
     -------
     Interactions
-        Users with at least one row; items that the cutoff knows, by attributes or events.
+        Users with at least one row; items that the cutoff knows, by attributes or events. Before
+        the night's cutoffs an item counts as known from its `first_known_at`.
 
     Raises
     ------
     MissingSnapshotError
         If the snapshot, or this cutoff in it, is not there.
     """
-    catalogue = _read(settings, as_of, items_file(cutoff), columns=["item_id"])
+    known_ids = _known_items(settings, as_of, cutoff)
     known = (
         (pc.field("event_date") < pa.scalar(cutoff))
         & (pc.field("landed_date") < pa.scalar(cutoff))
@@ -82,7 +83,7 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
     user_ids, user = _codes(rows["user_id"])
     bought_ids, item = _codes(rows["item_id"])
     event_types, event_type = _codes(rows["event_type"])
-    item_ids = np.union1d(bought_ids, _ids(catalogue["item_id"]))
+    item_ids = np.union1d(bought_ids, known_ids)
     columns = {
         "user": user.astype(np.int32),
         "item": np.searchsorted(item_ids, bought_ids)[item].astype(np.int32),
@@ -148,8 +149,18 @@ def read_users(
     return _read(settings, as_of, users_file(cutoff), columns=chosen).to_pandas()
 
 
-def read_truth(settings: Settings, as_of: date, window: Window) -> pd.DataFrame:
+def read_truth(
+    settings: Settings, as_of: date, window: Window, *, known_by: date | None = None
+) -> pd.DataFrame:
     """What users went on to do in a window, as far as the night knows.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    window : Window
+    known_by : date, optional
+        Only what landed before this day; default all that the night knows.
 
     Returns
     -------
@@ -167,11 +178,24 @@ def read_truth(settings: Settings, as_of: date, window: Window) -> pd.DataFrame:
         & (pc.field("event_date") < pa.scalar(window.end))
         & pc.field("event_type").isin(list(settings.evaluation.truth_events))
     )
+    if known_by is not None:
+        inside &= pc.field("landed_date") < pa.scalar(known_by)
     pairs = pq.read_table(
         _path(settings, as_of, DAYS_FILE), columns=["user_id", "item_id"], filters=inside
     )
     distinct = pairs.group_by(["user_id", "item_id"]).aggregate([])
     return distinct.sort_by([("user_id", "ascending"), ("item_id", "ascending")]).to_pandas()
+
+
+def _known_items(settings: Settings, as_of: date, cutoff: date) -> np.ndarray:
+    """Ids of the items a cutoff knows by attributes or events; sorted."""
+    first = min(settings.night(as_of).cutoffs)
+    if cutoff >= first:
+        return _ids(_read(settings, as_of, items_file(cutoff), columns=["item_id"])["item_id"])
+    midnight = datetime.combine(cutoff, datetime.min.time())
+    met_before = pc.field("first_known_at") < pa.scalar(midnight, pa.timestamp("us"))
+    table = _read(settings, as_of, items_file(first), columns=["item_id"], filters=met_before)
+    return _ids(table["item_id"])
 
 
 def _path(settings: Settings, as_of: date, name: str) -> Path:

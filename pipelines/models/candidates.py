@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pipelines.config import CandidateSettings, Settings, stable_hash
@@ -24,6 +25,7 @@ from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.popularity import Popularity
 from pipelines.models.pure_svd import PureSVD
 from pipelines.models.segment_popularity import SegmentPopularity
+from pipelines.models.specifications import entry_at, read_entries
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +94,9 @@ class Spec:
         return cls(name, values["recommender"], values["params"], values["event_weights"])
 
 
-def candidate_spec(settings: Settings, candidate: CandidateSettings) -> Spec:
+def candidate_spec(
+    settings: Settings, candidate: CandidateSettings, as_of: date | None = None
+) -> Spec:
     """Specification of a candidate, its event weights resolved.
 
     Parameters
@@ -100,10 +104,17 @@ def candidate_spec(settings: Settings, candidate: CandidateSettings) -> Spec:
     settings : Settings
         `events.weights` hold where the candidate has none of its own.
     candidate : CandidateSettings
+    as_of : date, optional
+        The night that asks: what `recsys tune` found for it by then wins over the settings, unless
+        the candidate says `tuned = false`. Default: as it stands in the settings.
     """
     own = candidate.event_weights
     weights = settings.events.weights if own is None else own
-    return Spec(candidate.name, candidate.recommender, dict(candidate.params), dict(weights))
+    base = Spec(candidate.name, candidate.recommender, dict(candidate.params), dict(weights))
+    if as_of is None or not candidate.tuned:
+        return base
+    entry = entry_at(read_entries(settings, candidate.name), base.spec_hash, as_of)
+    return base if entry is None else Spec.from_dict(candidate.name, entry["spec"])
 
 
 def make_recommender(spec: Spec) -> Recommender:

@@ -123,7 +123,7 @@ class ListRules:
 
 
 def make_list_rules(
-    placement: PlacementSettings, history: Interactions, catalogue: pd.DataFrame
+    placement: PlacementSettings, history: Interactions, catalogue: pd.DataFrame | None
 ) -> ListRules:
     """Rules of a placement on a night.
 
@@ -133,7 +133,7 @@ def make_list_rules(
         `max_per_category`, `diversity`, `rerank_depth`, `pinned`.
     history : Interactions
         Of all users: the likeness of items comes from it.
-    catalogue : DataFrame
+    catalogue : DataFrame or None
         One row per item_id; `category` if there is one. The cap does not bind items without.
 
     Returns
@@ -142,7 +142,8 @@ def make_list_rules(
         Over the items of `history`.
     """
     category_of = {}
-    if placement.max_per_category is not None and "category" in catalogue:
+    is_capped = placement.max_per_category is not None
+    if is_capped and catalogue is not None and "category" in catalogue:
         known = catalogue[["item_id", "category"]].dropna()
         category_of = dict(zip(known["item_id"], known["category"], strict=True))
     return ListRules(

@@ -18,6 +18,7 @@ _VERBS = {
     "log_plots": "tracking",
     "read_evaluation": "results",
     "start_night": "tracking",
+    "tune_candidate": "tune",
 }
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "log_plots",
     "read_evaluation",
     "start_night",
+    "tune_candidate",
 ]
 
 

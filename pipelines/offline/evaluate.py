@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from scipy import sparse
-
-from pipelines.config import EvaluationSettings, Settings
+from pipelines.config import Settings
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.base import Recommender
+from pipelines.models.exclusion import placement_exclusion
+from pipelines.models.list_rules import make_list_rules
 from pipelines.offline.child_runs import log_evaluation
+from pipelines.offline.held_out import HeldOut, Scored, read_held_out, score_recommender
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
-from pipelines.offline.ndcg_parts import head_items, ndcg_parts
 from pipelines.offline.results import (
     METRICS_FILE,
     evaluation_folder,
@@ -26,27 +24,13 @@ from pipelines.offline.results import (
     write_json,
 )
 from pipelines.offline.rule_prices import Ruled, price_rules
-from pipelines.offline.score import list_means, means_by_segment, per_user_table, reported_cuts
-from pipelines.offline.truth import Truth, align_truth, without_excluded
+from pipelines.offline.score import list_means, means_by_segment
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
     from pipelines.models.candidates import Spec
-    from pipelines.models.list_rules import ListRules
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _WindowInputs:
-    """What all placements of a window share."""
-
-    history: Interactions
-    catalogue: pd.DataFrame
-    segments: pd.Series
-    truth: Truth
-    met: sparse.csr_array
-    is_gate: bool
 
 
 def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, Any]:
@@ -119,7 +103,7 @@ def _evaluate_placements(
 ) -> None:
     from pipelines.models import fit_candidate
 
-    inputs = _read_inputs(settings, as_of, window)
+    inputs = read_held_out(settings, as_of, window)
     started = time.monotonic()
     recommender = fit_candidate(spec, inputs.history)
     fit_seconds = time.monotonic() - started
@@ -133,10 +117,13 @@ def _evaluate_placements(
         "fit_seconds": round(fit_seconds, 3),
     }
     for placement, wanted in hashes.items():
-        per_user, found = _score_placement(settings, placement, recommender, inputs)
+        scored = score_recommender(settings, placement, recommender, inputs)
+        found = _found(settings, scored, inputs)
+        if window.name == "gate":
+            found["rule_prices"] = _price_rules(settings, placement, recommender, inputs)
         metrics = {**shared, "placement": placement, **found, "input_hash": wanted, "run_id": None}
         folder = evaluation_folder(settings, as_of, spec.name, window.name, placement)
-        write_evaluation(folder, per_user, metrics)
+        write_evaluation(folder, scored.per_user, metrics)
         ndcg = found["metrics"][f"ndcg_at_{settings.evaluation.k}"]["all"]["value"]
         logger.info(
             "%s: NDCG@%d %s on %s users (%s, %s), lists in %.1f s",
@@ -150,72 +137,32 @@ def _evaluate_placements(
         )
 
 
-def _read_inputs(settings: Settings, as_of: date, window: Window) -> _WindowInputs:
-    from pipelines.features import read_catalogue, read_interactions, read_truth, read_users
-
-    history = read_interactions(settings, as_of, window.cutoff)
-    users = read_users(settings, as_of, window.cutoff)
-    return _WindowInputs(
-        history=history,
-        catalogue=read_catalogue(settings, as_of, window.cutoff),
-        segments=users.set_index("user_id")["segment"],
-        truth=align_truth(read_truth(settings, as_of, window), history),
-        met=history.pairs(),
-        is_gate=window.name == "gate",
-    )
-
-
-def _score_placement(
-    settings: Settings, placement: str, recommender: Recommender, inputs: _WindowInputs
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Per-user table, and the placement's own part of `metrics.json`."""
-    from pipelines.models.exclusion import placement_exclusion
-    from pipelines.models.list_rules import make_list_rules, recommend_by_rules
-
-    history, evaluation = inputs.history, settings.evaluation
-    users = history.select_users(inputs.truth.positions)
-    rule = placement_exclusion(settings.placements[placement], users, inputs.catalogue)
-    truth, rows = without_excluded(inputs.truth, rule, history.n_items)
-    pairs = None if rule.pairs is None else rule.pairs[rows]
-    rules = make_list_rules(settings.placements[placement], history, inputs.catalogue)
-    started = time.monotonic()
-    lists = recommend_by_rules(
-        recommender,
-        users.select_users(rows),
-        max(reported_cuts(evaluation)),
-        exclude=Exclusion(pairs, rule.items),
-        rules=rules,
-    )
-    seconds = time.monotonic() - started
-    lists = lists.over(history.item_ids)
-    own = inputs.met[truth.positions]
-    parts = ndcg_parts(lists.items, truth.relevant, own, head_items(inputs.met), evaluation.k)
-    per_user = per_user_table(lists, truth, inputs.segments, evaluation, parts=parts)
-    segment = per_user["segment"].to_numpy()
-    return per_user, {
-        "user_count": len(per_user),
-        "left_out": truth.left_out,
-        "metrics": {
-            **means_by_segment(per_user, evaluation),
-            **list_means(lists, inputs.met, evaluation, own=own, segment=segment),
-        },
-        "rule_prices": _price_rules(inputs, rule, rules, recommender, evaluation),
-        "recommend_seconds": round(seconds, 3),
+def _found(settings: Settings, scored: Scored, held_out: HeldOut) -> dict[str, Any]:
+    """The placement's own part of `metrics.json`."""
+    evaluation, segment = settings.evaluation, scored.per_user["segment"].to_numpy()
+    means = list_means(scored.lists, held_out.met, evaluation, own=scored.own, segment=segment)
+    return {
+        "user_count": len(scored.per_user),
+        "left_out": scored.left_out,
+        "metrics": {**means_by_segment(scored.per_user, evaluation), **means},
+        "recommend_seconds": round(scored.recommend_seconds, 3),
     }
 
 
 def _price_rules(
-    inputs: _WindowInputs,
-    exclude: Exclusion,
-    rules: ListRules,
-    recommender: Recommender,
-    evaluation: EvaluationSettings,
+    settings: Settings, placement: str, recommender: Recommender, held_out: HeldOut
 ) -> list[dict[str, Any]]:
-    """What each rule of the placement costs, on the gate window only."""
-    if not inputs.is_gate:
-        return []
-    users = inputs.history.select_users(inputs.truth.positions)
-    return price_rules(Ruled(recommender, users, exclude, rules, inputs.truth), evaluation)
+    """What each rule of the placement costs."""
+    rules = settings.placements[placement]
+    users = held_out.history.select_users(held_out.truth.positions)
+    ruled = Ruled(
+        recommender,
+        users,
+        placement_exclusion(rules, users, held_out.catalogue),
+        make_list_rules(rules, held_out.history, held_out.catalogue),
+        held_out.truth,
+    )
+    return price_rules(ruled, settings.evaluation)
 
 
 def _describe(history: Interactions) -> dict[str, Any]:

@@ -22,6 +22,7 @@ CODE = (
     "features/interactions.py",
     "features/read.py",
     "offline/evaluate.py",
+    "offline/held_out.py",
     "offline/intervals.py",
     "offline/list_metrics.py",
     "offline/metrics.py",
@@ -44,7 +45,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
 
 
 def planned_spec(settings: Settings, as_of: date, name: str) -> Spec:
-    """Specification of a candidate: from the night's `plan.json`, else from the settings.
+    """Specification of a candidate: from the night's `plan.json`, else as the night would plan it.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def planned_spec(settings: Settings, as_of: date, name: str) -> Spec:
         if planned["name"] == name:
             keys = ("recommender", "params", "event_weights")
             return Spec.from_dict(name, {key: planned[key] for key in keys})
-    return candidate_spec(settings, settings.candidate(name))
+    return candidate_spec(settings, settings.candidate(name), as_of)
 
 
 def planned_candidates(settings: Settings, as_of: date) -> list[dict[str, Any]]:

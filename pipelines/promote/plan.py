@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import date
 from typing import Any
@@ -41,7 +42,7 @@ def plan_candidates(settings: Settings, as_of: date) -> list[str]:
     NoCandidateError
         If no candidate competes anywhere.
     """
-    planned = _settings_candidates(settings)
+    planned = _settings_candidates(settings, as_of)
     if not planned:
         raise NoCandidateError(
             "At least one candidate must compete in a placement. Found none in the settings. "
@@ -91,17 +92,21 @@ def champion_entry(
     return champion.name if champion.name in same else min(same, default=None)
 
 
-def _settings_candidates(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Entries of the settings' candidates by name, in their order."""
+def _settings_candidates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
+    """Entries of the settings' candidates by name, in their order, as tuned by then."""
     asked = {name for one in settings.placements for name in competing_names(settings, one)}
     planned = {}
     for candidate in settings.candidates:
         if candidate.name in asked:
-            spec = candidate_spec(settings, candidate)
+            spec = candidate_spec(settings, candidate, as_of)
+            is_tuned = spec != candidate_spec(settings, candidate)
+            if is_tuned:
+                logger.info("%s: tuned, %s", spec.name, json.dumps(spec.as_dict()))
             planned[candidate.name] = {
                 "name": candidate.name,
                 **spec.as_dict(),
                 "spec_hash": spec.spec_hash,
+                "is_tuned": is_tuned,
             }
     return planned
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 from pipelines.config import PROJECT_ROOT, Settings, stable_hash
 from pipelines.models import load_recommender
-from pipelines.offline.inputs import snapshot_hash
+from pipelines.offline.inputs import planned_spec, snapshot_hash
 from pipelines.offline.tracking import attempt, end_night, experiment_id, parent_run_id
 from pipelines.promote.examples import choose_examples, describe_lists
 from pipelines.promote.roles import ROLES, read_role, role_folder
@@ -137,7 +137,7 @@ def _register_role(settings: Settings, as_of: date, entry: Mapping[str, Any]) ->
 def _version_tags(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> dict[str, str]:
     """What identifies a version: the fit, and everything it is served with."""
     rules = settings.placements[entry["placement"]]
-    fallback = settings.candidate(rules.fallback).model_dump(mode="json")
+    fallback = planned_spec(settings, as_of, rules.fallback).as_dict()
     inputs = [
         entry["input_hash"],
         rules.model_dump(mode="json"),
@@ -212,7 +212,7 @@ def _staged(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> Iterat
     try:
         fitted = role_folder(settings, as_of, placement, entry["role"])
         served = gather_placement(settings, as_of, placement, load_recommender(fitted))
-        save_placement(settings, served, fitted, folder / "placement")
+        save_placement(settings, as_of, served, fitted, folder / "placement")
         text = describe_lists(served, choose_examples(served))
         (folder / "examples.md").write_text(text, encoding="utf-8")
         yield folder

@@ -17,10 +17,10 @@ from pipelines.config import PlacementSettings, Settings
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender, save_recommender
 from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.candidates import candidate_spec
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import ListRules, make_list_rules
 from pipelines.models.pins import PINNED, PINNED_REASON, insert_pins
+from pipelines.offline.inputs import planned_spec
 from pipelines.promote.histories import load_histories, save_histories
 
 #: Columns of the catalogue that serving needs: what may be shown, and how it is called.
@@ -149,19 +149,25 @@ def gather_placement(
 
     history = read_interactions(settings, as_of, as_of)
     rules = settings.placements[placement]
-    fallback = fit_candidate(candidate_spec(settings, settings.candidate(rules.fallback)), history)
+    fallback = fit_candidate(planned_spec(settings, as_of, rules.fallback), history)
     catalogue = read_catalogue(settings, as_of, as_of)[CATALOGUE_COLUMNS]
     return ServedPlacement(recommender, fallback, history, catalogue, rules)
 
 
 def save_placement(
-    settings: Settings, served: ServedPlacement, recommender_folder: Path, folder: Path
+    settings: Settings,
+    as_of: date,
+    served: ServedPlacement,
+    recommender_folder: Path,
+    folder: Path,
 ) -> None:
     """Write a placement as data: npz, parquet and JSON.
 
     Parameters
     ----------
     settings : Settings
+    as_of : date
+        The night whose plan says what the fallback is.
     served : ServedPlacement
     recommender_folder : Path
         Where its recommender was saved; copied as it is.
@@ -169,7 +175,7 @@ def save_placement(
         Made; must not exist.
     """
     shutil.copytree(recommender_folder, folder / "recommender")
-    spec = candidate_spec(settings, settings.candidate(served.rules.fallback))
+    spec = planned_spec(settings, as_of, served.rules.fallback)
     save_recommender(served.fallback, spec, folder / "fallback")
     save_histories(served.history, folder / "histories.npz")
     served.catalogue.to_parquet(folder / "catalogue.parquet", index=False)

@@ -18,12 +18,12 @@ from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender
 from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.candidates import candidate_spec
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.pins import insert_pins
+from pipelines.offline.inputs import planned_spec
 from pipelines.recommend.durable import read_json, write_json
 from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import (
@@ -132,7 +132,7 @@ def _prepare(
         rules.list_length,
         read_json(models / "role.json")["model_version"],
         load_recommender(models),
-        fit_candidate(candidate_spec(settings, settings.candidate(rules.fallback)), history),
+        fit_candidate(planned_spec(settings, as_of, rules.fallback), history),
         make_list_rules(rules, history, catalogue),
     )
     return writer, history, exclude

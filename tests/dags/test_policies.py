@@ -15,6 +15,12 @@ HEAVY = ("pandas", "numpy", "sklearn", "duckdb", "mlflow", "dbt", "great_expecta
 
 #: Task to the tasks right after it. Change it together with the DAG, and say so in CHANGELOG.md.
 SHAPES = {
+    "tune": {"tune_candidate": set()},
+    "backtest": {
+        "replay_nights": {"write_results"},
+        "write_results": {"log_backtest"},
+        "log_backtest": set(),
+    },
     "nightly_recommendations": {
         "choose_night": {"load_days"},
         "load_days": {"check_events"},

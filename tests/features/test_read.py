@@ -133,6 +133,28 @@ def test_truth_is_the_distinct_pairs_bought_in_the_window(shop):
     assert list(gate.itertuples(index=False, name=None)) == [("cid", "pot")]
 
 
+def test_a_later_night_reads_an_earlier_cutoff_as_the_night_that_had_it(shop):
+    earlier = min(shop.settings.night(FIRST_NIGHT).cutoffs)
+    assert earlier < min(shop.settings.night(SECOND_NIGHT).cutoffs)
+    first = read_interactions(shop.settings, FIRST_NIGHT, earlier)
+    second = read_interactions(shop.settings, SECOND_NIGHT, earlier)
+    assert first.item_ids.tolist() == ["cup", "jar", "tea"]
+    assert second.content_hash() == first.content_hash()
+
+
+def test_truth_known_by_a_day_is_without_what_landed_later(shop):
+    window = Window("earlier", date(2024, 1, 22), date(2024, 1, 30))
+    pairs = [
+        list(
+            read_truth(shop.settings, FIRST_NIGHT, window, known_by=day).itertuples(
+                index=False, name=None
+            )
+        )
+        for day in (date(2024, 1, 28), date(2024, 1, 29))
+    ]
+    assert pairs == [[("bob", "cup")], [("ann", "cup"), ("bob", "cup")]]
+
+
 def test_a_missing_snapshot_says_what_to_run(make_settings):
     settings = make_settings()
     window = Window("gate", FIRST_NIGHT, SECOND_NIGHT)

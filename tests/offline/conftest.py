@@ -131,6 +131,10 @@ def take_shop() -> Callable[..., None]:
             users = pd.DataFrame({"user_id": active.index, "segment": segment})
             users.to_parquet(folder / f"users-{cutoff}.parquet", index=False)
             items = pd.DataFrame({"item_id": sorted(set(known["item_id"]))})
+            first_days = known.groupby("item_id")["event_date"].min()
+            items["first_known_at"] = pd.to_datetime(items["item_id"].map(first_days)).astype(
+                "datetime64[us]"
+            )
             items["is_available"] = ~items["item_id"].isin(unavailable)
             items.to_parquet(folder / f"items-{cutoff}.parquet", index=False)
         digest = stable_hash([sorted(map(str, rows)), sorted(unavailable)])

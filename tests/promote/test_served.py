@@ -68,12 +68,12 @@ def test_item_that_is_gone_or_in_no_feed_is_shown_to_nobody(gather):
     assert not {"i0", "i1"} & set(narrow.recommend(["u00", "nobody"], 8)["item_id"])
 
 
-def test_placement_comes_back_from_its_folder_with_the_same_lists(shop, gather, tmp_path):
+def test_placement_comes_back_from_its_folder_with_the_same_lists(shop, night, gather, tmp_path):
     served = gather()
     save_recommender(
         served.recommender, candidate_spec(shop, shop.candidate("ease")), tmp_path / "fitted"
     )
-    save_placement(shop, served, tmp_path / "fitted", tmp_path / "placement")
+    save_placement(shop, night, served, tmp_path / "fitted", tmp_path / "placement")
     again = load_placement(tmp_path / "placement")
     users = ["u05", "nobody", "u02"]
     assert again.recommend(users, 3).equals(served.recommend(users, 3))

@@ -1,0 +1,206 @@
+"""A held-out window: histories before it, what happened in it, and lists scored on it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from pipelines.config import Settings
+from pipelines.features.interactions import Interactions
+from pipelines.features.read import read_catalogue, read_interactions, read_truth, read_users
+from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.exclusion import placement_exclusion
+from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.offline.ndcg_parts import head_items, ndcg_parts
+from pipelines.offline.score import per_user_table, reported_cuts
+from pipelines.offline.truth import Truth, align_truth, without_excluded
+from pipelines.windows import Window
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What all placements of a window share.
+
+    Parameters
+    ----------
+    history : Interactions
+        Known before the window.
+    catalogue : DataFrame or None
+        One row per item_id known before the window; None where it is not known any more, and
+        every item counts as available.
+    segments : Series of str
+        Segment by user_id.
+    truth : Truth
+        What users of the history met in the window, before any placement's rule.
+    """
+
+    history: Interactions
+    catalogue: pd.DataFrame | None
+    segments: pd.Series
+    truth: Truth
+
+    @cached_property
+    def met(self) -> sparse.csr_array:
+        """Who met what before the window: csr_array of shape (n_users, n_items), bool."""
+        return self.history.pairs()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Lists of one placement against the truth of a window.
+
+    Parameters
+    ----------
+    per_user : DataFrame
+        What `per_user_table` returns, with `ndcg_parts`.
+    lists : TopN
+        Of the users of `per_user`, in its order, over the history's items.
+    own : csr_array of shape (n_users, n_items), bool
+        What they met before the window.
+    left_out : dict of str to int
+        Users that are not scored, by reason.
+    recommend_seconds : float
+        Time that ranking took.
+    """
+
+    per_user: pd.DataFrame
+    lists: TopN
+    own: sparse.csr_array
+    left_out: dict[str, int]
+    recommend_seconds: float
+
+
+def read_held_out(
+    settings: Settings, as_of: date, window: Window, *, truth_as_of: date | None = None
+) -> HeldOut:
+    """Read a window from a night's snapshot.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        The night; `window.cutoff` is one of its cutoffs.
+    window : Window
+    truth_as_of : date, optional
+        A later night that knows what happened in the window; default the same night.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If a snapshot, or the cutoff in it, is not there.
+    """
+    history = read_interactions(settings, as_of, window.cutoff)
+    users = read_users(settings, as_of, window.cutoff)
+    return HeldOut(
+        history=history,
+        catalogue=read_catalogue(settings, as_of, window.cutoff),
+        segments=users.set_index("user_id")["segment"],
+        truth=align_truth(read_truth(settings, truth_as_of or as_of, window), history),
+    )
+
+
+def read_earlier(settings: Settings, as_of: date, window: Window, *, known_by: date) -> HeldOut:
+    """Read a window that ended before the night's own from the night's snapshot.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        The night.
+    window : Window
+        Any window whose days lie before `known_by`.
+    known_by : date
+        Nothing that happened or landed on this day or later is read, in history and truth alike.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the night has no snapshot.
+
+    Notes
+    -----
+    Segments follow from the history as in `features.feat_users`: one active day is new,
+    `features.heavy_user_days` and more is heavy. What was in stock then is not known any more.
+    """
+    history = read_interactions(settings, as_of, window.cutoff)
+    truth = read_truth(settings, as_of, window, known_by=known_by)
+    return HeldOut(history, None, segments_of(settings, history), align_truth(truth, history))
+
+
+def segments_of(settings: Settings, history: Interactions) -> pd.Series:
+    """Segment by user_id: new with one active day, heavy from `features.heavy_user_days`."""
+    days = np.unique(np.stack([history.user, history.age_days]), axis=1)[0]
+    active = np.bincount(days, minlength=history.n_users)
+    heavy = active >= settings.features.heavy_user_days
+    names = np.select([active == 1, heavy], ["new", "heavy"], "light")
+    return pd.Series(names, index=pd.Index(history.user_ids))
+
+
+def score_recommender(
+    settings: Settings, placement: str, recommender: Recommender, held_out: HeldOut
+) -> Scored:
+    """Score the lists that a recommender, fitted before the window, makes by a placement's rules.
+
+    Parameters
+    ----------
+    settings : Settings
+        Placements, and the cuts of the metrics.
+    placement : str
+    recommender : Recommender
+        Fitted on `held_out.history`.
+    held_out : HeldOut
+    """
+    users, truth, exclude = _shown(settings, placement, held_out)
+    rules = make_list_rules(settings.placements[placement], held_out.history, held_out.catalogue)
+    k = max(reported_cuts(settings.evaluation))
+    started = time.monotonic()
+    lists = recommend_by_rules(recommender, users, k, exclude=exclude, rules=rules)
+    seconds = time.monotonic() - started
+    return _scored(settings, held_out, lists, truth, seconds)
+
+
+def score_lists(settings: Settings, placement: str, lists: TopN, held_out: HeldOut) -> Scored:
+    """Score lists that were made before the window; a user without one scores 0.
+
+    Parameters
+    ----------
+    settings : Settings
+    placement : str
+        Its rule decides who is scored, on which items.
+    lists : TopN
+        One row per user served, sorted by user_id.
+    held_out : HeldOut
+    """
+    users, truth, _ = _shown(settings, placement, held_out)
+    place = pd.Index(lists.user_ids).get_indexer(pd.Index(users.user_ids))
+    items = np.where(place[:, None] < 0, -1, lists.items[place])
+    scores = np.where(place[:, None] < 0, np.nan, lists.scores[place]).astype(np.float32)
+    chosen = TopN(users.user_ids, lists.item_ids, items, scores)
+    return _scored(settings, held_out, chosen, truth, 0.0)
+
+
+def _shown(
+    settings: Settings, placement: str, held_out: HeldOut
+) -> tuple[Interactions, Truth, Exclusion]:
+    """Users a placement is scored on, with their truth and what may not be shown to them."""
+    users = held_out.history.select_users(held_out.truth.positions)
+    rule = placement_exclusion(settings.placements[placement], users, held_out.catalogue)
+    truth, rows = without_excluded(held_out.truth, rule, held_out.history.n_items)
+    pairs = None if rule.pairs is None else rule.pairs[rows]
+    return users.select_users(rows), truth, Exclusion(pairs, rule.items)
+
+
+def _scored(
+    settings: Settings, held_out: HeldOut, lists: TopN, truth: Truth, seconds: float
+) -> Scored:
+    lists = lists.over(held_out.history.item_ids)
+    evaluation, own = settings.evaluation, held_out.met[truth.positions]
+    parts = ndcg_parts(lists.items, truth.relevant, own, head_items(held_out.met), evaluation.k)
+    per_user = per_user_table(lists, truth, held_out.segments, evaluation, parts=parts)
+    return Scored(per_user, lists, own, truth.left_out, seconds)
