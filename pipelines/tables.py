@@ -217,6 +217,27 @@ SERVING_CANDIDATE_METRICS = Table(
         "user_count": "BIGINT",
     },
 )
+SERVING_RULE_PRICES = Table(
+    "serving",
+    "rule_prices",
+    "one row per as_of, placement, candidate and rule, on the gate window",
+    ("as_of", "placement", "candidate", "rule"),
+    {
+        "as_of": "DATE",
+        "placement": "VARCHAR",
+        "candidate": "VARCHAR",
+        "spec_hash": "VARCHAR",
+        "rule": "VARCHAR",
+        "ndcg_with": "DOUBLE",
+        "ndcg_without": "DOUBLE",
+        "difference": "DOUBLE",
+        "low": "DOUBLE",
+        "high": "DOUBLE",
+        "coverage_with": "DOUBLE",
+        "coverage_without": "DOUBLE",
+        "user_count": "BIGINT",
+    },
+)
 SERVING_GATE_DECISIONS = Table(
     "serving",
     "gate_decisions",
@@ -297,6 +318,7 @@ PYTHON_TABLES = (
     RAW_QUARANTINE,
     RAW_LOADS,
     SERVING_CANDIDATE_METRICS,
+    SERVING_RULE_PRICES,
     SERVING_GATE_DECISIONS,
     SERVING_CHAMPIONS,
     SERVING_RECOMMENDATIONS,

@@ -12,7 +12,7 @@ from pipelines.models.base import Exclusion
 #: Word that the served rows of a pinned item carry in `strategy`.
 PINNED = "pinned"
 #: Sentence that they carry in `reason`.
-PINNED_REASON = "pinned: the placement puts it at this rank"
+PINNED_REASON = "Placed at this rank by the shop"
 
 
 @dataclass(frozen=True)

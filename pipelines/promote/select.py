@@ -17,7 +17,7 @@ from pipelines.offline.results import Evaluation, read_evaluation, write_json
 from pipelines.promote.champions import Champion, read_champions
 from pipelines.promote.contenders import share_problem
 from pipelines.promote.plan import champion_entry, competing_names
-from pipelines.tables import SERVING_CANDIDATE_METRICS
+from pipelines.tables import SERVING_CANDIDATE_METRICS, SERVING_RULE_PRICES
 from pipelines.warehouse import connect, replace_slice
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ SELECTION_FILE = "selection.json"
 
 
 def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]:
-    """Choose each placement's challenger, and write `serving.candidate_metrics`.
+    """Choose each placement's challenger; write `serving.candidate_metrics` and `rule_prices`.
 
     The challenger is the candidate with the highest NDCG@k on the selection window that is
     neither a baseline nor the champion. A candidate whose evaluation is missing on one of the
@@ -62,9 +62,10 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
         for placement, evaluations in found.items()
     }
     every = [one for windows in found.values() for both in windows.values() for one in both]
-    frame = _metric_rows(as_of, every)
+    frame, prices = _metric_rows(as_of, every), _price_rows(as_of, every)
     with connect(settings) as connection:
         replace_slice(connection, SERVING_CANDIDATE_METRICS, frame, {"as_of": as_of})
+        replace_slice(connection, SERVING_RULE_PRICES, prices, {"as_of": as_of})
     write_json(
         settings.run_folder(as_of) / SELECTION_FILE,
         {"as_of": as_of.isoformat(), "challengers": challengers},
@@ -196,3 +197,23 @@ def _metric_rows(as_of: date, evaluations: Iterable[Evaluation]) -> pd.DataFrame
     kinds = dict.fromkeys(("value", "low", "high"), "Float64") | {"user_count": "Int64"}
     keys = list(SERVING_CANDIDATE_METRICS.key)
     return frame.astype(kinds).sort_values(keys, ignore_index=True)
+
+
+def _price_rows(as_of: date, evaluations: Iterable[Evaluation]) -> pd.DataFrame:
+    """One row per placement, candidate and rule that was priced."""
+    rows: list[dict[str, Any]] = [
+        {
+            "as_of": as_of,
+            "placement": one.placement,
+            "candidate": one.name,
+            "spec_hash": one.spec_hash,
+            **price,
+        }
+        for one in evaluations
+        for price in one.metrics.get("rule_prices", [])
+    ]
+    frame = pd.DataFrame(rows, columns=list(SERVING_RULE_PRICES.columns))
+    kinds = SERVING_RULE_PRICES.columns.items()
+    figures = {name: "Float64" for name, kind in kinds if kind == "DOUBLE"}
+    keys = list(SERVING_RULE_PRICES.key)
+    return frame.astype({**figures, "user_count": "Int64"}).sort_values(keys, ignore_index=True)

@@ -110,3 +110,18 @@ def test_challengers_are_read_back(shop, night, evaluate_all):
 def test_reading_challengers_before_the_choice_is_refused(shop, night):
     with pytest.raises(NoCandidateError, match="must be selected before the gate"):
         read_challengers(shop, night)
+
+
+def test_prices_of_rules_are_written_and_replaced_on_a_rerun(shop, night, evaluate_all):
+    evaluate_all(shop)
+    path = shop.run_folder(night) / "candidates/ease/gate/discover/metrics.json"
+    price = dict.fromkeys(("ndcg_with", "ndcg_without", "coverage_with", "coverage_without"), 0.2)
+    price |= {"rule": "seen", "difference": -0.1, "low": None, "high": None, "user_count": 12}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "rule_prices": [price]}))
+    for _ in range(2):
+        select_challengers(shop, night)
+    with connect(shop) as connection:
+        found = connection.execute(
+            "select placement, candidate, rule, difference, low, user_count from serving.rule_prices"
+        ).fetchall()
+    assert found == [("discover", "ease", "seen", -0.1, None, 12)]

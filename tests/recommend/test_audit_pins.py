@@ -40,7 +40,7 @@ def test_a_pinned_row_says_so_in_every_list_that_may_hold_it(pinned):
     rows = read_lists(settings, night, "for_you").query("item_id == 'i09'")
     assert len(rows) == 12 and set(rows["rank"]) == {2}
     assert set(rows["strategy"]) == {"pinned"}
-    assert set(rows["reason"]) == {"pinned: the placement puts it at this rank"}
+    assert set(rows["reason"]) == {"Placed at this rank by the shop"}
 
 
 def test_a_pinned_item_is_never_one_a_user_has_or_one_out_of_stock(pinned):

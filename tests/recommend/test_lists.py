@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.config import parse_settings
 from pipelines.errors import NoChampionError, SettingsError
+from pipelines.features import read_catalogue, read_interactions
+from pipelines.models import load_recommender, placement_exclusion
+from pipelines.models.list_rules import make_list_rules, recommend_by_rules
 from pipelines.recommend import lists as lists_module
 from pipelines.recommend.lists import generate_lists
 
@@ -131,3 +135,30 @@ def test_an_unknown_placement_is_refused(shop, make_night):
 def test_a_variant_named_fallback_is_refused(shop, make_night):
     with pytest.raises(SettingsError, match="must not be named 'fallback'"):
         generate_lists(shop, make_night(), "discover", "fallback")
+
+
+@pytest.mark.parametrize("placement", ["discover", "for_you"])
+def test_lists_are_written_by_the_rules_they_are_judged_by(shop, make_night, placement):
+    rules = {"diversity": 0.4, "rerank_depth": 3, "pinned": [{"item_id": "i09", "rank": 2}]}
+    values = shop.model_dump(mode="json")
+    values["placements"][placement] |= rules
+    settings, night = parse_settings(values), make_night()
+    generate_lists(settings, night, placement)
+    found = read_lists(settings, night, placement)
+
+    history = read_interactions(settings, night, night)
+    catalogue = read_catalogue(settings, night, night)
+    placed = settings.placements[placement]
+    judged = recommend_by_rules(
+        load_recommender(settings.run_folder(night) / "models" / placement / "champion"),
+        history,
+        10,
+        exclude=placement_exclusion(placed, history, catalogue),
+        rules=make_list_rules(placed, history, catalogue),
+    )
+    whole = np.flatnonzero((judged.items[:, :5] >= 0).all(axis=1))
+    assert len(whole) or placement == "discover"
+    for user in whole:
+        rows = found[found["user_id"] == judged.user_ids[user]]
+        assert rows["item_id"].tolist() == judged.item_ids[judged.items[user, :5]].tolist()
+        assert rows["score"].tolist() == judged.scores[user, :5].tolist()
