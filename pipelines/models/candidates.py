@@ -24,6 +24,7 @@ from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.popularity import Popularity
 from pipelines.models.pure_svd import PureSVD
+from pipelines.models.rp3beta import RP3Beta
 from pipelines.models.segment_popularity import SegmentPopularity
 from pipelines.models.specifications import entry_at, read_entries
 
@@ -34,6 +35,7 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "personal_frequency": PersonalFrequency,
     "personal_recency": PersonalRecency,
     "item_knn": ItemKNN,
+    "rp3beta": RP3Beta,
     "ease": Ease,
     "pure_svd": PureSVD,
     "ials": IALS,
