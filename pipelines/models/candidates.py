@@ -20,6 +20,7 @@ from pipelines.models.blend import Blend
 from pipelines.models.ease import Ease
 from pipelines.models.ials import IALS
 from pipelines.models.item_knn import ItemKNN
+from pipelines.models.link_propagation import LinkPropagation
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.popularity import Popularity
@@ -36,6 +37,7 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "personal_recency": PersonalRecency,
     "item_knn": ItemKNN,
     "rp3beta": RP3Beta,
+    "link_propagation": LinkPropagation,
     "ease": Ease,
     "pure_svd": PureSVD,
     "ials": IALS,
