@@ -15,6 +15,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipelines.config import EvaluationSettings
 from pipelines.errors import BenchmarkError, PipelineError
 from pipelines.models.base import Exclusion
@@ -197,9 +199,10 @@ def _score(
         name: asdict(mean_interval(values, request.confidence)) for name, values in per_user.items()
     }
     met = history.pairs()
+    own, segment = met[truth.positions], np.full(len(truth.positions), "")
     for k in request.ks:
         cut = EvaluationSettings(k=k, ks=(k,), confidence=request.confidence)
-        means = list_means(lists, met, cut)
+        means = list_means(lists, met, cut, own=own, segment=segment)
         found |= {name: entry["all"] for name, entry in means.items()}
     return found
 
