@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,3 +152,50 @@ def test_summary_says_quality_and_cost() -> None:
     }
     expected = "NDCG@5 0.250000, fit 1.0 s, lists 2.0 s, peak 1,234 MiB"
     assert summarise(row, 5) == expected
+
+
+#: Recall and NDCG at 20, then at 50, as docs/benchmark.md has them, and how far off they may be.
+GOWALLA_ROWS = [
+    (
+        "popularity",
+        {},
+        (0.041631, 0.031690, 0.062375, 0.037896),
+        1.5e-6,
+    ),  # ties move the sixth digit
+    (
+        "item_knn",
+        {"similarity": "dot", "n_neighbors": 508, "neighbors_of": "listed"},
+        (0.140821, 0.116457, 0.223175, 0.142114),
+        3e-4,  # ties at the last neighbour
+    ),
+    (
+        "rp3beta",
+        {"alpha": 0.5663562161452378, "beta": 0.001085447926739258, "n_neighbors": 777},
+        (0.178566, 0.149090, 0.276281, 0.179655),
+        5e-7,
+    ),
+    (
+        "ease",  # 7 GB, and many minutes on one thread
+        {"regularization": 80, "max_items": 50_000},
+        (0.176493, 0.146657, 0.270126, 0.175974),
+        5e-7,
+    ),
+]
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize(("key", "params", "row", "tolerance"), GOWALLA_ROWS)
+def test_gowalla_has_the_published_figures(
+    key: str,
+    params: dict[str, Any],
+    row: tuple[float, ...],
+    tolerance: float,
+    pytestconfig: pytest.Config,
+) -> None:
+    folder = pytestconfig.getoption("--gowalla")
+    if folder is None:
+        pytest.skip("give --gowalla FOLDER with train.txt and test.txt of the LightGCN split")
+    request = Request(folder / "train.txt", folder / "test.txt", None, (20, 50), True, 0.95)
+    metrics = measure_entry(request, Entry(key, key, params))["metrics"]
+    names = ("recall_at_20", "ndcg_at_20", "recall_at_50", "ndcg_at_50")
+    assert [metrics[name]["value"] for name in names] == pytest.approx(row, rel=0, abs=tolerance)
