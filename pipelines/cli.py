@@ -22,6 +22,7 @@ VERBS = {
     "train": "pipelines.offline.commands:train_command",
     "evaluate": "pipelines.offline.commands:evaluate_command",
     "tune": "pipelines.offline.commands:tune_command",
+    "benchmark": "pipelines.offline.benchmark_commands:benchmark_command",
     "gate": "pipelines.promote.commands:gate_command",
     "publish": "pipelines.recommend.commands:publish_command",
     "rollback": "pipelines.recommend.commands:rollback_command",

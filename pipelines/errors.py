@@ -88,6 +88,10 @@ class MissingEvaluationError(PipelineError):
     """A candidate has no complete evaluation on a window and placement."""
 
 
+class BenchmarkError(PipelineError):
+    """A benchmark's files or options cannot be used."""
+
+
 class NoCandidateError(PipelineError):
     """No candidate could be evaluated, so the night has nothing to choose from."""
 

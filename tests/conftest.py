@@ -20,6 +20,10 @@ SHOP_FIRST_DAY = date(2024, 1, 1)
 SHOP_DAYS = 70
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--gowalla", type=Path, help="Folder of train.txt and test.txt, for proofs.")
+
+
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     """Settings on a home of the test's own; keywords override sections or single keys."""

@@ -20,10 +20,12 @@ from pipelines.models.blend import Blend
 from pipelines.models.ease import Ease
 from pipelines.models.ials import IALS
 from pipelines.models.item_knn import ItemKNN
+from pipelines.models.link_propagation import LinkPropagation
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.popularity import Popularity
 from pipelines.models.pure_svd import PureSVD
+from pipelines.models.rp3beta import RP3Beta
 from pipelines.models.segment_popularity import SegmentPopularity
 from pipelines.models.specifications import entry_at, read_entries
 
@@ -34,6 +36,8 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "personal_frequency": PersonalFrequency,
     "personal_recency": PersonalRecency,
     "item_knn": ItemKNN,
+    "rp3beta": RP3Beta,
+    "link_propagation": LinkPropagation,
     "ease": Ease,
     "pure_svd": PureSVD,
     "ials": IALS,

@@ -1,17 +1,28 @@
-"""Item-to-item neighbours by shrunk cosine."""
+"""Item-to-item neighbours: shrunk cosine or co-counts, plain, TF-IDF or BM25."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy import sparse
 
+from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.neighbors import keep_nearest, score_neighbors
+from pipelines.models.parameters import (
+    PURCHASES_ONLY,
+    check_choice,
+    check_event_weights,
+    check_number,
+)
 from pipelines.models.signals import gram_blocks, read_interest
-from pipelines.models.top_n import top_n_of_scores
+from pipelines.models.term_weights import BM25_B, BM25_K1, weigh_bm25, weigh_tf_idf
+
+SIMILARITIES = ("cosine", "dot")
+WEIGHTINGS = ("none", "tf_idf", "bm25")
+PRUNINGS = ("history", "listed")
 
 
 class ItemKNN(Recommender):
@@ -23,6 +34,16 @@ class ItemKNN(Recommender):
         Neighbours kept per item.
     shrinkage : float, default 20.0
         Added to the cosine's denominator: similarities that rest on few users shrink.
+    similarity : {"cosine", "dot"}, default "cosine"
+        Whether x_i·x_j is divided by the lengths. Of dot products, `shrinkage` changes nothing.
+    weighting : {"none", "tf_idf", "bm25"}, default "none"
+        How entries of the history matrix are weighted before similarities are computed (formulas
+        in `term_weights`): users with long histories say less, and BM25 damps popular items.
+    bm25_k1, bm25_b : float, default 1.2 and 0.75
+        Constants of BM25.
+    neighbors_of : {"history", "listed"}, default "history"
+        Whose neighbours are kept: those of each item in the history (rows), or those of each item
+        that may be listed (columns).
     half_life_days : float, optional
         An event this old counts half; without it, histories are binary.
     clip : float or None, default 1.0
@@ -33,13 +54,14 @@ class ItemKNN(Recommender):
     Attributes
     ----------
     similarity_ : csr_array of shape (n_items, n_items), float32
-        Row i holds the `n_neighbors` most similar items of i, equal ones by lowest column; zero
-        diagonal.
+        s_ij from an item i of the history to a listed item j; of the `n_neighbors` most similar
+        ones, equal ones are kept by lowest item_id; zero diagonal.
 
     Notes
     -----
-    ``s_ij = x_i·x_j / (|x_i| |x_j| + shrinkage)`` over the columns x of the history matrix;
-    ``score(u, j) = sum over i of x_ui s_ij``. Only items with a positive score are listed, so
+    ``s_ij = x_i·x_j / (|x_i| |x_j| + shrinkage)`` over the columns x of the weighted history
+    matrix, or ``s_ij = x_i·x_j``; ``score(u, j) = sum over i of x_ui s_ij``, with the history as
+    it is, not weighted. Only items with a positive score are listed, so
     users without weighted events get no list. XᵀX is made some rows at a time.
 
     References
@@ -55,49 +77,69 @@ class ItemKNN(Recommender):
         *,
         n_neighbors: int = 100,
         shrinkage: float = 20.0,
+        similarity: str = "cosine",
+        weighting: str = "none",
+        bm25_k1: float = BM25_K1,
+        bm25_b: float = BM25_B,
+        neighbors_of: str = "history",
         half_life_days: float | None = None,
         clip: float | None = 1.0,
         event_weights: Mapping[str, float] = PURCHASES_ONLY,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.shrinkage = shrinkage
+        self.similarity = similarity
+        self.weighting = weighting
+        self.bm25_k1 = bm25_k1
+        self.bm25_b = bm25_b
+        self.neighbors_of = neighbors_of
         self.half_life_days = half_life_days
         self.clip = clip
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
+        self._check_parameters()
+        nearest = keep_nearest(self._similarities(self._weigh(history)), self.n_neighbors)
+        if self.neighbors_of == "listed":  # similarities are symmetric
+            nearest = nearest.T.tocsr()
+            nearest.sort_indices()
+        self.similarity_ = nearest
+
+    def _check_parameters(self) -> None:
         check_event_weights(self.event_weights)
         check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
         check_number("shrinkage", self.shrinkage, at_least=0)
+        check_choice("similarity", self.similarity, SIMILARITIES)
+        check_choice("weighting", self.weighting, WEIGHTINGS)
+        check_number("bm25_k1", self.bm25_k1, above=0)
+        check_number("bm25_b", self.bm25_b, at_least=0)
+        check_choice("neighbors_of", self.neighbors_of, PRUNINGS)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         check_number("clip", self.clip, above=0, optional=True)
-        interest = self._interest(history)
-        norm = np.sqrt(interest.power(2).sum(axis=0, dtype=np.float64)).astype(np.float32)
-        self.similarity_ = self._nearest(interest, norm)
+        if self.bm25_b > 1:
+            raise SettingsError(
+                f"`bm25_b` must be a number from 0 to 1. Got {self.bm25_b!r}. "
+                "Set it in the candidate's `params` in recsys.toml."
+            )
 
-    def _nearest(self, interest: sparse.csr_array, norm: np.ndarray) -> sparse.csr_array:
-        """The `n_neighbors` largest positive similarities of every row."""
-        n_items = len(norm)
-        width = min(self.n_neighbors, n_items)
-        counts, columns, values = [], [], []
-        for start, gram in gram_blocks(interest):
-            rows = np.arange(len(gram))
-            # s_ij = x_i·x_j / (|x_i| |x_j| + shrinkage)
-            denominator = norm[start + rows, None] * norm + np.float32(self.shrinkage)
-            similarity = gram / np.maximum(denominator, np.finfo(np.float32).tiny)
-            similarity[rows, start + rows] = -np.inf
-            similarity[similarity <= 0] = -np.inf
-            items, scores = top_n_of_scores(similarity, width, overwrite_scores=True)
-            kept = items >= 0
-            counts.append(kept.sum(axis=1))
-            columns.append(items[kept])
-            values.append(scores[kept])
-        starts = np.append(0, np.cumsum(np.concatenate(counts)))
-        nearest = sparse.csr_array(
-            (np.concatenate(values), np.concatenate(columns), starts), shape=(n_items, n_items)
-        )
-        nearest.sort_indices()
-        return nearest
+    def _weigh(self, history: Interactions) -> sparse.csr_array:
+        interest = self._interest(history)
+        if self.weighting == "tf_idf":
+            return weigh_tf_idf(interest)
+        if self.weighting == "bm25":
+            return weigh_bm25(interest, self.bm25_k1, self.bm25_b)
+        return interest
+
+    def _similarities(self, weighted: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
+        """Rows of s, some at a time."""
+        norm = np.sqrt(weighted.power(2).sum(axis=0, dtype=np.float64)).astype(np.float32)
+        for start, gram in gram_blocks(weighted):
+            if self.similarity == "cosine":
+                # s_ij = x_i·x_j / (|x_i| |x_j| + shrinkage)
+                rows = slice(start, start + len(gram))
+                denominator = norm[rows, None] * norm + np.float32(self.shrinkage)
+                np.divide(gram, np.maximum(denominator, np.finfo(np.float32).tiny), out=gram)
+            yield start, gram
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(
@@ -105,6 +147,4 @@ class ItemKNN(Recommender):
         )
 
     def _score(self, history: Interactions) -> np.ndarray:
-        scores = (self._interest(history) @ self.similarity_).toarray(order="C")
-        scores[scores <= 0] = -np.inf
-        return scores
+        return score_neighbors(self._interest(history), self.similarity_)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, cast
 
@@ -56,6 +56,36 @@ def check_number(
         f"`{name}` must be {allowed}{' or left out' if optional else ''}. Got {value!r}. "
         "Set it in the candidate's `params` in recsys.toml."
     )
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Refuse a hyperparameter that is not one of some words.
+
+    Raises
+    ------
+    SettingsError
+        Naming the parameter, what is allowed and what was found.
+    """
+    if value not in choices:
+        raise SettingsError(
+            f"`{name}` must be one of {', '.join(choices)}. Got {value!r}. "
+            "Set it in the candidate's `params` in recsys.toml."
+        )
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Refuse a hyperparameter that is neither True nor False.
+
+    Raises
+    ------
+    SettingsError
+        Naming the parameter and what was found.
+    """
+    if not isinstance(value, bool):
+        raise SettingsError(
+            f"`{name}` must be true or false. Got {value!r}. "
+            "Set it in the candidate's `params` in recsys.toml."
+        )
 
 
 def check_event_weights(event_weights: Any) -> None:

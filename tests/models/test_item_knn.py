@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
+from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models import signals
 from pipelines.models.item_knn import ItemKNN
 from pipelines.models.signals import read_interest
+from pipelines.models.term_weights import weigh_bm25, weigh_tf_idf
 
 # a with b twice, a with c once
 ROWS = [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b"), ("w", "a"), ("w", "c")]
@@ -50,3 +54,45 @@ def test_blocks_of_the_gram_matrix_equal_the_dense_formula(
     expected = dense.T @ dense / (np.outer(norm, norm) + 3.0)
     np.fill_diagonal(expected, 0.0)
     np.testing.assert_allclose(fitted.similarity_.toarray(), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_dot_similarity_counts_users_in_common(make_history: Callable[..., Interactions]) -> None:
+    fitted = ItemKNN(similarity="dot").fit(make_history(ROWS))
+    np.testing.assert_array_equal(fitted.similarity_.toarray(), [[0, 2, 1], [2, 0, 0], [1, 0, 0]])
+
+
+def test_neighbors_of_listed_items_are_kept_by_column(
+    make_history: Callable[..., Interactions],
+) -> None:
+    fitted = ItemKNN(similarity="dot", n_neighbors=1, neighbors_of="listed")
+    kept = fitted.fit(make_history(ROWS)).similarity_.toarray()
+    np.testing.assert_array_equal(kept, [[0, 2, 1], [2, 0, 0], [0, 0, 0]])
+
+
+@pytest.mark.parametrize(("weighting", "weigh"), [("tf_idf", weigh_tf_idf), ("bm25", weigh_bm25)])
+def test_weights_go_into_the_similarity(
+    weighting: str,
+    weigh: Callable[[sparse.csr_array], sparse.csr_array],
+    random_history: Interactions,
+) -> None:
+    fitted = ItemKNN(n_neighbors=45, similarity="dot", weighting=weighting).fit(random_history)
+    weighted = weigh(read_interest(random_history, {"purchase": 1.0})).toarray()
+    expected = weighted.T @ weighted
+    np.fill_diagonal(expected, 0.0)
+    np.testing.assert_allclose(fitted.similarity_.toarray(), expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"similarity": "sine"}, "`similarity` must be one of cosine, dot. Got 'sine'"),
+        ({"weighting": "tf"}, "`weighting` must be one of none, tf_idf, bm25. Got 'tf'"),
+        ({"neighbors_of": "rows"}, "`neighbors_of` must be one of history, listed. Got 'rows'"),
+        ({"bm25_b": 1.5}, "`bm25_b` must be a number from 0 to 1. Got 1.5"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(
+    parameters: dict[str, Any], message: str, random_history: Interactions
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        ItemKNN(**parameters).fit(random_history)

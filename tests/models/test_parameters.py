@@ -6,7 +6,12 @@ import pytest
 
 from pipelines.errors import SettingsError
 from pipelines.models import RECOMMENDERS
-from pipelines.models.parameters import check_event_weights, check_number
+from pipelines.models.parameters import (
+    check_choice,
+    check_event_weights,
+    check_flag,
+    check_number,
+)
 
 
 @pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "3", True, None])
@@ -25,6 +30,18 @@ def test_number_at_a_closed_bound_or_left_out_is_allowed() -> None:
     check_number("n", 1, at_least=1, integer=True)
     check_number("x", 1e-9, above=0)
     check_number("x", None, above=0, optional=True)
+
+
+def test_word_that_is_no_choice_is_refused() -> None:
+    check_choice("similarity", "dot", ("cosine", "dot"))
+    with pytest.raises(SettingsError, match="`similarity` must be one of cosine, dot. Got 1"):
+        check_choice("similarity", 1, ("cosine", "dot"))
+
+
+def test_flag_that_is_neither_true_nor_false_is_refused() -> None:
+    check_flag("normalize", False)
+    with pytest.raises(SettingsError, match="`normalize` must be true or false. Got 1"):
+        check_flag("normalize", 1)
 
 
 @pytest.mark.parametrize("weights", [{}, None, {"view": float("nan")}, {"view": "1"}, {1: 1.0}])

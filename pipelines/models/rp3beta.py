@@ -1,0 +1,132 @@
+"""RP3beta: three steps of a random walk from a user, popular ends damped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from scipy import sparse
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Recommender
+from pipelines.models.neighbors import keep_nearest, keep_nearest_of_columns, score_neighbors
+from pipelines.models.parameters import (
+    PURCHASES_ONLY,
+    check_choice,
+    check_event_weights,
+    check_flag,
+    check_number,
+)
+from pipelines.models.signals import GRAM_BLOCK_BYTES, read_interest
+
+PRUNINGS = ("history", "both")
+
+
+class RP3Beta(Recommender):
+    """Recommend what a random walk user → item → user → item ends on.
+
+    Parameters
+    ----------
+    alpha : float, default 0.6
+        Exponent of the transition probabilities; below 1, rare transitions count more.
+    beta : float, default 0.2
+        Exponent of the popularity that an item's score is divided by.
+    n_neighbors : int, default 200
+        Items kept per item.
+    normalize : bool, default True
+        Whether the kept similarities of each item of the history are scaled to sum 1.
+    neighbors_of : {"history", "both"}, default "history"
+        "both" keeps, after scaling, only the `n_neighbors` nearest of each listed item, too.
+    half_life_days : float, optional
+        An event this old counts half; without it, histories are binary.
+    clip : float or None, default 1.0
+        Upper bound of a decayed history value, min(value, clip).
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+
+    Attributes
+    ----------
+    similarity_ : csr_array of shape (n_items, n_items), float32
+        Row i holds the items that the walk reaches from i; zero diagonal.
+
+    Notes
+    -----
+    With ``p_ui = (x_ui / sum of row u)^alpha`` and ``p_iu = (x_ui / sum of column i)^alpha``:
+    ``s_ij = (sum over users u of p_iu p_uj) / d_j^beta``, with d_j the users of j; the
+    `n_neighbors` largest of each row are kept, equal ones by lowest item_id, and divided by their
+    sum. ``score(u, j) = sum over i of x_ui s_ij``. Only items with a positive score are listed.
+
+    References
+    ----------
+    B. Paudel, F. Christoffel, C. Newell, A. Bernstein (2017). Updatable, Accurate, Diverse, and
+    Scalable Recommendations for Interactive Applications. ACM TiiS 7(1).
+    """
+
+    strategy = "rp3beta"
+    reason = "Reached from items you chose"
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.6,
+        beta: float = 0.2,
+        n_neighbors: int = 200,
+        normalize: bool = True,
+        neighbors_of: str = "history",
+        half_life_days: float | None = None,
+        clip: float | None = 1.0,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.alpha = alpha
+        self.beta = beta
+        self.n_neighbors = n_neighbors
+        self.normalize = normalize
+        self.neighbors_of = neighbors_of
+        self.half_life_days = half_life_days
+        self.clip = clip
+        self.event_weights = event_weights
+
+    def _fit(self, history: Interactions) -> None:
+        check_event_weights(self.event_weights)
+        check_number("alpha", self.alpha, at_least=0)
+        check_number("beta", self.beta, at_least=0)
+        check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
+        check_flag("normalize", self.normalize)
+        check_choice("neighbors_of", self.neighbors_of, PRUNINGS)
+        check_number("half_life_days", self.half_life_days, above=0, optional=True)
+        check_number("clip", self.clip, above=0, optional=True)
+        nearest = keep_nearest(self._walk(self._interest(history)), self.n_neighbors)
+        if self.normalize:
+            sums = np.asarray(nearest.sum(axis=1))
+            nearest.data /= np.repeat(sums, np.diff(nearest.indptr))
+        if self.neighbors_of == "both":
+            nearest = keep_nearest_of_columns(nearest, self.n_neighbors)
+        self.similarity_ = nearest
+
+    def _walk(self, interest: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
+        """Rows of s, some at a time."""
+        to_items = _step(interest, self.alpha)  # p_ui
+        to_users = _step(interest.T.tocsr(), self.alpha)  # p_iu
+        users_of = np.bincount(interest.indices, minlength=interest.shape[1])  # d_j
+        damping = np.maximum(users_of, 1).astype(np.float64) ** -self.beta
+        step = max(1, GRAM_BLOCK_BYTES // (4 * interest.shape[1]))
+        for start in range(0, interest.shape[1], step):
+            # s_ij = (sum over u of p_iu p_uj) / d_j^beta
+            block = (to_users[start : start + step] @ to_items).toarray()
+            block *= damping.astype(np.float32)
+            yield start, block
+
+    def _interest(self, history: Interactions) -> sparse.csr_array:
+        return read_interest(
+            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
+        )
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        return score_neighbors(self._interest(history), self.similarity_)
+
+
+def _step(matrix: sparse.csr_array, alpha: float) -> sparse.csr_array:
+    """Transition probabilities from rows to columns, to the power of alpha."""
+    sums = np.repeat(np.asarray(matrix.sum(axis=1, dtype=np.float64)), np.diff(matrix.indptr))
+    data = ((matrix.data / sums) ** alpha).astype(np.float32)
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
