@@ -150,6 +150,27 @@ class Interactions:
             last_event_at=self.last_event_at[rows],
         )
 
+    def before(self, day: date) -> Interactions:
+        """The same histories as of an earlier cutoff, over the same users and items.
+
+        Parameters
+        ----------
+        day : date
+            The earlier cutoff. Users and items without a row before it stay, without rows.
+        """
+        shift = (self.cutoff - day).days
+        keep = self.age_days > shift
+        return replace(
+            self,
+            cutoff=day,
+            user=self.user[keep],
+            item=self.item[keep],
+            event_type=self.event_type[keep],
+            age_days=(self.age_days[keep] - shift).astype(np.int32),
+            event_count=self.event_count[keep],
+            last_event_at=self.last_event_at[keep],
+        )
+
     def with_items(self, item_ids: np.ndarray) -> Interactions:
         """The same histories over another sorted vocabulary; items outside it are dropped."""
         if np.array_equal(item_ids, self.item_ids):

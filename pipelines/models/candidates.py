@@ -21,13 +21,16 @@ from pipelines.models.ease import Ease
 from pipelines.models.ials import IALS
 from pipelines.models.item_knn import ItemKNN
 from pipelines.models.link_propagation import LinkPropagation
+from pipelines.models.item_rules import ItemRules
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.popularity import Popularity
 from pipelines.models.pure_svd import PureSVD
 from pipelines.models.rp3beta import RP3Beta
+from pipelines.models.ranker import TwoStageRanker
 from pipelines.models.segment_popularity import SegmentPopularity
 from pipelines.models.specifications import entry_at, read_entries
+from pipelines.models.user_knn import UserKNN
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +45,10 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "pure_svd": PureSVD,
     "ials": IALS,
     "segment_popularity": SegmentPopularity,
+    "item_rules": ItemRules,
+    "user_knn": UserKNN,
     "blend": Blend,
+    "ranker": TwoStageRanker,
 }
 
 

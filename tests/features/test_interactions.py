@@ -171,3 +171,16 @@ def test_decay_never_adds_weight(history, half_life_days):
         {"purchase": 1.0, "view": 1.0}, half_life_days=half_life_days
     ).toarray()
     assert (decayed <= full).all() and (decayed >= 0).all()
+
+
+def test_before_is_the_history_as_of_an_earlier_cutoff():
+    past = make_history(ROWS).before(date(2024, 2, 2))  # three days earlier
+    assert past.cutoff == date(2024, 2, 2)
+    assert past.age_days.tolist() == [7, 17, 16]  # the view of that day is not known
+    assert past.n_users == 3  # cid stays, without rows
+    assert past.item_ids.tolist() == ["cup", "pot", "tea"]
+
+
+def test_before_the_own_cutoff_nothing_changes():
+    history = make_history(ROWS)
+    assert history.before(history.cutoff).content_hash() == history.content_hash()

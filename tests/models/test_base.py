@@ -38,11 +38,21 @@ PARAMS: dict[str, dict[str, Any]] = {
             {"recommender": "item_knn", "params": {"n_neighbors": 30, "shrinkage": 2.0}},
         ]
     },
+    "item_rules": {"half_life_days": 30.0},
+    "user_knn": {"n_neighbors": 10, "shrinkage": 1.0, "recent_half_life_days": 20.0},
+    "ranker": {
+        "parts": [
+            {"recommender": "item_knn", "params": {"n_neighbors": 30, "shrinkage": 2.0}},
+            {"recommender": "user_knn", "params": {"n_neighbors": 20, "shrinkage": 1.0}},
+        ],
+        "n_iterations": 10,
+        "min_samples_leaf": 20,
+    },
 }
 #: NDCG@10 on the checkerboard with the history excluded.
 CHECKERBOARD_FLOOR = dict.fromkeys(
     ["item_knn", "rp3beta", "link_propagation", "ease", "pure_svd", "ials", "blend"], 1.0
-)
+) | dict.fromkeys(["item_rules", "user_knn", "ranker"], 1.0)
 #: They know no other user's taste, so nothing tells them which half of the board is the user's.
 CHECKERBOARD_NOT_SUPPORTED = {
     "popularity",
@@ -75,7 +85,7 @@ def learned(recommender: Recommender) -> dict[str, bytes]:
 
 def attribute_bytes(value: Any) -> bytes:
     if isinstance(value, tuple):  # the parts of a composed recommender
-        return b"".join(b"".join(learned(part).values()) for part in value)
+        return b"".join(value for part in value for _, value in sorted(learned(part).items()))
     arrays = (value.data, value.indices, value.indptr) if sparse.issparse(value) else (value,)
     return b"".join(np.asarray(array).tobytes() for array in arrays)
 

@@ -1,0 +1,58 @@
+"""Histories as sequences of baskets: what a user chose on one day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from pipelines.features.interactions import Interactions
+
+
+@dataclass(frozen=True)
+class Baskets:
+    """One basket per user and day with a choice, users in order, a user's oldest basket first.
+
+    Parameters
+    ----------
+    items : csr_array of shape (n_baskets, n_items), float32
+        1 where the basket holds the item.
+    user : ndarray of int32, shape (n_baskets,)
+    age_days : ndarray of int32, shape (n_baskets,)
+    place : ndarray of int64, shape (n_baskets,)
+        Baskets of the same user that came after; 0 is the user's last.
+    """
+
+    items: sparse.csr_array
+    user: np.ndarray
+    age_days: np.ndarray
+    place: np.ndarray
+
+
+def read_baskets(history: Interactions, event_weights: Mapping[str, float]) -> Baskets:
+    """Baskets of the events that weigh more than nothing.
+
+    Parameters
+    ----------
+    history : Interactions
+    event_weights : mapping of str to float
+        Weight of one event of a type; types of positive weight are choices.
+    """
+    codes = [n for n, kind in enumerate(history.event_types) if event_weights.get(kind, 0.0) > 0]
+    chosen = np.isin(history.event_type, codes)
+    user, age, item = history.user[chosen], history.age_days[chosen], history.item[chosen]
+    longest = int(age.max(initial=0)) + 1
+    key = user.astype(np.int64) * longest + (longest - 1 - age)
+    distinct, row = np.unique(key, return_inverse=True)
+    items = sparse.csr_array(
+        (np.ones(len(row), dtype=np.float32), (row, item)),
+        shape=(len(distinct), history.n_items),
+    )
+    items.sum_duplicates()
+    items.data[:] = 1.0
+    owner = (distinct // longest).astype(np.int32)
+    end = np.searchsorted(owner, owner, side="right")
+    place = end - 1 - np.arange(len(owner))
+    return Baskets(items, owner, (longest - 1 - distinct % longest).astype(np.int32), place)

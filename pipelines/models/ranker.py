@@ -1,0 +1,285 @@
+"""Two stages: several recommenders propose, boosted trees decide."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, Recommender, TopN
+from pipelines.models.composed import ComposedRecommender
+from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.ranker_candidates import PART_FEATURES, CandidateBlock, gather_candidates
+from pipelines.models.ranker_features import (
+    ITEM_FEATURES,
+    PAIR_FEATURES,
+    USER_FEATURES,
+    read_facts,
+)
+from pipelines.models.ranker_folds import Fold, cut_folds
+from pipelines.models.ranker_trees import grow_trees, no_trees, sum_of_trees
+from pipelines.models.top_n import top_n_of_scores
+
+logger = logging.getLogger(__name__)
+
+#: What a user chooses again, what follows from it, and what is in demand.
+DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
+    {"recommender": "personal_frequency"},
+    {"recommender": "item_rules"},
+    {"recommender": "popularity", "params": {"half_life_days": 10.0}},
+)
+
+
+class TwoStageRanker(ComposedRecommender):
+    """Re-rank the candidates of other recommenders by what happened in earlier windows.
+
+    Parameters
+    ----------
+    parts : sequence of mapping
+        Recommenders that list candidates: ``{"recommender": key, "params": {...}}``.
+    repeats : bool, default True
+        Whether items a user met before are candidates and relevant while trees are grown. Set it
+        as the placement does: False where known items are excluded.
+    depth : int, default 50
+        Items taken from each part for one user.
+    n_folds : int, default 6
+        Earlier cutoffs to learn from, at most.
+    horizon_days : int, default 14
+        Days from one fold to the next, and of the truth after each.
+    truth_events : sequence of str, optional
+        Events that make an item relevant; default the types of positive weight.
+    max_users : int, default 3000
+        Users of one fold; past it, those of the lowest CRC-32 of their user_id.
+    max_negatives : int, default 80
+        Candidates of a user in a fold that did not turn out relevant, drawn at random; all that
+        did are kept.
+    n_iterations : int, default 200
+        Trees of one model.
+    n_seeds : int, default 1
+        Models that are averaged.
+    learning_rate : float, default 0.06
+    max_leaf_nodes : int, default 31
+    min_samples_leaf : int, default 100
+    regularization : float, default 10.0
+        L2 on the values of leaves.
+    max_features : float, default 1.0
+        Share of the features that a split may choose from.
+    random_state : int, default 0
+    event_weights : mapping of str to float
+        Weight of one event of a type, for parts without their own; types of positive weight are
+        the choices that features count.
+
+    Attributes
+    ----------
+    parts_ : tuple of Recommender
+        Fitted on the whole history.
+    item_facts_ : ndarray of float32, shape (n_items, n_item_features)
+        Features of items as of the cutoff.
+    trees_ : ndarray of float64, shape (n_nodes, 9)
+        As `grow_trees` returns them; no rows if no earlier fold has a user to learn from, and
+        then candidates are ranked by the sum of their reciprocal ranks over the parts.
+
+    Notes
+    -----
+    Fold n is the history as it was known n horizons before the cutoff, and its truth is what
+    users chose in the horizon after that: everything a fold holds is older than the cutoff. Parts
+    are fitted anew for each fold. A row is a user and a candidate; its features are the scores
+    and ranks that the parts give it and what `read_facts` knows of the item, the user and both.
+    A positive of a user with t relevant items weighs ``1/√min(10, t)`` and so do the negatives:
+    users with long truths do not decide alone. Users without a choice get no list.
+
+    References
+    ----------
+    P. Covington, J. Adams, E. Sargin (2016). Deep Neural Networks for YouTube Recommendations.
+    RecSys: candidate generation and ranking. G. Ke et al. (2017). LightGBM. NIPS: histogram-based
+    boosting, as in scikit-learn.
+    """
+
+    strategy = "ranker"
+    reason = "Fits what you chose before and what is chosen now"
+
+    def __init__(
+        self,
+        *,
+        parts: Sequence[Mapping[str, Any]] = DEFAULT_PARTS,
+        repeats: bool = True,
+        depth: int = 50,
+        n_folds: int = 6,
+        horizon_days: int = 14,
+        truth_events: Sequence[str] | None = None,
+        max_users: int = 3000,
+        max_negatives: int = 80,
+        n_iterations: int = 200,
+        n_seeds: int = 1,
+        learning_rate: float = 0.06,
+        max_leaf_nodes: int = 31,
+        min_samples_leaf: int = 100,
+        regularization: float = 10.0,
+        max_features: float = 1.0,
+        random_state: int = 0,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.parts = parts
+        self.repeats = repeats
+        self.depth = depth
+        self.n_folds = n_folds
+        self.horizon_days = horizon_days
+        self.truth_events = truth_events
+        self.max_users = max_users
+        self.max_negatives = max_negatives
+        self.n_iterations = n_iterations
+        self.n_seeds = n_seeds
+        self.learning_rate = learning_rate
+        self.max_leaf_nodes = max_leaf_nodes
+        self.min_samples_leaf = min_samples_leaf
+        self.regularization = regularization
+        self.max_features = max_features
+        self.random_state = random_state
+        self.event_weights = event_weights
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns that trees split on, in order."""
+        of_parts = [
+            f"part_{number}_{part['recommender']}_{what}"
+            for number, part in enumerate(self.parts, start=1)
+            for what in PART_FEATURES
+        ]
+        return (*of_parts, *ITEM_FEATURES, *USER_FEATURES, *PAIR_FEATURES)
+
+    def _fit(self, history: Interactions) -> None:
+        check_event_weights(self.event_weights)
+        for name in ("depth", "n_folds", "horizon_days", "max_users", "n_iterations", "n_seeds"):
+            check_number(name, getattr(self, name), at_least=1, integer=True)
+        check_number("max_negatives", self.max_negatives, at_least=1, integer=True)
+        check_number("random_state", self.random_state, at_least=0, integer=True)
+        for name in ("learning_rate", "max_features"):
+            check_number(name, getattr(self, name), above=0)
+        self._fit_parts(history)
+        self.item_facts_ = read_facts(history, self.event_weights).items
+        self.trees_ = self._learn(history)
+
+    def _learn(self, history: Interactions) -> np.ndarray:
+        """Trees grown on all folds, or none where there is nothing to tell apart."""
+        rng = np.random.default_rng(self.random_state)
+        features: list[np.ndarray] = []
+        relevant: list[np.ndarray] = []
+        weight: list[np.ndarray] = []
+        for fold in self._folds(history):
+            for found in self._fold_rows(fold, rng):
+                for rows, kept in zip((features, relevant, weight), found, strict=True):
+                    rows.append(kept)
+        is_relevant = np.concatenate(relevant or [np.empty(0, dtype=bool)])
+        if is_relevant.all() or not is_relevant.any():
+            return no_trees()
+        weights = np.concatenate(weight)
+        return grow_trees(
+            np.vstack(features),
+            is_relevant,
+            weights / weights.mean(),
+            random_state=self.random_state,
+            n_seeds=self.n_seeds,
+            max_iter=self.n_iterations,
+            learning_rate=self.learning_rate,
+            max_leaf_nodes=self.max_leaf_nodes,
+            min_samples_leaf=self.min_samples_leaf,
+            l2_regularization=self.regularization,
+            max_features=self.max_features,
+        )
+
+    def _folds(self, history: Interactions) -> Iterator[Fold]:
+        choices = [kind for kind, weight in self.event_weights.items() if weight > 0]
+        return cut_folds(
+            history,
+            choices if self.truth_events is None else self.truth_events,
+            horizon_days=self.horizon_days,
+            n_folds=self.n_folds,
+            repeats=self.repeats,
+            max_users=self.max_users,
+        )
+
+    def _fold_rows(
+        self, fold: Fold, rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Features, relevance and weight of the rows to learn from, block by block."""
+        started = time.monotonic()
+        parts = [part.fit(fold.past) for part in self.make_parts()]
+        item_facts = read_facts(fold.past, self.event_weights).items
+        past = fold.past.select_users(fold.users)
+        met = None if self.repeats else past.pairs()
+        for block in self._blocks(past, len(parts)):
+            found, features = self._candidates(
+                parts, past.select_users(block), Exclusion(met).select_users(block), item_facts
+            )
+            truth = fold.truth[block]
+            is_relevant = truth.toarray()[found.user, found.item]
+            kept = _keep(found.user, is_relevant, self.max_negatives, rng)
+            count = np.diff(truth.indptr)[found.user[kept]]
+            # 1/√min(10, t)
+            yield features[kept], is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
+        logger.debug("fold before %s: %.1f s", past.cutoff, time.monotonic() - started)
+
+    def _blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
+        """Blocks of users whose scores and ranks of all parts are held at once."""
+        step = max(1, SCORE_BLOCK_BYTES // (8 * n_parts * history.n_items))
+        for start in range(0, history.n_users, step):
+            yield slice(start, start + step)
+
+    def _candidates(
+        self,
+        parts: Sequence[Recommender],
+        history: Interactions,
+        exclude: Exclusion,
+        item_facts: np.ndarray,
+    ) -> tuple[CandidateBlock, np.ndarray]:
+        """Candidates of some users, and their features in the order of `feature_names`."""
+        found = gather_candidates(parts, history, [self.depth] * len(parts), exclude)
+        facts = read_facts(history, self.event_weights, item_facts)
+        return found, np.hstack([found.features, facts.read(found.user, found.item)])
+
+    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
+        items = np.full((history.n_users, k), -1, dtype=np.int32)
+        scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
+        for block in self._blocks(history, len(self.parts_)):
+            dense = self._score_candidates(
+                history.select_users(block),
+                Exclusion(exclude.select_users(block).pairs, exclude.items),
+            )
+            items[block], scores[block] = top_n_of_scores(dense, k, overwrite_scores=True)
+        return TopN(history.user_ids, self.item_ids_, items, scores)
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        return self._score_candidates(history, Exclusion())
+
+    def _score_candidates(self, history: Interactions, exclude: Exclusion) -> np.ndarray:
+        """Dense scores, -inf for items that are no candidates."""
+        scores = np.full(history.shape, -np.inf, dtype=np.float32)
+        chooses = np.diff(history.matrix(self.event_weights).indptr) > 0
+        some = np.flatnonzero(chooses)
+        if not len(some):
+            return scores
+        if exclude.pairs is not None:
+            exclude = Exclusion(sparse.csr_array(exclude.pairs[some]), exclude.items)
+        found, features = self._candidates(
+            self.parts_, history.select_users(some), exclude, self.item_facts_
+        )
+        value = sum_of_trees(self.trees_, features) if len(self.trees_) else found.fused
+        scores[some[found.user], found.item] = value
+        return scores
+
+
+def _keep(
+    user: np.ndarray, is_relevant: np.ndarray, max_negatives: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Positions of all relevant rows and of at most so many others of each user, in order."""
+    negative = np.flatnonzero(~is_relevant)
+    draw = rng.random(len(user))[negative]
+    order = negative[np.lexsort((draw, user[negative]))]
+    owner = user[order]
+    place = np.arange(len(order)) - np.searchsorted(owner, owner)
+    return np.sort(np.concatenate([np.flatnonzero(is_relevant), order[place < max_negatives]]))

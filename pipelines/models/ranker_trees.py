@@ -1,0 +1,136 @@
+"""Boosted trees as plain numbers, so that they are stored as data and never pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from threadpoolctl import threadpool_limits
+
+#: What a row of the table says, after the number of its tree, in scikit-learn's words.
+NODE_FIELDS = (
+    "value",
+    "feature_idx",
+    "num_threshold",
+    "missing_go_to_left",
+    "left",
+    "right",
+    "is_leaf",
+    "gain",
+)
+#: No category has a bit set: all features are numbers.
+NO_BITS = np.zeros((0, 8), dtype=np.uint32)
+
+
+def no_trees() -> np.ndarray:
+    """The table of a model without a tree."""
+    return np.zeros((0, 1 + len(NODE_FIELDS)))
+
+
+def grow_trees(
+    features: np.ndarray,
+    is_relevant: np.ndarray,
+    weight: np.ndarray,
+    *,
+    random_state: int,
+    n_seeds: int,
+    **params: float,
+) -> np.ndarray:
+    """Boost classification trees, several times over, and average what they say.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n_rows, n_features)
+        NaN where unknown.
+    is_relevant : ndarray of bool, shape (n_rows,)
+        With both values.
+    weight : ndarray of float, shape (n_rows,)
+    random_state : int
+        Of the first model; the next ones count up.
+    n_seeds : int
+        Models to average; they differ where ``max_features`` is below 1.
+    **params : float
+        Of `HistGradientBoostingClassifier`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_nodes, 9)
+        The number of the tree and `NODE_FIELDS`, tree after tree.
+
+    Notes
+    -----
+    One thread: sums of gradients over threads would depend on their number.
+    """
+    known = features.copy()
+    known[:, np.isnan(known).all(axis=0)] = 0.0  # bins need a value
+    tables: list[np.ndarray] = []
+    with threadpool_limits(1, user_api="openmp"):
+        for seed in range(random_state, random_state + n_seeds):
+            model = HistGradientBoostingClassifier(
+                early_stopping=False, random_state=seed, **params
+            )
+            model.fit(known, is_relevant, sample_weight=weight)
+            tables += [_table(iteration[0].nodes, n_seeds) for iteration in model._predictors]
+    number = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    return np.column_stack([number, np.concatenate(tables)])
+
+
+def _table(nodes: np.ndarray, n_seeds: int) -> np.ndarray:
+    columns = [nodes[name].astype(np.float64) for name in NODE_FIELDS]
+    columns[0] = columns[0] / n_seeds
+    return np.column_stack(columns)
+
+
+def sum_of_trees(table: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """The log-odds of rows, less the constant that all rows share.
+
+    Parameters
+    ----------
+    table : ndarray of float64, shape (n_nodes, 9)
+        What `grow_trees` gave.
+    features : ndarray of float, shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows,)
+
+    Notes
+    -----
+    scikit-learn's own compiled predictor walks the trees. It is no public class: a test holds
+    these sums against `HistGradientBoostingClassifier.decision_function`, and the lock file pins
+    the version.
+    """
+    total = np.zeros(len(features))
+    if not len(table):
+        return total
+    rows = np.ascontiguousarray(features, dtype=np.float64)
+    no_categories = np.zeros(features.shape[1], dtype=np.uint32)
+    for nodes in _trees(table):
+        total += TreePredictor(nodes, NO_BITS, NO_BITS).predict(rows, NO_BITS, no_categories, 1)
+    return total
+
+
+def gain_by_feature(table: np.ndarray, n_features: int) -> np.ndarray:
+    """Share of the loss that splits on each feature took away while the trees grew.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_features,)
+        Sums to 1, or is 0 where there is no split.
+    """
+    columns = dict(zip(("tree", *NODE_FIELDS), table.T, strict=True))
+    is_split = columns["is_leaf"] == 0
+    feature = columns["feature_idx"][is_split].astype(np.int64)
+    gain: np.ndarray = np.bincount(feature, columns["gain"][is_split], minlength=n_features)
+    return gain / max(float(gain.sum()), np.finfo(float).tiny)
+
+
+def _trees(table: np.ndarray) -> Iterator[np.ndarray]:
+    for rows in np.split(table, np.flatnonzero(np.diff(table[:, 0])) + 1):
+        nodes = np.zeros(len(rows), dtype=PREDICTOR_RECORD_DTYPE)
+        for column, name in enumerate(NODE_FIELDS, start=1):
+            nodes[name] = rows[:, column]
+        yield nodes

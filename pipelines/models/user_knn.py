@@ -1,0 +1,130 @@
+"""What users with similar histories chose lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import sparse
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Recommender
+from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.signals import read_interest
+from pipelines.models.top_n import top_n_of_scores
+
+#: Bytes of similarities to all users held at once.
+SIMILARITY_BYTES = 64 * 1024**2
+
+
+class UserKNN(Recommender):
+    """Recommend the recent choices of the users whose histories are nearest.
+
+    Parameters
+    ----------
+    n_neighbors : int, default 100
+        Users asked.
+    shrinkage : float, default 5.0
+        Added to the cosine's denominator: similarities that rest on few items shrink.
+    half_life_days : float, optional
+        An event this old counts half when users are compared.
+    recent_half_life_days : float, optional
+        The same for the choices of the neighbours; without it, all count alike.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+
+    Attributes
+    ----------
+    taste_, recent_ : csr_array of shape (n_known_users, n_items), float32
+        Histories of the users of `fit` with weighted events, as compared and as recommended.
+    norm_ : ndarray of float32, shape (n_known_users,)
+        Lengths of the rows of `taste_`.
+
+    Notes
+    -----
+    ``sim(u, v) = x_u·x_v / (|x_u| |x_v| + shrinkage)`` with items weighed down by their
+    popularity, x_ui / √n_i; ``score(u, i) = sum over the nearest v: sim(u, v) recent_vi``. A user
+    with exactly a known user's history is not told from that user and counts as a neighbour.
+
+    References
+    ----------
+    J. S. Breese, D. Heckerman, C. Kadie (1998). Empirical Analysis of Predictive Algorithms for
+    Collaborative Filtering. UAI.
+    """
+
+    strategy = "user_knn"
+    reason = "Customers like you chose it lately"
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 100,
+        shrinkage: float = 5.0,
+        half_life_days: float | None = None,
+        recent_half_life_days: float | None = None,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.shrinkage = shrinkage
+        self.half_life_days = half_life_days
+        self.recent_half_life_days = recent_half_life_days
+        self.event_weights = event_weights
+
+    def _fit(self, history: Interactions) -> None:
+        check_event_weights(self.event_weights)
+        check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
+        check_number("shrinkage", self.shrinkage, at_least=0)
+        check_number("half_life_days", self.half_life_days, above=0, optional=True)
+        recent = self.recent_half_life_days
+        check_number("recent_half_life_days", recent, above=0, optional=True)
+        interest = self._interest(history)
+        users = np.flatnonzero(np.diff(interest.indptr))
+        count = np.bincount(interest.indices, minlength=history.n_items)
+        self.item_weights_ = (1.0 / np.sqrt(np.maximum(count, 1))).astype(np.float32)
+        self.taste_ = self._weigh(interest[users])
+        self.norm_ = _row_norms(self.taste_)
+        self.recent_ = history.matrix(self.event_weights, half_life_days=recent)[users]
+
+    def _interest(self, history: Interactions) -> sparse.csr_array:
+        return read_interest(history, self.event_weights, half_life_days=self.half_life_days)
+
+    def _weigh(self, interest: sparse.csr_array) -> sparse.csr_array:
+        """x_ui / √n_i."""
+        weighed = interest.copy()
+        weighed.data = weighed.data * self.item_weights_[weighed.indices]
+        return weighed
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        taste = self._weigh(self._interest(history))
+        norm = _row_norms(taste)
+        by_item = self.taste_.T.tocsr()
+        scores = np.full((history.n_users, len(self.item_ids_)), -np.inf, dtype=np.float32)
+        step = max(1, SIMILARITY_BYTES // (4 * max(1, len(self.norm_))))
+        for start in range(0, history.n_users, step):
+            rows = slice(start, start + step)
+            similarity = (taste[rows] @ by_item).toarray(order="C")
+            # x_u·x_v / (|x_u| |x_v| + shrinkage)
+            similarity /= np.maximum(
+                norm[rows, None] * self.norm_ + np.float32(self.shrinkage),
+                np.finfo(np.float32).tiny,
+            )
+            similarity[similarity <= 0] = -np.inf
+            found = (self._nearest(similarity) @ self.recent_).toarray()
+            scores[rows] = np.where(found > 0, found, -np.inf)
+        return scores
+
+    def _nearest(self, similarity: np.ndarray) -> sparse.csr_array:
+        """The similarities to the nearest users, the others left out."""
+        width = min(self.n_neighbors, similarity.shape[1])
+        if not width:
+            return sparse.csr_array(similarity.shape, dtype=np.float32)
+        users, values = top_n_of_scores(similarity, width, overwrite_scores=True)
+        row, place = np.nonzero(users >= 0)
+        return sparse.csr_array(
+            (values[row, place], (row, users[row, place])), shape=similarity.shape
+        )
+
+
+def _row_norms(matrix: sparse.csr_array) -> np.ndarray:
+    squared = matrix.multiply(matrix).sum(axis=1)
+    return np.sqrt(np.asarray(squared, dtype=np.float32))

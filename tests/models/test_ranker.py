@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipelines.errors import SettingsError
+from pipelines.features.interactions import Interactions
+from pipelines.models import ranker as ranker_module
+from pipelines.models.base import Exclusion
+from pipelines.models.ranker import TwoStageRanker
+
+SMALL = {"n_iterations": 8, "min_samples_leaf": 10, "n_folds": 3}
+
+
+def test_what_happens_every_fortnight_is_learned(make_history: Callable[..., Interactions]) -> None:
+    """Everybody takes tea again and again, and a cup only once; cups are the more popular."""
+    rows = [(f"u{n:02}", "tea", "purchase", age) for n in range(40) for age in range(7, 90, 14)]
+    cups = [(f"u{n:02}", "cup", "purchase", 5 + n * 2, 9) for n in range(40)]
+    history = make_history([*rows, *cups])
+    parts = [{"recommender": "popularity"}]
+    assert first_items(TwoStageRanker(parts=parts, **SMALL), history) == {"tea"}
+    assert first_items(TwoStageRanker(parts=parts, n_folds=1, horizon_days=90), history) == {"cup"}
+
+
+def first_items(ranker: TwoStageRanker, history: Interactions) -> set[str]:
+    lists = ranker.fit(history).recommend(history, 1)
+    return set(lists.item_ids[lists.items[:, 0]].tolist())
+
+
+def test_without_an_earlier_fold_reciprocal_ranks_are_summed(
+    make_history: Callable[..., Interactions],
+) -> None:
+    history = make_history([("u", "b"), ("v", "a"), ("w", "a")])
+    parts = [{"recommender": "popularity"}, {"recommender": "personal_frequency"}]
+    ranker = TwoStageRanker(parts=parts).fit(history)
+    assert ranker.trees_.shape == (0, 9)
+    lists = ranker.recommend(history, 2)
+    # popularity ranks a, b; u's own frequency ranks b, a
+    np.testing.assert_allclose(lists.scores[0], [1 / 61 + 1 / 62, 1 / 61 + 1 / 62], rtol=1e-6)
+    assert lists.items[0].tolist() == [0, 1]
+
+
+def test_last_day_of_the_history_teaches_the_newest_fold_only(
+    random_history: Interactions,
+) -> None:
+    """Trees of a history cut a horizon earlier are those of all folds but the newest."""
+    ranker = TwoStageRanker(**SMALL)
+    folds = list(ranker._folds(random_history))
+    earlier = list(ranker._folds(random_history.before(folds[0].past.cutoff)))
+    assert folds[1].past.content_hash() == earlier[0].past.content_hash()
+    assert all(fold.past.cutoff < random_history.cutoff for fold in folds)
+
+
+def test_blocks_of_users_do_not_change_lists(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranker = TwoStageRanker(**SMALL).fit(random_history)
+    rule = Exclusion(random_history.pairs(["purchase"]))
+    whole = ranker.recommend(random_history, 9, exclude=rule)
+    bytes_of_a_user = 8 * len(ranker.parts_) * random_history.n_items
+    monkeypatch.setattr(ranker_module, "SCORE_BLOCK_BYTES", 7 * bytes_of_a_user)
+    blocks = ranker.recommend(random_history, 9, exclude=rule)
+    assert blocks.items.tobytes() == whole.items.tobytes()
+    assert blocks.scores.tobytes() == whole.scores.tobytes()
+
+
+def test_negatives_are_sampled_by_user_and_positives_kept() -> None:
+    user = np.repeat([0, 1], [6, 3])
+    is_relevant = np.array([1, 0, 0, 0, 0, 1, 0, 0, 1], dtype=bool)
+    kept = ranker_module._keep(user, is_relevant, 2, np.random.default_rng(0))
+    assert (np.diff(kept) > 0).all()
+    assert {0, 5, 8} <= set(kept)
+    assert np.bincount(user[kept], ~is_relevant[kept]).tolist() == [2, 2]
+
+
+def test_features_are_named_in_order(random_history: Interactions) -> None:
+    ranker = TwoStageRanker(**SMALL).fit(random_history)
+    found, features = ranker._candidates(
+        ranker.parts_, random_history, Exclusion(), ranker.item_facts_
+    )
+    assert features.shape == (len(found.user), len(ranker.feature_names))
+    assert ranker.feature_names[:3] == (
+        "part_1_personal_frequency_score",
+        "part_1_personal_frequency_relative_score",
+        "part_1_personal_frequency_rank",
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [({"depth": 0}, "depth"), ({"n_folds": 0}, "n_folds"), ({"n_seeds": 0}, "n_seeds"),
+     ({"horizon_days": 0}, "horizon_days"), ({"max_users": 0}, "max_users"),
+     ({"max_negatives": 0}, "max_negatives"), ({"learning_rate": 0.0}, "learning_rate")],
+)  # fmt: skip
+def test_parameter_out_of_range_is_refused(
+    params: dict, name: str, random_history: Interactions
+) -> None:
+    with pytest.raises(SettingsError, match=f"`{name}` must be"):
+        TwoStageRanker(**params).fit(random_history)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pipelines.errors import SettingsError
+from pipelines.features.interactions import Interactions
+from pipelines.models import user_knn as user_knn_module
+from pipelines.models.user_knn import UserKNN
+
+
+def test_score_is_the_sum_of_similarities_to_users_who_chose(
+    make_history: Callable[..., Interactions],
+) -> None:
+    learned = make_history([("v", "a"), ("v", "b"), ("w", "c")])
+    recommender = UserKNN(shrinkage=1.0).fit(learned)
+    lists = recommender.recommend(make_history([("u", "a")]), 3)
+    # each item is chosen once: x_u = (1, 0, 0), x_v = (1, 1, 0), 1 / (1 * √2 + 1)
+    assert lists.items[0].tolist() == [0, 1, -1]
+    np.testing.assert_allclose(lists.scores[0, :2], 1 / (np.sqrt(2) + 1), rtol=1e-6)
+
+
+def test_only_the_nearest_users_are_asked(make_history: Callable[..., Interactions]) -> None:
+    learned = make_history([("near", "a"), ("near", "x"), *(("far", item) for item in "abcdy")])
+    lists = UserKNN(n_neighbors=1).fit(learned).recommend(make_history([("u", "a")]), 5)
+    assert set(lists.item_ids[lists.items[lists.items >= 0]]) == {"a", "x"}
+
+
+def test_recent_choices_of_neighbors_count_more(make_history: Callable[..., Interactions]) -> None:
+    learned = make_history([("v", "a"), ("v", "old", "purchase", 11), ("v", "young")])
+    recommender = UserKNN(recent_half_life_days=10.0).fit(learned)
+    scores = recommender.recommend(make_history([("u", "a")]), 3).scores[0]
+    assert scores[-1] / scores[0] == pytest.approx(1 / 2)  # ten days older
+
+
+def test_blocks_of_similarities_do_not_change_scores(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recommender = UserKNN(n_neighbors=7).fit(random_history)
+    whole = recommender._score(random_history)
+    monkeypatch.setattr(user_knn_module, "SIMILARITY_BYTES", 4 * random_history.n_users * 7)
+    np.testing.assert_array_equal(recommender._score(random_history), whole)
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [({"n_neighbors": 0}, "n_neighbors"), ({"shrinkage": -1.0}, "shrinkage"),
+     ({"half_life_days": 0.0}, "half_life_days"),
+     ({"recent_half_life_days": 0.0}, "recent_half_life_days")],
+)  # fmt: skip
+def test_parameter_out_of_range_is_refused(
+    params: dict, name: str, random_history: Interactions
+) -> None:
+    with pytest.raises(SettingsError, match=f"`{name}` must be"):
+        UserKNN(**params).fit(random_history)
