@@ -20,14 +20,14 @@ from pipelines.models.blend import Blend
 from pipelines.models.ease import Ease
 from pipelines.models.ials import IALS
 from pipelines.models.item_knn import ItemKNN
-from pipelines.models.link_propagation import LinkPropagation
 from pipelines.models.item_rules import ItemRules
+from pipelines.models.link_propagation import LinkPropagation
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.popularity import Popularity
 from pipelines.models.pure_svd import PureSVD
-from pipelines.models.rp3beta import RP3Beta
 from pipelines.models.ranker import TwoStageRanker
+from pipelines.models.rp3beta import RP3Beta
 from pipelines.models.segment_popularity import SegmentPopularity
 from pipelines.models.specifications import entry_at, read_entries
 from pipelines.models.user_knn import UserKNN

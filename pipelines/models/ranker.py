@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, Recommender, TopN
 from pipelines.models.composed import ComposedRecommender
@@ -25,13 +24,16 @@ from pipelines.models.ranker_folds import Fold, cut_folds
 from pipelines.models.ranker_trees import grow_trees, no_trees, sum_of_trees
 from pipelines.models.top_n import top_n_of_scores
 
-logger = logging.getLogger(__name__)
-
 #: What a user chooses again, what follows from it, and what is in demand.
 DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
     {"recommender": "personal_frequency"},
     {"recommender": "item_rules"},
     {"recommender": "popularity", "params": {"half_life_days": 10.0}},
+)
+#: Parameters that must be whole numbers of at least 1.
+WHOLE_NUMBERS = (
+    *("depth", "n_folds", "horizon_days", "max_users", "max_negatives"),
+    *("n_iterations", "n_seeds", "min_samples_leaf"),
 )
 
 
@@ -62,9 +64,7 @@ class TwoStageRanker(ComposedRecommender):
         Trees of one model.
     n_seeds : int, default 1
         Models that are averaged.
-    learning_rate : float, default 0.06
-    max_leaf_nodes : int, default 31
-    min_samples_leaf : int, default 100
+    learning_rate, max_leaf_nodes, min_samples_leaf : float, default 0.06; int, default 31 and 100
     regularization : float, default 10.0
         L2 on the values of leaves.
     max_features : float, default 1.0
@@ -153,16 +153,31 @@ class TwoStageRanker(ComposedRecommender):
         return (*of_parts, *ITEM_FEATURES, *USER_FEATURES, *PAIR_FEATURES)
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
-        for name in ("depth", "n_folds", "horizon_days", "max_users", "n_iterations", "n_seeds"):
-            check_number(name, getattr(self, name), at_least=1, integer=True)
-        check_number("max_negatives", self.max_negatives, at_least=1, integer=True)
-        check_number("random_state", self.random_state, at_least=0, integer=True)
-        for name in ("learning_rate", "max_features"):
-            check_number(name, getattr(self, name), above=0)
+        self._check_parameters()
         self._fit_parts(history)
         self.item_facts_ = read_facts(history, self.event_weights).items
         self.trees_ = self._learn(history)
+
+    def _check_parameters(self) -> None:
+        check_event_weights(self.event_weights)
+        for name in WHOLE_NUMBERS:
+            check_number(name, getattr(self, name), at_least=1, integer=True)
+        check_number("max_leaf_nodes", self.max_leaf_nodes, at_least=2, integer=True)
+        check_number("random_state", self.random_state, at_least=0, integer=True)
+        check_number("regularization", self.regularization, at_least=0)
+        for name in ("learning_rate", "max_features"):
+            check_number(name, getattr(self, name), above=0)
+        events = self.truth_events
+        for name, is_valid, allowed in (
+            ("repeats", isinstance(self.repeats, bool), "true or false"),
+            ("truth_events", events is None or isinstance(events, (list, tuple)), "a list"),
+            ("max_features", self.max_features <= 1, "at most 1"),
+        ):
+            if not is_valid:
+                raise SettingsError(
+                    f"`{name}` must be {allowed}. Got {getattr(self, name)!r}. "
+                    "Set it in the candidate's `params` in recsys.toml."
+                )
 
     def _learn(self, history: Interactions) -> np.ndarray:
         """Trees grown on all folds, or none where there is nothing to tell apart."""
@@ -207,7 +222,6 @@ class TwoStageRanker(ComposedRecommender):
         self, fold: Fold, rng: np.random.Generator
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Features, relevance and weight of the rows to learn from, block by block."""
-        started = time.monotonic()
         parts = [part.fit(fold.past) for part in self.make_parts()]
         item_facts = read_facts(fold.past, self.event_weights).items
         past = fold.past.select_users(fold.users)
@@ -222,7 +236,6 @@ class TwoStageRanker(ComposedRecommender):
             count = np.diff(truth.indptr)[found.user[kept]]
             # 1/√min(10, t)
             yield features[kept], is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
-        logger.debug("fold before %s: %.1f s", past.cutoff, time.monotonic() - started)
 
     def _blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
         """Blocks of users whose scores and ranks of all parts are held at once."""
