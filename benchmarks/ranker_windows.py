@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from pipelines.offline.metrics import ranking_metrics
 
 AS_OF, HORIZON_DAYS, K = date(2011, 12, 9), 14, 10
 #: The ranker of each placement and the single recommenders it is compared with, as candidates of
-#: the settings file.
+#: ranker.toml.
 CANDIDATES = {
     "for_you": ("ranker", ("personal_frequency",)),
     "discover": ("ranker_new", ("ease_recent", "pure_svd", "ials", "recent_popularity")),
@@ -38,7 +39,7 @@ def main() -> None:
     arguments.add_argument("--windows", type=int, default=6)
     arguments.add_argument("--placement", choices=sorted(CANDIDATES))
     chosen = arguments.parse_args()
-    settings = load_settings(None, chosen.home)
+    settings = load_settings(Path(__file__).with_name("ranker.toml"), chosen.home)
     whole = read_interactions(settings, AS_OF, AS_OF)
     for placement in [chosen.placement] if chosen.placement else sorted(CANDIDATES):
         lifts = []

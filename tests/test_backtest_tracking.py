@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from pipelines.backtest import backtest_settings
+from pipelines.backtest import SHARED, backtest_settings
 from pipelines.backtest_tracking import EXPERIMENT, log_backtest, step_metrics
 from pipelines.offline.tracking import tracking_client
 from pipelines.recommend.durable import read_json, write_json
@@ -44,7 +44,7 @@ def test_other_results_supersede_the_run_before(replayed_shop, tmp_path):
     store.mkdir()
     shutil.copy(settings.home / "mlflow.db", store / "mlflow.db")
     shutil.copytree(
-        backtest_settings(settings, plan).home, copy, ignore=lambda *_: ["runs", "landing"]
+        backtest_settings(settings, plan).home, copy, ignore=lambda *_: ["runs", *SHARED]
     )
     write_json(copy / "results.json", {**read_json(copy / "results.json"), "k": 99})
     other = settings.model_copy(update={"home": store})
