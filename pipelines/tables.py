@@ -130,6 +130,24 @@ INT_USER_ITEM_DAYS = Table(
         "is_first_landing": "BOOLEAN",
     },
 )
+INT_ITEM_VERSIONS = Table(
+    "intermediate",
+    "int_item_versions",
+    "one row per item_id, valid_from and landed_date",
+    ("item_id", "valid_from", "landed_date"),
+    {
+        "item_id": "VARCHAR",
+        "valid_from": "TIMESTAMP",
+        "landed_date": "DATE",
+        "known_from_date": "DATE",
+        "known_to_date": "DATE",
+        "valid_to": "TIMESTAMP",
+        "title": "VARCHAR",
+        "category": "VARCHAR",
+        "price": "DOUBLE",
+        "is_available": "BOOLEAN",
+    },
+)
 FEAT_USER_ITEMS = Table(
     "features",
     "feat_user_items",
@@ -325,4 +343,4 @@ PYTHON_TABLES = (
     SERVING_PUBLICATIONS,
 )
 #: Tables dbt writes and Python reads.
-DBT_TABLES = (INT_USER_ITEM_DAYS, FEAT_USER_ITEMS, FEAT_USERS, FEAT_ITEMS)
+DBT_TABLES = (INT_USER_ITEM_DAYS, INT_ITEM_VERSIONS, FEAT_USER_ITEMS, FEAT_USERS, FEAT_ITEMS)

@@ -192,3 +192,17 @@ def write_day(settings: Settings, feed: str, day: date, columns: dict[str, list[
     path = folder / "shop.parquet"
     pq.write_table(pa.table(columns), path)
     return path
+
+
+def write_item_versions(folder: Path, known_from: date, titles: dict[str, str]) -> None:
+    """The versions of a snapshot written by hand: one title an item, known from one cutoff on."""
+    n_items = len(titles)
+    columns = {
+        "item_id": pa.array(sorted(titles), pa.string()),
+        "known_from_date": pa.array([known_from] * n_items, pa.date32()),
+        "title": pa.array([titles[item_id] for item_id in sorted(titles)], pa.string()),
+        "category": pa.nulls(n_items, pa.string()),
+        "price": pa.nulls(n_items, pa.float64()),
+        "is_available": pa.array([True] * n_items, pa.bool_()),
+    }
+    pq.write_table(pa.table(columns), folder / "item_versions.parquet")

@@ -21,5 +21,8 @@ def test_ddl_lists_columns_in_order():
 def test_times_and_days_are_named_for_what_they_are():
     for table in (*PYTHON_TABLES, *DBT_TABLES):
         for column, kind in table.columns.items():
-            assert column.endswith("_at") == (kind == "TIMESTAMP") or column == "valid_from"
+            assert column.endswith("_at") == (kind == "TIMESTAMP") or column in {
+                "valid_from",
+                "valid_to",
+            }
             assert not column.startswith("is_") or kind == "BOOLEAN"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.errors import InvalidHistoryError
+from pipelines.features.item_versions import ItemAttributes, ItemVersions
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Interactions:
         Events on that day.
     last_event_at : ndarray of datetime64[us], shape (n_rows,)
         The latest of them, UTC.
+    item_attributes : ItemVersions, optional
+        Titles, categories and prices as the cutoff and those before it knew them, one row per
+        version of an item; default none known.
     """
 
     cutoff: date
@@ -51,6 +55,7 @@ class Interactions:
     age_days: np.ndarray
     event_count: np.ndarray
     last_event_at: np.ndarray
+    item_attributes: ItemVersions = field(default_factory=ItemVersions.none)
 
     @property
     def n_users(self) -> int:
@@ -66,6 +71,10 @@ class Interactions:
     def shape(self) -> tuple[int, int]:
         """(n_users, n_items)."""
         return (self.n_users, self.n_items)
+
+    def current_attributes(self) -> ItemAttributes:
+        """Title, category, price and availability of every item, as the cutoff knows them."""
+        return self.item_attributes.current(self.n_items)
 
     def matrix(
         self,
@@ -156,7 +165,8 @@ class Interactions:
         Parameters
         ----------
         day : date
-            The earlier cutoff. Users and items without a row before it stay, without rows.
+            The earlier cutoff. Users and items without a row before it stay, without rows; of
+            items, only what that cutoff knew stays known.
         """
         shift = (self.cutoff - day).days
         keep = self.age_days > shift
@@ -169,6 +179,7 @@ class Interactions:
             age_days=(self.age_days[keep] - shift).astype(np.int32),
             event_count=self.event_count[keep],
             last_event_at=self.last_event_at[keep],
+            item_attributes=self.item_attributes.before(shift),
         )
 
     def with_items(self, item_ids: np.ndarray) -> Interactions:
@@ -191,6 +202,7 @@ class Interactions:
             age_days=self.age_days[keep],
             event_count=self.event_count[keep],
             last_event_at=self.last_event_at[keep],
+            item_attributes=self.item_attributes.with_items(position, known),
         )
 
     def content_hash(self) -> str:
@@ -207,4 +219,5 @@ class Interactions:
             self.last_event_at,
         ):
             digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(self.item_attributes.content_hash().encode())
         return digest.hexdigest()

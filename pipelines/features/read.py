@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 from pipelines.config import Settings
 from pipelines.errors import MissingSnapshotError
 from pipelines.features.interactions import Interactions
+from pipelines.features.item_versions import ItemVersions
 from pipelines.features.snapshot import (
     DAYS_FILE,
     MANIFEST_FILE,
+    VERSIONS_FILE,
     items_file,
     snapshot_folder,
     users_file,
@@ -60,8 +62,9 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
     Returns
     -------
     Interactions
-        Users with at least one row; items that the cutoff knows, by attributes or events. Before
-        the night's cutoffs an item counts as known from its `first_known_at`.
+        Users with at least one row; items that the cutoff knows, by attributes or events, with
+        their attributes as they were known at it. Before the night's cutoffs an item counts as
+        known from its `first_known_at`.
 
     Raises
     ------
@@ -97,6 +100,7 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
         user_ids=user_ids,
         item_ids=item_ids,
         event_types=tuple(event_types.tolist()),
+        item_attributes=_read_versions(settings, as_of, cutoff, item_ids),
         **_sum_landings(columns),
     )
 
@@ -198,6 +202,28 @@ def _known_items(settings: Settings, as_of: date, cutoff: date) -> np.ndarray:
     return _ids(table["item_id"])
 
 
+def _read_versions(
+    settings: Settings, as_of: date, cutoff: date, item_ids: np.ndarray
+) -> ItemVersions:
+    """Versions of a vocabulary's items that a cutoff knows; the file has an item's newest last."""
+    table = _read(
+        settings,
+        as_of,
+        VERSIONS_FILE,
+        columns=["item_id", "known_from_date", "title", "category", "price", "is_available"],
+        filters=(pc.field("known_from_date") <= pa.scalar(cutoff))
+        & pc.field("item_id").isin(pa.array(item_ids, pa.string())),
+    )
+    return ItemVersions(
+        item=np.searchsorted(item_ids, _ids(table["item_id"])).astype(np.int32),
+        known_age_days=_age_days(table["known_from_date"], cutoff),
+        title=_texts(table["title"]),
+        category=_texts(table["category"]),
+        price=table["price"].fill_null(np.nan).to_numpy(),
+        is_available=table["is_available"].to_numpy().astype(bool),
+    )
+
+
 def _path(settings: Settings, as_of: date, name: str) -> Path:
     path = snapshot_folder(settings, as_of) / name
     if path.exists():
@@ -216,6 +242,15 @@ def _read(settings: Settings, as_of: date, name: str, **options: Any) -> pa.Tabl
 
 def _ids(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.to_pylist(), dtype=np.str_)
+
+
+def _texts(column: pa.ChunkedArray) -> np.ndarray:
+    """Text as objects, equal ones shared; empty where there is none."""
+    if not len(column):
+        return np.empty(0, dtype=object)
+    encoded = column.fill_null("").combine_chunks().dictionary_encode()
+    texts = np.asarray(encoded.dictionary.to_pylist(), dtype=object)
+    return np.asarray(texts[encoded.indices.to_numpy()])
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,24 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.errors import MissingSnapshotError
 from pipelines.features.build import BUILD_FILE
-from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
+from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_ITEM_VERSIONS, INT_USER_ITEM_DAYS, Table
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
 
 DAYS_FILE = "user_item_days.parquet"
+VERSIONS_FILE = "item_versions.parquet"
 MANIFEST_FILE = "manifest.json"
 #: Rows of a Parquet row group; a constant, because it changes the bytes.
 ROW_GROUP_ROWS = 122_880
+#: Columns of an item's versions that are written: all but the ends, which later versions set.
+VERSION_COLUMNS = tuple(
+    name for name in INT_ITEM_VERSIONS.columns if name not in {"known_to_date", "valid_to"}
+)
+#: Versions some cutoff up to the day was the first to know; others were never the newest known.
+KNOWN_VERSIONS = (
+    "known_from_date <= $day and (known_to_date is null or known_to_date > known_from_date)"
+)
 
 
 def snapshot_folder(settings: Settings, as_of: date) -> Path:
@@ -46,10 +56,11 @@ def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
     """Write a night's rows, sorted by key, with a manifest of their hashes.
 
     ``user_item_days.parquet`` has the rows of `intermediate.int_user_item_days` that happened and
-    landed before `as_of`, on that table's grain; ``items-<cutoff>.parquet`` and
-    ``users-<cutoff>.parquet`` have `features.feat_items` and `features.feat_users` of each of the
-    night's cutoffs. The folder appears as a whole or not at all, and the same warehouse gives the
-    same bytes.
+    landed before `as_of`, on that table's grain; ``item_versions.parquet`` those of
+    `intermediate.int_item_versions` that were the newest at some cutoff up to `as_of`, with the
+    first of these cutoffs; ``items-<cutoff>.parquet`` and ``users-<cutoff>.parquet`` have
+    `features.feat_items` and `features.feat_users` of each of the night's cutoffs. The folder
+    appears as a whole or not at all, and the same warehouse gives the same bytes.
 
     Parameters
     ----------
@@ -130,7 +141,15 @@ def _copy_all(
             "event_date < $day and landed_date < $day",
             as_of,
             folder / DAYS_FILE,
-        )
+        ),
+        VERSIONS_FILE: _copy(
+            connection,
+            INT_ITEM_VERSIONS,
+            KNOWN_VERSIONS,
+            as_of,
+            folder / VERSIONS_FILE,
+            columns=VERSION_COLUMNS,
+        ),
     }
     for cutoff in settings.night(as_of).cutoffs:
         for table, name in ((FEAT_ITEMS, items_file(cutoff)), (FEAT_USERS, users_file(cutoff))):
@@ -139,12 +158,18 @@ def _copy_all(
 
 
 def _copy(
-    connection: duckdb.DuckDBPyConnection, table: Table, where: str, day: date, path: Path
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    where: str,
+    day: date,
+    path: Path,
+    *,
+    columns: Iterable[str] | None = None,
 ) -> int:
     """Rows written; sorted by the whole key, so that their order is fully determined."""
-    columns, key = ", ".join(table.columns), ", ".join(table.key)
+    selected, key = ", ".join(columns or table.columns), ", ".join(table.key)
     written = connection.execute(
-        f"copy (select {columns} from {table.qualified} where {where} order by {key}) "
+        f"copy (select {selected} from {table.qualified} where {where} order by {key}) "
         f"to $path (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})",
         {"day": day, "path": str(path)},
     ).fetchone()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CODE = (
     "models/*.py",
     "features/interactions.py",
+    "features/item_versions.py",
     "features/read.py",
     "offline/evaluate.py",
     "offline/held_out.py",

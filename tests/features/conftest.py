@@ -43,12 +43,14 @@ EVENTS = [
     ("e12", "purchase", "bob", "tea", "2024-02-10 10:00", None, 1, 3.0),
     ("e13", "click", "ann", "pot", "2024-02-11 10:00", None, None, None),
 ]
-#: item, title, price, valid_from
+#: item, title, price, valid_from, landed_date (None: the day it holds from)
 ITEMS = [
-    ("tea", "Green tea", 3.5, "2024-01-01"),
-    ("cup", "Cup", 0.1, "2024-01-01"),
-    ("tea", "Green tea, new harvest", 3.0, "2024-02-01"),
-    ("jar", "Jar nobody bought", 5.0, "2024-01-15"),
+    ("tea", "Green tea", 3.5, "2024-01-01", None),
+    ("cup", "Cup", 0.1, "2024-01-01", None),
+    ("tea", "Green tea, new harvest", 3.0, "2024-02-01", None),
+    # Landed when a later version was known: no cutoff ever has it.
+    ("tea", "Green tea, told too late", 9.9, "2024-01-20", "2024-02-03"),
+    ("jar", "Jar nobody bought", 5.0, "2024-01-15", None),
 ]
 
 
@@ -104,9 +106,9 @@ def insert_items(settings: Settings, items: Sequence[tuple[Any, ...]]) -> None:
             "title": title,
             "price": price,
             "valid_from": datetime.fromisoformat(valid_from),
-            "landed_date": date.fromisoformat(valid_from),
+            "landed_date": date.fromisoformat(landed or valid_from),
         }
-        for item_id, title, price, valid_from in items
+        for item_id, title, price, valid_from, landed in items
     ]
     insert(settings, RAW_ITEMS, rows)
 
@@ -186,5 +188,5 @@ def shop_with_a_future(tmp_path_factory: pytest.TempPathFactory) -> World:
             ("f03", "purchase", "bob", "tea", "2024-01-10 10:00", "2024-02-07", 9, 9.0),
         ],
     )
-    insert_items(settings, [("cup", "Cup, dearer", 99.0, "2024-02-05")])
+    insert_items(settings, [("cup", "Cup, dearer", 99.0, "2024-02-05", None)])
     return build_world(settings, [SECOND_NIGHT])

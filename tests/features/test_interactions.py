@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
+from pipelines.features.item_versions import ItemVersions
 
 KINDS = ("purchase", "return", "view")
 
@@ -184,3 +185,55 @@ def test_before_is_the_history_as_of_an_earlier_cutoff():
 def test_before_the_own_cutoff_nothing_changes():
     history = make_history(ROWS)
     assert history.before(history.cutoff).content_hash() == history.content_hash()
+
+
+def with_titles(history):
+    """The cup was called "Mug" until two days before the cutoff, when it became "Cup"."""
+    versions = ItemVersions(
+        item=np.array([0, 0, 2], dtype=np.int32),
+        known_age_days=np.array([9, 2, 0], dtype=np.int32),
+        title=np.array(["Mug", "Cup", "Tea"], dtype=object),
+        category=np.array(["", "kitchen", "food"], dtype=object),
+        price=np.array([np.nan, 2.5, 4.0]),
+        is_available=np.array([True, True, False]),
+    )
+    return replace(history, item_attributes=versions)
+
+
+def test_without_attributes_nothing_is_known_of_any_item():
+    found = make_history(ROWS).current_attributes()
+    assert found.title.tolist() == found.category.tolist() == ["", "", ""]
+    assert np.isnan(found.price).all()
+    assert found.is_available.all()
+
+
+def test_attributes_before_an_earlier_cutoff_are_those_it_knew():
+    history = with_titles(make_history(ROWS))
+    days = [
+        date(2024, 2, 5),
+        date(2024, 2, 3),
+        date(2024, 2, 2),
+        date(2024, 1, 27),
+        date(2024, 1, 26),
+    ]
+    titles = [history.before(day).current_attributes().title.tolist() for day in days]
+    assert titles == [["Cup", "", "Tea"], ["Cup", "", ""], *[["Mug", "", ""]] * 2, ["", "", ""]]
+
+
+def test_attributes_stay_with_their_items_over_another_vocabulary():
+    other = with_titles(make_history(ROWS)).with_items(np.array(["jar", "pot", "tea", "urn"]))
+    assert other.current_attributes().title.tolist() == ["", "", "Tea", ""]
+
+
+def test_attributes_are_the_same_for_any_users():
+    history = with_titles(make_history(ROWS))
+    assert history.select_users(np.array([1])).item_attributes is history.item_attributes
+
+
+def test_content_hash_differs_by_any_attribute():
+    history = make_history(ROWS)
+    titled = with_titles(history)
+    assert titled.content_hash() == with_titles(history).content_hash()
+    assert len({h.content_hash() for h in (history, titled, titled.before(titled.cutoff))}) == 2
+    renamed = replace(titled.item_attributes, title=np.array(["Mug", "Cup", "T"], dtype=object))
+    assert replace(titled, item_attributes=renamed).content_hash() != titled.content_hash()

@@ -22,6 +22,7 @@ from pipelines.features.read import (
 from pipelines.features.snapshot import snapshot_folder
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS
 from pipelines.windows import Window
+from tests.conftest import write_item_versions
 from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT
 
 pytestmark = pytest.mark.xdist_group("features")
@@ -46,6 +47,7 @@ def write_snapshot(settings, rows, items):
         "last_event_at": days.cast(pa.timestamp("us")),
     }
     pq.write_table(pa.table(texts | numbers), folder / "user_item_days.parquet")
+    write_item_versions(folder, CUTOFF, {})
     pq.write_table(pa.table({"item_id": sorted(items)}), folder / f"items-{CUTOFF}.parquet")
     return settings
 
@@ -123,6 +125,40 @@ def test_only_the_columns_asked_for_are_read(shop):
     assert users["segment"].tolist() == ["heavy", "heavy", "light"]
     catalogue = read_catalogue(shop.settings, FIRST_NIGHT, FIRST_NIGHT, columns=["price"])
     assert list(catalogue) == ["price"]
+
+
+def titles_of(history):
+    return dict(zip(history.item_ids.tolist(), history.current_attributes().title, strict=True))
+
+
+def test_a_title_that_changes_later_is_not_seen_at_an_earlier_cutoff(shop):
+    earlier, night = (
+        titles_of(read_interactions(shop.settings, FIRST_NIGHT, cutoff))
+        for cutoff in (date(2024, 1, 29), FIRST_NIGHT)
+    )
+    # tea has its new name from 2024-02-01; nobody was ever told of the pot
+    assert earlier == {"cup": "Cup", "jar": "Jar nobody bought", "tea": "Green tea"}
+    assert night == {**earlier, "pot": "", "tea": "Green tea, new harvest"}
+
+
+def test_attributes_are_those_of_the_catalogue_at_every_cutoff(shop):
+    for cutoff in shop.settings.night(SECOND_NIGHT).cutoffs:
+        catalogue = read_catalogue(shop.settings, SECOND_NIGHT, cutoff)
+        found = read_interactions(shop.settings, SECOND_NIGHT, cutoff).current_attributes()
+        assert found.title.tolist() == catalogue["title"].fillna("").tolist()
+        assert found.category.tolist() == [""] * len(catalogue)
+        np.testing.assert_array_equal(found.price, catalogue["price"])
+        assert found.is_available.tolist() == catalogue["is_available"].tolist()
+
+
+@pytest.mark.parametrize("day", ["2024-01-15", "2024-01-22", "2024-01-29", "2024-02-05"])
+def test_a_night_cut_back_knows_of_items_what_the_earlier_cutoff_knew(shop, day):
+    cutoff = date.fromisoformat(day)
+    then = read_interactions(shop.settings, FIRST_NIGHT, cutoff)
+    cut_back = read_interactions(shop.settings, SECOND_NIGHT, SECOND_NIGHT).before(cutoff)
+    shared = cut_back.with_items(then.item_ids)
+    assert titles_of(then)["tea"] != ""
+    assert shared.item_attributes.content_hash() == then.item_attributes.content_hash()
 
 
 def test_truth_is_the_distinct_pairs_bought_in_the_window(shop):

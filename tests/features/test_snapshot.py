@@ -4,6 +4,8 @@ import hashlib
 import json
 from datetime import date
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import MissingSnapshotError
@@ -14,8 +16,9 @@ from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT, world_settings
 pytestmark = pytest.mark.xdist_group("features")
 
 
-def test_snapshot_holds_the_rows_and_the_three_cutoffs_of_its_night(shop):
+def test_snapshot_holds_rows_versions_and_the_three_cutoffs_of_its_night(shop):
     assert sorted(shop.bytes[FIRST_NIGHT]) == [
+        "item_versions.parquet",
         "items-2024-01-22.parquet",
         "items-2024-01-29.parquet",
         "items-2024-02-05.parquet",
@@ -45,6 +48,34 @@ def test_what_came_later_changes_no_byte_of_an_earlier_cutoff(shop, shop_with_a_
     for name in ("users-2024-02-05.parquet", "items-2024-02-05.parquet"):
         assert shop_with_a_future.bytes[SECOND_NIGHT][name] == shop.bytes[SECOND_NIGHT][name]
         assert shop_with_a_future.bytes[SECOND_NIGHT][name] == shop.bytes[FIRST_NIGHT][name]
+
+
+def test_versions_are_those_that_a_cutoff_was_the_first_to_know(shop):
+    table = pq.read_table(pa.BufferReader(shop.bytes[FIRST_NIGHT]["item_versions.parquet"]))
+    rows = table.select(["item_id", "known_from_date", "title"]).to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("cup", date(2024, 1, 2), "Cup"),
+        ("jar", date(2024, 1, 16), "Jar nobody bought"),
+        ("tea", date(2024, 1, 2), "Green tea"),
+        ("tea", date(2024, 2, 2), "Green tea, new harvest"),
+    ]
+
+
+def test_a_version_from_the_cutoff_day_on_changes_no_byte_of_what_the_night_before_it_knew(
+    shop, shop_with_a_future
+):
+    name = "item_versions.parquet"
+    known, later = (
+        pq.read_table(pa.BufferReader(world.bytes[SECOND_NIGHT][name])).to_pylist()
+        for world in (shop, shop_with_a_future)
+    )
+    assert known == pq.read_table(pa.BufferReader(shop.bytes[FIRST_NIGHT][name])).to_pylist()
+    # holds from 2024-02-05, so the first cutoff to know it is the day after
+    dearer = [row for row in later if row["known_from_date"] > FIRST_NIGHT]
+    assert [(row["known_from_date"], row["title"]) for row in dearer] == [
+        (date(2024, 2, 6), "Cup, dearer")
+    ]
+    assert [row for row in later if row not in dearer] == known
 
 
 def test_taking_it_again_keeps_equal_content_and_replaces_the_rest(shop):

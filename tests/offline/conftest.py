@@ -16,6 +16,7 @@ from pipelines.config import Settings, stable_hash
 from pipelines.offline import tracking
 from pipelines.offline.results import evaluation_folder, write_evaluation, write_json
 from pipelines.offline.score import means_by_segment
+from tests.conftest import write_item_versions
 
 AS_OF = date(2024, 3, 1)
 
@@ -124,6 +125,7 @@ def take_shop() -> Callable[..., None]:
         days["landed_date"] = days["event_date"]
         days["last_event_at"] = pd.to_datetime(days["event_date"]).astype("datetime64[us]")
         days.to_parquet(folder / "user_item_days.parquet", index=False)
+        write_item_versions(folder, as_of, {})
         for cutoff in settings.night(as_of).cutoffs:
             known = days[days["event_date"] < cutoff]
             active = known.groupby("user_id")["event_date"].nunique()

@@ -20,6 +20,7 @@ from pipelines.promote.contenders import Contender
 from pipelines.promote.differences import Thresholds
 from pipelines.promote.plan import plan_candidates
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS
+from tests.conftest import write_item_versions
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -138,6 +139,7 @@ def write_snapshot(settings: Settings, as_of: date) -> None:
     days["event_date"] = days["event_date"].astype("date32[pyarrow]")
     days["landed_date"] = days["landed_date"].astype("date32[pyarrow]")
     days.to_parquet(folder / "user_item_days.parquet", index=False)
+    write_item_versions(folder, as_of, {f"i{n}": f"Thing {n}" for n in range(8)})
     for cutoff in settings.night(as_of).cutoffs:
         items = pd.DataFrame({"item_id": [f"i{n}" for n in range(8)]})
         items["title"] = [f"Thing {n}" for n in range(8)]

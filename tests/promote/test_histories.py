@@ -14,6 +14,12 @@ def test_histories_come_back_as_they_were(shop, night, tmp_path):
     assert load_histories(tmp_path / "histories.npz").content_hash() == history.content_hash()
 
 
+def test_titles_come_back_with_their_items(shop, night, tmp_path):
+    save_histories(read_interactions(shop, night, night), tmp_path / "histories.npz")
+    titles = load_histories(tmp_path / "histories.npz").current_attributes().title
+    assert titles.tolist() == [f"Thing {n}" for n in range(8)]
+
+
 def test_histories_of_nobody_come_back(shop, night, tmp_path):
     nobody = read_interactions(shop, night, night).select_users(np.array([], dtype=int))
     save_histories(nobody, tmp_path / "histories.npz")
@@ -26,5 +32,5 @@ def test_histories_have_the_same_bytes_each_time_and_hold_plain_arrays_only(shop
         save_histories(history, tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     with np.load(tmp_path / "a.npz", allow_pickle=False) as stored:
-        assert all(stored[name].dtype.kind in "UifM" for name in stored.files)
+        assert all(stored[name].dtype.kind in "UifMb" for name in stored.files)
     assert zipfile.ZipFile(tmp_path / "a.npz").testzip() is None

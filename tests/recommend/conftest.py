@@ -29,6 +29,7 @@ from pipelines.recommend.lists import generate_lists
 from pipelines.recommend.publication import publish
 from pipelines.recommend.serving_files import open_lists
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
+from tests.conftest import write_item_versions
 
 NIGHT = date(2024, 3, 10)
 CHAMPIONS = {"discover": "item_knn", "for_you": "personal_frequency"}
@@ -95,14 +96,16 @@ def write_snapshot(
         for user, item, kind, age in events
     ]
     write_table(folder / DAYS_FILE, INT_USER_ITEM_DAYS, days)
+    titles = {f"i{number:02}": f"Item number {number}" for number in range(14)}
+    write_item_versions(folder, as_of, titles)
     items = [
         {
             "cutoff_date": as_of,
-            "item_id": f"i{number:02}",
-            "title": f"Item number {number}",
-            "is_available": number != 13,
+            "item_id": item_id,
+            "title": title,
+            "is_available": item_id != "i13",
         }
-        for number in range(14)
+        for item_id, title in titles.items()
     ]
     write_table(folder / items_file(as_of), FEAT_ITEMS, items)
     segment = {"u00": "heavy", "u01": "light"}
