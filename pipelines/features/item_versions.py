@@ -109,6 +109,23 @@ class ItemVersions:
         price[newest.item], is_available[newest.item] = newest.price, newest.is_available
         return ItemAttributes(title, category, price, is_available)
 
+    def first_known_age_days(self, n_items: int) -> np.ndarray:
+        """Days since the first cutoff that knew anything of each item.
+
+        Parameters
+        ----------
+        n_items : int
+            Size of the vocabulary that `item` points into.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_items,)
+            0 where nothing is known.
+        """
+        age = np.zeros(n_items)
+        np.maximum.at(age, self.item, self.known_age_days)
+        return age
+
     def content_hash(self) -> str:
         """sha256 over every array: equal for equal versions."""
         digest = hashlib.sha256()

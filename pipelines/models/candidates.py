@@ -19,6 +19,7 @@ from pipelines.models.base import Recommender
 from pipelines.models.blend import Blend
 from pipelines.models.ease import Ease
 from pipelines.models.ials import IALS
+from pipelines.models.item_content import ItemContent
 from pipelines.models.item_knn import ItemKNN
 from pipelines.models.item_rules import ItemRules
 from pipelines.models.link_propagation import LinkPropagation
@@ -45,6 +46,7 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "pure_svd": PureSVD,
     "ials": IALS,
     "segment_popularity": SegmentPopularity,
+    "item_content": ItemContent,
     "item_rules": ItemRules,
     "user_knn": UserKNN,
     "blend": Blend,

@@ -41,6 +41,10 @@ def test_current_of_no_versions_is_unknown_for_every_item():
     assert ItemVersions.none().current(0).title.shape == (0,)
 
 
+def test_first_known_age_is_that_of_an_items_oldest_version():
+    assert make_versions(ROWS).first_known_age_days(4).tolist() == [30, 0, 3, 0]
+
+
 def test_before_leaves_out_what_became_known_later_and_shifts_the_rest():
     earlier = make_versions(ROWS).before(5)
     assert earlier.item.tolist() == [0, 0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipelines.features.interactions import Interactions
+from pipelines.features.item_versions import ItemVersions
 
 CUTOFF = date(2024, 3, 1)
 EVENT_TYPES = ("purchase", "return", "view")
@@ -20,8 +21,12 @@ def history_of(
     *,
     users: Sequence[str] | None = None,
     items: Sequence[str] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> Interactions:
-    """Rows are (user, item[, event type[, age in days[, count]]]): one purchase yesterday."""
+    """Rows are (user, item[, event type[, age in days[, count]]]): one purchase yesterday.
+
+    Titles are by item_id, "thing <item_id>" without them; none are known where they are empty.
+    """
     full = sorted((*row, *("purchase", 1, 1)[len(row) - 2 :]) for row in rows)
     user_ids = np.array(sorted(users if users is not None else {row[0] for row in full}), str)
     item_ids = np.array(sorted(items if items is not None else {row[1] for row in full}), str)
@@ -42,6 +47,23 @@ def history_of(
         last_event_at=np.array(
             [midnight - timedelta(days=age) for age in column[3]], "datetime64[us]"
         ),
+        item_attributes=versions_of(
+            item_ids, {item: f"thing {item}" for item in item_ids} if titles is None else titles
+        ),
+    )
+
+
+def versions_of(item_ids: np.ndarray, titles: Mapping[str, str]) -> ItemVersions:
+    """One version of each titled item, known for 100 days, in no category."""
+    titled = np.array([item in titles for item in item_ids], dtype=bool)
+    n_versions = int(titled.sum())
+    return ItemVersions(
+        item=np.flatnonzero(titled).astype(np.int32),
+        known_age_days=np.full(n_versions, 100, dtype=np.int32),
+        title=np.array([titles[item] for item in item_ids[titled]], dtype=object),
+        category=np.full(n_versions, "", dtype=object),
+        price=np.full(n_versions, np.nan),
+        is_available=np.ones(n_versions, dtype=bool),
     )
 
 
@@ -60,7 +82,10 @@ class Checkerboard:
 
 @pytest.fixture(scope="session")
 def checkerboard() -> Checkerboard:
-    """User n took every item of its own parity but item n, which it takes next."""
+    """User n took every item of its own parity but item n, which it takes next.
+
+    Titles say which parity an item is of.
+    """
     size = 40
     rows = [
         (f"u{user:02}", f"i{item:02}", "purchase", 1 + (user * 7 + item * 3) % 30)
@@ -68,12 +93,16 @@ def checkerboard() -> Checkerboard:
         for item in range(user % 2, size, 2)
         if item != user
     ]
-    return Checkerboard(history_of(rows), np.arange(size))
+    titles = {f"i{item:02}": f"{('even', 'odd')[item % 2]} thing" for item in range(size)}
+    return Checkerboard(history_of(rows, titles=titles), np.arange(size))
 
 
 @pytest.fixture(scope="session")
 def random_history() -> Interactions:
-    """60 users with skewed tastes over 45 items, purchases, returns and views, some repeated."""
+    """60 users with skewed tastes over 45 items, purchases, returns and views, some repeated.
+
+    Titles have a colour and a kind, so that some items share one, both or none.
+    """
     rng = np.random.default_rng(7)
     rows = {}
     for _ in range(900):
@@ -81,6 +110,7 @@ def random_history() -> Interactions:
         kind = EVENT_TYPES[int(rng.choice(3, p=[0.7, 0.1, 0.2]))]
         age = int(rng.integers(1, 90))
         rows[f"u{user:02}", f"i{item:02}", kind, age] = int(rng.integers(1, 4))
-    return history_of(
-        [(*key, count) for key, count in rows.items()], items=[f"i{n:02}" for n in range(45)]
-    )
+    items = [f"i{n:02}" for n in range(45)]
+    colours, kinds = ("red", "green", "blue", "white"), ("cup", "jar", "lamp", "rug", "tray")
+    titles = {item: f"{colours[n % 4]} {kinds[n % 5]}" for n, item in enumerate(items)}
+    return history_of([(*key, count) for key, count in rows.items()], items=items, titles=titles)

@@ -38,6 +38,7 @@ PARAMS: dict[str, dict[str, Any]] = {
             {"recommender": "item_knn", "params": {"n_neighbors": 30, "shrinkage": 2.0}},
         ]
     },
+    "item_content": {"half_life_days": 30.0, "popularity_weight": 0.01, "freshness_weight": 0.01},
     "item_rules": {"half_life_days": 30.0},
     "user_knn": {"n_neighbors": 10, "shrinkage": 1.0, "recent_half_life_days": 20.0},
     "ranker": {
@@ -52,7 +53,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 #: NDCG@10 on the checkerboard with the history excluded.
 CHECKERBOARD_FLOOR = dict.fromkeys(
     ["item_knn", "rp3beta", "link_propagation", "ease", "pure_svd", "ials", "blend"], 1.0
-) | dict.fromkeys(["item_rules", "user_knn", "ranker"], 1.0)
+) | dict.fromkeys(["item_content", "item_rules", "user_knn", "ranker"], 1.0)
 #: They know no other user's taste, so nothing tells them which half of the board is the user's.
 CHECKERBOARD_NOT_SUPPORTED = {
     "popularity",
@@ -252,7 +253,11 @@ def test_inputs_are_not_changed_and_not_kept(key: str, random_history: Interacti
     assert random_history.content_hash() == before
     np.testing.assert_array_equal(exclude.pairs.toarray(), pairs_before)
     assert not exclude.items.any()
-    inputs = [getattr(random_history, field.name) for field in fields(random_history)]
+    inputs = [
+        getattr(owner, field.name)
+        for owner in (random_history, random_history.item_attributes)
+        for field in fields(owner)
+    ]
     arrays = [array for array in inputs if isinstance(array, np.ndarray)]
     for value in vars(recommender).values():
         assert not isinstance(value, Interactions)

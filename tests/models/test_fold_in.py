@@ -59,7 +59,8 @@ def is_as_good(level, difference):
 def tastes():
     """400 users of four tastes over 80 items, and the next items of each: half of them repeats.
 
-    Tastes are not equally frequent: what is popular does not hang on who is held out.
+    Tastes are not equally frequent: what is popular does not hang on who is held out. Titles say
+    which taste an item is for.
     """
     rng = np.random.default_rng(23)
     rows, relevant = [], np.zeros((400, 80), dtype=bool)
@@ -72,7 +73,8 @@ def tastes():
             for item in chosen[:9]
         ]
         relevant[user, chosen[6:]] = True
-    history = history_of(rows, items=[f"i{item:02}" for item in range(80)])
+    titles = {f"i{item:02}": f"taste{item // 20} thing{item:02}" for item in range(80)}
+    history = history_of(rows, items=list(titles), titles=titles)
     return history, sparse.csr_array(relevant)
 
 

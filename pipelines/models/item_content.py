@@ -1,0 +1,184 @@
+"""What resembles a user's history in words: titles and categories, whoever bought what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from pipelines.errors import SettingsError
+from pipelines.features.interactions import Interactions
+from pipelines.features.item_versions import ItemAttributes
+from pipelines.models.base import Recommender
+from pipelines.models.parameters import (
+    PURCHASES_ONLY,
+    check_choice,
+    check_event_weights,
+    check_number,
+)
+from pipelines.models.personal_frequency import scale_popularity
+from pipelines.models.popularity import sum_popularity
+from pipelines.models.signals import read_interest
+
+ANALYZERS = ("word", "char_wb")
+#: In front of a category, so that it is another token than the same word in a title.
+CATEGORY_PREFIX = "category\x1f"
+
+
+class ItemContent(Recommender):
+    """Recommend items whose titles and categories resemble those of a history.
+
+    Parameters
+    ----------
+    analyzer : {"word", "char_wb"}, default "word"
+        Whether titles are cut into words or into runs of characters within words.
+    ngram_range : sequence of two int, default (1, 1)
+        Shortest and longest run of words or characters that is one token.
+    min_df : int, default 1
+        Tokens in fewer items are left out.
+    half_life_days : float, optional
+        One of the user's own events this old counts half; without it, each item counts 1.
+    clip : float, optional
+        Upper bound of a decayed value, default 1.0: many events say little more than one.
+    popularity_weight : float, default 0.0
+        Added for the most popular item, and its share of that for others.
+    popularity_half_life_days : float, optional
+        An event this old counts half in that popularity.
+    freshness_weight : float, default 0.0
+        Added for an item that the shop has had since yesterday.
+    freshness_half_life_days : float, default 30.0
+        Age at which half of that is added.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+
+    Attributes
+    ----------
+    vectors_ : csr_array of shape (n_items, n_tokens), float32
+        TF-IDF of every item's tokens, of length 1; an empty row where nothing is known.
+    bonus_ : ndarray of float32, shape (n_items,)
+        What popularity and freshness add.
+
+    Notes
+    -----
+    ``v_it = tf_it (1 + log((1 + n_items) / (1 + df_t)))``, divided by its length; the tokens of an
+    item are those of its title and one for its category, as the cutoff of `fit` knows them. A
+    user's profile is ``p_u = sum over i: x_ui v_i`` with x the user's interest, and
+
+    ``score(u, i) = cos(p_u, v_i) + w_p pop(i) / (1 + max pop) + w_f 2 ** (-age(i) / half_life)``.
+
+    Nothing of it needs events with the item itself, so an item is listed from the cutoff on that
+    knows its title. Items that share no token with the profile are not listed, whatever their
+    bonus. Users without weighted events get no list. A history without titles and categories has
+    nothing to go by: every list is empty then.
+
+    References
+    ----------
+    P. Lops, M. de Gemmis, G. Semeraro (2011). Content-based Recommender Systems: State of the Art
+    and Trends. Recommender Systems Handbook. G. Salton, C. Buckley (1988). Term-weighting
+    Approaches in Automatic Text Retrieval.
+    """
+
+    strategy = "item_content"
+    reason = "Resembles what you chose"
+
+    def __init__(
+        self,
+        *,
+        analyzer: str = "word",
+        ngram_range: Sequence[int] = (1, 1),
+        min_df: int = 1,
+        half_life_days: float | None = None,
+        clip: float | None = 1.0,
+        popularity_weight: float = 0.0,
+        popularity_half_life_days: float | None = None,
+        freshness_weight: float = 0.0,
+        freshness_half_life_days: float = 30.0,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.analyzer = analyzer
+        self.ngram_range = ngram_range
+        self.min_df = min_df
+        self.half_life_days = half_life_days
+        self.clip = clip
+        self.popularity_weight = popularity_weight
+        self.popularity_half_life_days = popularity_half_life_days
+        self.freshness_weight = freshness_weight
+        self.freshness_half_life_days = freshness_half_life_days
+        self.event_weights = event_weights
+
+    def _fit(self, history: Interactions) -> None:
+        self._check_parameters()
+        self.vectors_ = self._weigh_tokens(history.current_attributes())
+        self.bonus_ = self._bonus(history)
+
+    def _check_parameters(self) -> None:
+        check_event_weights(self.event_weights)
+        check_choice("analyzer", self.analyzer, ANALYZERS)
+        check_number("min_df", self.min_df, at_least=1, integer=True)
+        for name in ("half_life_days", "clip", "popularity_half_life_days"):
+            check_number(name, getattr(self, name), above=0, optional=True)
+        for name in ("popularity_weight", "freshness_weight"):
+            check_number(name, getattr(self, name), at_least=0)
+        check_number("freshness_half_life_days", self.freshness_half_life_days, above=0)
+        _check_ngram_range(self.ngram_range)
+
+    def _weigh_tokens(self, attributes: ItemAttributes) -> sparse.csr_array:
+        """TF-IDF over the tokens of at least `min_df` items."""
+        documents = self._tokens(attributes)
+        frequency = Counter(token for tokens in documents for token in set(tokens))
+        vocabulary = sorted(token for token, count in frequency.items() if count >= self.min_df)
+        if not vocabulary:
+            return sparse.csr_array((len(documents), 0), dtype=np.float32)
+        weigher = TfidfVectorizer(analyzer=list, vocabulary=vocabulary, dtype=np.float32)
+        vectors = sparse.csr_array(weigher.fit_transform(documents))
+        vectors.sort_indices()
+        return vectors
+
+    def _tokens(self, attributes: ItemAttributes) -> list[list[str]]:
+        """Tokens of every item's title, and one for its category."""
+        cut = TfidfVectorizer(
+            analyzer=self.analyzer, ngram_range=tuple(self.ngram_range)
+        ).build_analyzer()
+        return [
+            cut(title) + [CATEGORY_PREFIX + category] * bool(category)
+            for title, category in zip(attributes.title, attributes.category, strict=True)
+        ]
+
+    def _bonus(self, history: Interactions) -> np.ndarray:
+        popularity = scale_popularity(
+            sum_popularity(history, self.event_weights, self.popularity_half_life_days)
+        )
+        age = history.item_attributes.first_known_age_days(history.n_items)
+        np.maximum.at(age, history.item, history.age_days)
+        freshness = np.exp2(-age / self.freshness_half_life_days)
+        bonus = self.popularity_weight * popularity + self.freshness_weight * freshness
+        return bonus.astype(np.float32)
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        interest = read_interest(
+            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
+        )
+        profile = interest @ self.vectors_
+        length = np.sqrt(np.asarray(profile.power(2).sum(axis=1)))
+        # cos(p_u, v_i) = p_u·v_i / |p_u|, as |v_i| = 1
+        scores: np.ndarray = (profile @ self.vectors_.T).toarray(order="C")
+        scores /= np.maximum(length, np.finfo(np.float32).tiny)[:, None]
+        is_alike = scores > 0
+        scores += self.bonus_
+        scores[~is_alike] = -np.inf
+        return scores
+
+
+def _check_ngram_range(value: Any) -> None:
+    """Refuse all but two whole numbers, the shorter first."""
+    match value:
+        case [int(shortest), int(longest)] if 1 <= shortest <= longest:
+            return
+    raise SettingsError(
+        f"`ngram_range` must be two whole numbers from 1 on, the shorter first. Got {value!r}. "
+        "Set it in the candidate's `params` in recsys.toml."
+    )
