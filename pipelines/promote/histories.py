@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -56,16 +56,21 @@ def load_histories(path: Path) -> Interactions:
     """
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in (*TEXT_FIELDS, *NUMBER_FIELDS)}
-        numbers = {name: stored[f"{VERSION_PREFIX}{name}"] for name in VERSION_NUMBER_FIELDS}
-        texts = {
-            name: stored[f"{VERSION_PREFIX}{name}"].astype(object) for name in VERSION_TEXT_FIELDS
-        }
         return Interactions(
             cutoff=date.fromisoformat(str(stored["cutoff"])),
             event_types=tuple(stored["event_types"].tolist()),
-            item_attributes=ItemVersions(**numbers, **texts),
+            item_attributes=_load_versions(stored),
             **arrays,
         )
+
+
+def _load_versions(stored: Mapping[str, np.ndarray]) -> ItemVersions:
+    """Versions of items; none known in files of versions registered before there were any."""
+    if f"{VERSION_PREFIX}item" not in stored:
+        return ItemVersions.none()
+    numbers = {name: stored[f"{VERSION_PREFIX}{name}"] for name in VERSION_NUMBER_FIELDS}
+    texts = {name: stored[f"{VERSION_PREFIX}{name}"].astype(object) for name in VERSION_TEXT_FIELDS}
+    return ItemVersions(**numbers, **texts)
 
 
 def _plain_arrays(

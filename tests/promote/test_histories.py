@@ -20,6 +20,17 @@ def test_titles_come_back_with_their_items(shop, night, tmp_path):
     assert titles.tolist() == [f"Thing {n}" for n in range(8)]
 
 
+def test_file_from_before_there_were_attributes_can_be_read(shop, night, tmp_path):
+    history = read_interactions(shop, night, night)
+    save_histories(history, tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as stored:
+        old = {name: stored[name] for name in stored.files if not name.startswith("version_")}
+    np.savez_compressed(tmp_path / "old.npz", **old)
+    found = load_histories(tmp_path / "old.npz")
+    assert found.item_ids.tolist() == history.item_ids.tolist()
+    assert found.current_attributes().title.tolist() == [""] * 8
+
+
 def test_histories_of_nobody_come_back(shop, night, tmp_path):
     nobody = read_interactions(shop, night, night).select_users(np.array([], dtype=int))
     save_histories(nobody, tmp_path / "histories.npz")
