@@ -22,6 +22,7 @@ from pipelines.models.ials import IALS
 from pipelines.models.item_content import ItemContent
 from pipelines.models.item_knn import ItemKNN
 from pipelines.models.item_rules import ItemRules
+from pipelines.models.item_transitions import ItemTransitions
 from pipelines.models.link_propagation import LinkPropagation
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
@@ -48,6 +49,7 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "segment_popularity": SegmentPopularity,
     "item_content": ItemContent,
     "item_rules": ItemRules,
+    "item_transitions": ItemTransitions,
     "user_knn": UserKNN,
     "blend": Blend,
     "ranker": TwoStageRanker,

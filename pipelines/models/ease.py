@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,11 +12,9 @@ from threadpoolctl import threadpool_limits
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
+from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
-from pipelines.models.popularity import sum_popularity
 from pipelines.models.signals import gram_blocks, read_interest
-
-logger = logging.getLogger(__name__)
 
 #: Above this many items the factorization runs on one BLAS thread: OpenBLAS's `spotrf` with two
 #: threads has crashed near 30,000.
@@ -88,24 +85,9 @@ class Ease(Recommender):
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         check_number("clip", self.clip, above=0, optional=True)
         check_number("max_items", self.max_items, at_least=1, integer=True)
-        if history.n_items > self.max_items:
-            history = self._keep_popular(history)
-            self.item_ids_ = np.array(history.item_ids)
+        history = keep_popular(history, self.max_items, self.event_weights, self.half_life_days)
+        self.item_ids_ = np.array(history.item_ids)
         self.weights_ = solve_ease(self._interest(history), self.regularization)
-
-    def _keep_popular(self, history: Interactions) -> Interactions:
-        """The history over its `max_items` most popular items."""
-        popularity = sum_popularity(history, self.event_weights, self.half_life_days)
-        order = np.lexsort((np.arange(history.n_items), -popularity))
-        kept, dropped = np.sort(order[: self.max_items]), order[self.max_items :]
-        logger.warning(
-            "EASE learns the %d most popular of %d items (max_items); the others, with %.2f %% "
-            "of all event weight, are not in its lists",
-            self.max_items,
-            history.n_items,
-            100.0 * popularity[dropped].sum() / max(popularity.sum(), np.finfo(float).tiny),
-        )
-        return history.with_items(history.item_ids[kept])
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(

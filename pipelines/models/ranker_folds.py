@@ -40,6 +40,7 @@ def cut_folds(
     n_folds: int,
     repeats: bool,
     max_users: int,
+    step_days: int | None = None,
 ) -> Iterator[Fold]:
     """Folds of a history, the newest first; all lie before the history's own cutoff.
 
@@ -49,8 +50,7 @@ def cut_folds(
     truth_events : sequence of str
         Events that make an item relevant.
     horizon_days : int
-        Days of truth; fold n is cut ``(n + 1) * horizon_days`` before the history's cutoff, so
-        the truths of folds do not overlap.
+        Days of truth; the first fold is cut so many days before the history's cutoff.
     n_folds : int
         At most; the oldest fold is the last with a user to learn from.
     repeats : bool
@@ -58,14 +58,18 @@ def cut_folds(
     max_users : int
         Users of a fold with a history and a truth: if there are more, those with the lowest
         CRC-32 of their user_id are kept.
+    step_days : int, optional
+        Days from one fold to the one before it; default `horizon_days`, so that the truths of
+        folds do not overlap.
 
     Yields
     ------
     Fold
     """
-    for number in range(1, n_folds + 1):
-        past = history.before(history.cutoff - timedelta(days=number * horizon_days))
-        truth = _truth(history, truth_events, (number - 1) * horizon_days, horizon_days)
+    step = horizon_days if step_days is None else step_days
+    for end in range(0, n_folds * step, step):
+        past = history.before(history.cutoff - timedelta(days=end + horizon_days))
+        truth = _truth(history, truth_events, end, horizon_days)
         if not repeats:
             truth = _without(truth, past.pairs())
         has_past = np.bincount(past.user, minlength=past.n_users) > 0

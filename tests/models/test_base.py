@@ -40,6 +40,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     },
     "item_content": {"half_life_days": 30.0, "popularity_weight": 0.01, "freshness_weight": 0.01},
     "item_rules": {"half_life_days": 30.0},
+    "item_transitions": {"regularization": 1.0, "half_life_days": 30.0},
     "user_knn": {"n_neighbors": 10, "shrinkage": 1.0, "recent_half_life_days": 20.0},
     "ranker": {
         "parts": [
@@ -53,7 +54,7 @@ PARAMS: dict[str, dict[str, Any]] = {
 #: NDCG@10 on the checkerboard with the history excluded.
 CHECKERBOARD_FLOOR = dict.fromkeys(
     ["item_knn", "rp3beta", "link_propagation", "ease", "pure_svd", "ials", "blend"], 1.0
-) | dict.fromkeys(["item_content", "item_rules", "user_knn", "ranker"], 1.0)
+) | dict.fromkeys(["item_content", "item_rules", "item_transitions", "user_knn", "ranker"], 1.0)
 #: They know no other user's taste, so nothing tells them which half of the board is the user's.
 CHECKERBOARD_NOT_SUPPORTED = {
     "popularity",
@@ -301,9 +302,9 @@ def test_fit_does_not_change_parameters(key: str, random_history: Interactions) 
 def test_event_weights_decide_what_counts(
     key: str, make_history: Callable[..., Interactions]
 ) -> None:
-    rows = [(f"u{user}", item) for user in range(4) for item in "ab"]
+    did = [("a", "purchase"), ("b", "purchase"), ("c", "view"), ("d", "view")]
     history = make_history(
-        [*rows, *((f"u{user}", item, "view") for user in range(4) for item in "cd")]
+        [(f"u{user}", *what, age) for user in range(4) for what in did for age in (1, 20)]
     )
     viewer = make_history([("v", "c", "view")])
     bought = RECOMMENDERS[key]().fit(history).recommend(viewer, 4)

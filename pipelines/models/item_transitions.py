@@ -1,0 +1,216 @@
+"""What follows from what: linear item-to-item transitions from histories to the days after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import lapack
+from threadpoolctl import threadpool_limits
+
+from pipelines.errors import SettingsError
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Recommender
+from pipelines.models.ease import PARALLEL_ITEMS_MAX
+from pipelines.models.item_caps import keep_popular
+from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.ranker_folds import cut_folds
+from pipelines.models.signals import GRAM_BLOCK_BYTES, read_interest
+
+WHOLE_NUMBERS = ("horizon_days", "step_days", "n_windows", "max_users", "max_items")
+
+
+class ItemTransitions(Recommender):
+    """Predict the items of the next days from the items of the history, by ridge regression.
+
+    Parameters
+    ----------
+    regularization : float, default 10.0
+        λ, the ridge.
+    half_life_days : float, optional
+        One of the user's events this old counts half; default 120. Without it, histories are
+        binary.
+    clip : float or None, default 1.0
+        Upper bound of a decayed history value, min(value, clip).
+    horizon_days : int, default 14
+        Days of a target.
+    step_days : int, default 7
+        Days from one target to the one before it; below `horizon_days`, targets overlap.
+    n_windows : int, default 40
+        Targets to learn from, at most.
+    window_half_life_days : float, default 45.0
+        A target that begins this many days before the newest one counts half.
+    target_events : sequence of str, optional
+        Events that targets are made of; default the types of positive weight.
+    max_users : int, default 20000
+        Users of one target; past it, those of the lowest CRC-32 of their user_id.
+    max_items : int, default 20000
+        Items learned, the most popular ones; bounds memory (two matrices of n_items²) and time.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+
+    Attributes
+    ----------
+    weights_ : ndarray of float32, shape (n_items, n_items)
+        B; the diagonal says how often an item is chosen again.
+
+    Notes
+    -----
+    For every window w and every user with a history before it and a target in it, x is the
+    decayed history before the window divided by the square root of its length, and y the items
+    chosen in the window. With v = 2^(−age(w) / window_half_life) / √|y|,
+
+    ``B = argmin Σ v |y − xB|² + λ |B|² = (Xᵀ V X + λI)⁻¹ Xᵀ V Y``, ``score(u, j) = (x_u B)_j``.
+
+    EASE explains a history by itself; here the past explains what came after it, so order,
+    repeats and demand that shifts are in B. All targets end at or before the cutoff of `fit`.
+    Users whose history says nothing about what follows get no list.
+
+    References
+    ----------
+    M. Choi, J. Kim, J. Lee, H. Shim, J. Lee (2021). Session-aware Linear Item-Item Models for
+    Session-based Recommendation (SLIT, the linear item transition model). WWW. The windows in
+    calendar time, their decay and the repeats on the diagonal are this implementation's.
+    """
+
+    strategy = "item_transitions"
+    reason = "Often follows what you chose"
+
+    def __init__(
+        self,
+        *,
+        regularization: float = 10.0,
+        half_life_days: float | None = 120.0,
+        clip: float | None = 1.0,
+        horizon_days: int = 14,
+        step_days: int = 7,
+        n_windows: int = 40,
+        window_half_life_days: float = 45.0,
+        target_events: Sequence[str] | None = None,
+        max_users: int = 20_000,
+        max_items: int = 20_000,
+        event_weights: Mapping[str, float] = PURCHASES_ONLY,
+    ) -> None:
+        self.regularization = regularization
+        self.half_life_days = half_life_days
+        self.clip = clip
+        self.horizon_days = horizon_days
+        self.step_days = step_days
+        self.n_windows = n_windows
+        self.window_half_life_days = window_half_life_days
+        self.target_events = target_events
+        self.max_users = max_users
+        self.max_items = max_items
+        self.event_weights = event_weights
+
+    def _fit(self, history: Interactions) -> None:
+        self._check_parameters()
+        history = keep_popular(history, self.max_items, self.event_weights, None)
+        self.item_ids_ = np.array(history.item_ids)
+        self.weights_ = solve_ridge(*self._regression(history), self.regularization)
+
+    def _check_parameters(self) -> None:
+        check_event_weights(self.event_weights)
+        check_number("regularization", self.regularization, above=0)
+        check_number("window_half_life_days", self.window_half_life_days, above=0)
+        for name in ("half_life_days", "clip"):
+            check_number(name, getattr(self, name), above=0, optional=True)
+        for name in WHOLE_NUMBERS:
+            check_number(name, getattr(self, name), at_least=1, integer=True)
+        if self.target_events is not None and not isinstance(self.target_events, (list, tuple)):
+            raise SettingsError(
+                f"`target_events` must be a list. Got {self.target_events!r}. "
+                "Set it in the candidate's `params` in recsys.toml."
+            )
+
+    def _regression(self, history: Interactions) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """√V X and √V Y of all windows, one row per user and window."""
+        past = [sparse.csr_array((0, history.n_items), dtype=np.float32)]
+        after = list(past)
+        chosen = [kind for kind, weight in self.event_weights.items() if weight > 0]
+        folds = cut_folds(
+            history,
+            chosen if self.target_events is None else self.target_events,
+            horizon_days=self.horizon_days,
+            step_days=self.step_days,
+            n_folds=self.n_windows,
+            repeats=True,
+            max_users=self.max_users,
+        )
+        for number, fold in enumerate(folds):
+            target = fold.truth.astype(np.float32)
+            decay = 2.0 ** (-number * self.step_days / self.window_half_life_days)
+            # √v = √(2^(−age / half_life) / √|y|)
+            weight = np.sqrt(decay / np.sqrt(np.diff(target.indptr)))
+            past.append(_scale_rows(self._interest(fold.past.select_users(fold.users)), weight))
+            after.append(_scale_rows(target, weight))
+        return sparse.csr_array(sparse.vstack(past)), sparse.csr_array(sparse.vstack(after))
+
+    def _interest(self, history: Interactions) -> sparse.csr_array:
+        """Vectors x: decayed choices, divided by the square root of their length."""
+        interest = read_interest(
+            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
+        )
+        length = np.sqrt(np.asarray(interest.power(2).sum(axis=1, dtype=np.float64)))
+        return _scale_rows(interest, 1.0 / np.sqrt(np.where(length > 0, length, 1.0)))
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        scores = np.ascontiguousarray(self._interest(history) @ self.weights_)
+        scores[~scores.any(axis=1)] = -np.inf
+        return scores
+
+
+def solve_ridge(
+    past: sparse.csr_array, after: sparse.csr_array, regularization: float
+) -> np.ndarray:
+    """Coefficients of a ridge regression with many targets.
+
+    Parameters
+    ----------
+    past, after : csr_array of shape (n_rows, n_items), float32
+        X and Y.
+    regularization : float
+        λ.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_items, n_items)
+        ``(XᵀX + λI)⁻¹ XᵀY``.
+
+    Raises
+    ------
+    SettingsError
+        If λ is too small for the Gram matrix to be positive definite in float32.
+    """
+    gram, cross = _dense_product(past, past), _dense_product(past, after)
+    gram[np.diag_indices(len(gram))] += np.float32(regularization)
+    threads = 1 if len(gram) > PARALLEL_ITEMS_MAX else None
+    with threadpool_limits(threads, user_api="blas"):
+        # LAPACK wants Fortran order; the transpose of a symmetric matrix is that without a copy.
+        factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
+        if failed:
+            raise SettingsError(
+                "`regularization` must make the Gram matrix positive definite in float32. Got "
+                f"{regularization!r}, too small at pivot {failed}. Raise it in the candidate's "
+                "`params` in recsys.toml."
+            )
+        weights, _ = lapack.spotrs(factor, np.asfortranarray(cross), lower=1, overwrite_b=1)
+    return np.ascontiguousarray(weights)
+
+
+def _dense_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
+    """LeftᵀRight, some rows at a time."""
+    columns = left.tocsc()
+    product = np.empty((left.shape[1], right.shape[1]), dtype=np.float32)
+    step = max(1, GRAM_BLOCK_BYTES // (4 * max(1, right.shape[1])))
+    for start in range(0, len(product), step):
+        block = columns[:, start : start + step]
+        product[start : start + step] = (block.T @ right).toarray()
+    return product
+
+
+def _scale_rows(matrix: sparse.csr_array, factor: np.ndarray) -> sparse.csr_array:
+    scaled = sparse.csr_array(matrix, dtype=np.float32, copy=True)
+    scaled.data *= np.repeat(factor.astype(np.float32), np.diff(scaled.indptr))
+    return scaled
