@@ -116,10 +116,9 @@ def read_facts(
 
     Notes
     -----
-    Counts are of days on which a user chose an item, unless they are called `purchase_count`,
-    which counts events. A *gap* is the mean number of days from one choice to the next, and
-    *overdue* the days since the last choice over that gap. Item counts over a span are of users
-    and days. Shares are from 0 to 1.
+    A `purchase_count` counts events and a `purchase_days` days, as the columns of these names in
+    the feature tables do. A *gap* is the mean number of days from one choice to the next, and
+    *overdue* the days since the last choice over that gap. Shares are from 0 to 1.
     """
     rows = _choices(history, event_weights)
     baskets = _describe_baskets(history, event_weights)
@@ -229,7 +228,7 @@ def _describe_pairs(
 
 def _describe_items(rows: _Rows, keys: np.ndarray, pairs: np.ndarray, n_items: int) -> np.ndarray:
     def count(mask: np.ndarray) -> np.ndarray:
-        return np.bincount(rows.item[mask], minlength=n_items).astype(np.float32)
+        return np.bincount(rows.item[mask], rows.count[mask], minlength=n_items)
 
     spans = {days: count(rows.age <= days) for days in ITEM_SPANS}
     total = count(np.ones(len(rows.age), dtype=bool))
