@@ -14,12 +14,7 @@ from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, Recommender, Top
 from pipelines.models.composed import ComposedRecommender
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.ranker_candidates import PART_FEATURES, CandidateBlock, gather_candidates
-from pipelines.models.ranker_features import (
-    ITEM_FEATURES,
-    PAIR_FEATURES,
-    USER_FEATURES,
-    read_facts,
-)
+from pipelines.models.ranker_features import FACT_FEATURES, read_facts
 from pipelines.models.ranker_folds import Fold, cut_folds
 from pipelines.models.ranker_trees import grow_trees, no_trees, sum_of_trees
 from pipelines.models.top_n import top_n_of_scores
@@ -150,7 +145,7 @@ class TwoStageRanker(ComposedRecommender):
             for number, part in enumerate(self.parts, start=1)
             for what in PART_FEATURES
         ]
-        return (*of_parts, *ITEM_FEATURES, *USER_FEATURES, *PAIR_FEATURES)
+        return (*of_parts, *FACT_FEATURES)
 
     def _fit(self, history: Interactions) -> None:
         self._check_parameters()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pipelines.features.interactions import Interactions
 from pipelines.features.item_versions import ItemVersions
+from pipelines.models.ranker_features import FACT_FEATURES, read_facts
 
 CUTOFF = date(2024, 3, 1)
 EVENT_TYPES = ("purchase", "return", "view")
@@ -114,3 +116,27 @@ def random_history() -> Interactions:
     colours, kinds = ("red", "green", "blue", "white"), ("cup", "jar", "lamp", "rug", "tray")
     titles = {item: f"{colours[n % 4]} {kinds[n % 5]}" for n, item in enumerate(items)}
     return history_of([(*key, count) for key, count in rows.items()], items=items, titles=titles)
+
+
+@pytest.fixture
+def history_of_two() -> Interactions:
+    """u takes a every ten days; v took it once, with b; the view counts nowhere. b is dearer."""
+    history = history_of(
+        [
+            ("u", "a", "purchase", 25, 2),
+            ("u", "a", "purchase", 15),
+            ("u", "a", "purchase", 5),
+            ("u", "b", "view", 1),
+            ("v", "a", "purchase", 40),
+            ("v", "b", "purchase", 40),
+        ]
+    )
+    versions = replace(history.item_attributes, price=np.array([1.0, 3.0]))
+    return replace(history, item_attributes=versions)
+
+
+def named_facts(history: Interactions, user: int, item: int) -> dict[str, Any]:
+    """A ranker's features of one user and item, by name."""
+    facts = read_facts(history, {"purchase": 1.0})
+    values = facts.read(np.array([user]), np.array([item]))[0]
+    return dict(zip(FACT_FEATURES, values.tolist(), strict=True))

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,72 +14,20 @@ from pipelines.features import (
     take_snapshot,
 )
 from pipelines.features.interactions import Interactions
-from pipelines.models.ranker_features import (
-    ITEM_FEATURES,
-    PAIR_FEATURES,
-    USER_FEATURES,
-    read_facts,
-)
+from pipelines.models.ranker_features import read_facts
+from pipelines.models.ranker_items import ITEM_FEATURES
+from pipelines.models.ranker_pairs import PAIR_FEATURES
+from pipelines.models.ranker_users import USER_FEATURES
 from pipelines.warehouse import connect
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
+from tests.models.conftest import named_facts
 
 PURCHASES = {"purchase": 1.0}
 
 
-def named(history: Interactions, user: int, item: int) -> dict[str, Any]:
-    values = read_facts(history, PURCHASES).read(np.array([user]), np.array([item]))[0]
-    names = (*ITEM_FEATURES, *USER_FEATURES, *PAIR_FEATURES)
-    return dict(zip(names, values.tolist(), strict=True))
-
-
-@pytest.fixture
-def history(make_history: Callable[..., Interactions]) -> Interactions:
-    """u takes a every ten days; v took it once, with b; the view counts nowhere."""
-    return make_history(
-        [
-            ("u", "a", "purchase", 25, 2),
-            ("u", "a", "purchase", 15),
-            ("u", "a", "purchase", 5),
-            ("u", "b", "view", 1),
-            ("v", "a", "purchase", 40),
-            ("v", "b", "purchase", 40),
-        ]
-    )
-
-
-def test_pair_that_met_has_counts_and_times(history: Interactions) -> None:
-    found = named(history, 0, 0)
-    assert found["pair_purchase_count"] == 4
-    assert found["pair_purchase_days"] == 3
-    assert found["pair_days_since_last"] == 5
-    assert found["pair_days_since_first"] == 25
-    assert found["pair_gap_days"] == 10
-    assert found["pair_overdue"] == 5 / 10
-    assert found["pair_basket_share"] == 1.0
-    assert found["pair_decayed_count_10d"] == pytest.approx(
-        2 * 2**-2.5 + 2**-1.5 + 2**-0.5, rel=1e-6
-    )
-
-
-def test_pair_that_never_met_has_no_times(history: Interactions) -> None:
-    found = named(history, 0, 1)
-    assert found["pair_purchase_count"] == found["pair_purchase_days"] == 0
-    assert np.isnan(found["pair_days_since_last"])
-
-
-def test_item_is_counted_over_spans(history: Interactions) -> None:
-    found = named(history, 1, 0)
-    assert [found[f"item_purchase_count_{days}d"] for days in (3, 7, 14, 30, 60)] == [0, 1, 1, 4, 5]
-    assert (found["item_user_count"], found["item_age_days"]) == (2, 40)
-    assert found["item_days_since_last"] == 5
-    assert found["item_repeat_share"] == 1 / 2
-
-
-def test_user_is_counted_in_baskets(history: Interactions) -> None:
-    found = named(history, 1, 0)
-    assert (found["user_active_days"], found["user_basket_size"]) == (1, 2)
-    assert np.isnan(found["user_gap_days"])
-    assert named(history, 0, 0)["user_gap_days"] == 10
+def test_price_is_over_the_mean_of_what_the_user_chose(history_of_two: Interactions) -> None:
+    assert named_facts(history_of_two, 0, 1)["price_over_user_mean"] == 3.0 / 1.0
+    assert named_facts(history_of_two, 1, 1)["price_over_user_mean"] == 3.0 / 2.0
 
 
 def test_facts_of_some_users_are_those_of_all(random_history: Interactions) -> None:

@@ -1,0 +1,106 @@
+"""What users chose and in which baskets: the rows that a ranker's features are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.baskets import read_baskets
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One row per user, item and day with a choice, in that order, a pair's oldest day first.
+
+    Parameters
+    ----------
+    user, item : ndarray of int64, shape (n_rows,)
+    age : ndarray of int32, shape (n_rows,)
+        Days before the cutoff.
+    count : ndarray of float32, shape (n_rows,)
+        Events of that day.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    age: np.ndarray
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class BasketFacts:
+    """Baskets of every user: how many, how large, how far apart.
+
+    Parameters
+    ----------
+    n_baskets : ndarray of int64, shape (n_users,)
+    last_age, first_age : ndarray of float32, shape (n_users,)
+        Days before the cutoff; NaN without a basket.
+    last_size, mean_size : ndarray of float32, shape (n_users,)
+        Items in a basket.
+    keys, place : ndarray of int64, shape (n_baskets,)
+        `age_keys` of every basket, ascending, and how many of the user's baskets came after it.
+    """
+
+    n_baskets: np.ndarray
+    last_age: np.ndarray
+    first_age: np.ndarray
+    last_size: np.ndarray
+    mean_size: np.ndarray
+    keys: np.ndarray
+    place: np.ndarray
+
+    def place_of(self, rows: Choices) -> np.ndarray:
+        """How many of the user's baskets came after the one that a row belongs to."""
+        return self.place[np.searchsorted(self.keys, age_keys(rows.user, rows.age))]
+
+
+def read_choices(history: Interactions, event_weights: Mapping[str, float]) -> Choices:
+    """Choices of a history: events whose type has a positive weight."""
+    codes = [n for n, kind in enumerate(history.event_types) if event_weights.get(kind, 0.0) > 0]
+    chosen = np.flatnonzero(np.isin(history.event_type, codes))
+    order = chosen[
+        np.lexsort((-history.age_days[chosen], history.item[chosen], history.user[chosen]))
+    ]
+    user, item, age = history.user[order], history.item[order], history.age_days[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(user) != 0) | (np.diff(item) != 0) | (np.diff(age) != 0)
+    starts = np.flatnonzero(new)
+    count = np.add.reduceat(history.event_count[order], starts) if len(order) else order
+    return Choices(user[starts].astype(np.int64), item[starts].astype(np.int64), age[starts], count)
+
+
+def describe_baskets(history: Interactions, event_weights: Mapping[str, float]) -> BasketFacts:
+    """Baskets of a history's users."""
+    baskets = read_baskets(history, event_weights)
+    size = np.diff(baskets.items.indptr).astype(np.float32)
+    n_users = history.n_users
+    number = np.bincount(baskets.user, minlength=n_users)
+    total = np.bincount(baskets.user, size, minlength=n_users)
+    last_age = np.full(n_users, np.nan, dtype=np.float32)
+    first_age, last_size = last_age.copy(), last_age.copy()
+    is_last = baskets.place == 0
+    last_age[baskets.user[is_last]] = baskets.age_days[is_last]
+    last_size[baskets.user[is_last]] = size[is_last]
+    is_first = baskets.place == number[baskets.user] - 1
+    first_age[baskets.user[is_first]] = baskets.age_days[is_first]
+    with np.errstate(invalid="ignore"):
+        mean_size = (total / number).astype(np.float32)
+    keys = age_keys(baskets.user, baskets.age_days)
+    order = np.argsort(keys)
+    return BasketFacts(
+        number, last_age, first_age, last_size, mean_size, keys[order], baskets.place[order]
+    )
+
+
+def age_keys(user: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """One number for a user and a day, ascending by user and then by age."""
+    return np.asarray(user.astype(np.int64) * 2**20 + age)
+
+
+def stack_columns(columns: Mapping[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
+    """Columns in the order of their names, as float32 of shape (n_rows, n_names)."""
+    return np.column_stack([columns[name] for name in names]).astype(np.float32)
