@@ -1,4 +1,4 @@
-"""Graph filter: histories smoothed over the user-item graph, and by its low frequencies alone."""
+"""Graph filter: histories blurred over the user-item graph, then sharpened."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pipelines.models.base import Recommender
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.signals import read_interest
 
-#: Users whose low-pass scores are one dense product; the last block is filled up with zeros.
+#: Users whose dense scores are filtered at once; the last block is filled up with zeros.
 BLOCK_USERS = 256
 
 
 class GraphFilter(Recommender):
-    """Recommend what a history becomes when the user-item graph smooths it.
+    """Recommend what a history becomes when the user-item graph blurs and sharpens it.
 
     Parameters
     ----------
@@ -29,6 +29,11 @@ class GraphFilter(Recommender):
         w: weight of the ideal low-pass filter beside the linear one; 0 leaves it out.
     user_exponent : float, default 1.0
         γ: how much a long history damps what passes through its user.
+    item_exponent : float, default 0.5
+        δ: how much the popularity of an item damps what passes through it.
+    sharpening : float, default 0.0
+        s: share of the blurred scores' own blur that is taken from them, which is popularity first
+        of all; around 1, the lowest frequency is gone.
     popularity_exponent : float, default 0.0
         ρ: power of an item's popularity that its score is multiplied by; below 0, the lists are
         less popular.
@@ -54,19 +59,20 @@ class GraphFilter(Recommender):
 
     Notes
     -----
-    With the history matrix X and its degrees, ``R̃ = D_U^(-γ/2) X D_I^(-1/2) / σ``, where σ makes
-    the largest singular value 1. The scores of a history x are
-    ``x (R̃ᵀR̃ + w D_I^(-1/2) V Vᵀ D_I^(1/2)) D_I^ρ``: the linear filter reaches single items over
-    two steps of the graph, the ideal one keeps the coarse tastes. γ = 1 and ρ = 0 is GF-CF, where
-    σ is 1. R̃ᵀR̃ is never made: rows pass through R̃ᵀ, then R̃. Items that nobody met and users
-    without weighted events are not served.
+    With the history matrix X and its degrees, ``R̃ = D_U^(-γ/2) X D_I^(-δ) / σ``, where σ makes the
+    largest singular value 1, and ``P = R̃ᵀR̃``. A history x is blurred,
+    ``y = x (P + w D_I^(-δ) V Vᵀ D_I^δ)``: the linear filter P reaches single items over two steps
+    of the graph, the ideal low-pass filter keeps the coarse tastes. Then one Euler step sharpens,
+    and ``score = (y - s y P) D_I^ρ``. With γ = 1, δ = 1/2, s = 0 and ρ = 0, where σ is 1, this is
+    GF-CF; with s, it is a BSPM. P is never made: rows pass through R̃ᵀ, then R̃. Items that nobody
+    met, and users without an item that somebody met, are not served.
 
     References
     ----------
     Y. Shen, Y. Wu, Y. Zhang, C. Shan, J. Zhang, K. B. Letaief, D. Li (2021). How Powerful is Graph
     Convolution for Recommendation? CIKM.
-    S. Peng, X. Liu, K. Sugiyama, T. Mine (2024). How Powerful is Graph Filtering for
-    Recommendation. KDD.
+    J. Choi, S. Hong, N. Park, S.-B. Cho (2023). Blurring-Sharpening Process Models for
+    Collaborative Filtering. SIGIR.
     """
 
     strategy = "graph_filter"
@@ -78,6 +84,8 @@ class GraphFilter(Recommender):
         n_factors: int = 256,
         low_pass_weight: float = 0.3,
         user_exponent: float = 1.0,
+        item_exponent: float = 0.5,
+        sharpening: float = 0.0,
         popularity_exponent: float = 0.0,
         n_iterations: int = 5,
         half_life_days: float | None = None,
@@ -88,6 +96,8 @@ class GraphFilter(Recommender):
         self.n_factors = n_factors
         self.low_pass_weight = low_pass_weight
         self.user_exponent = user_exponent
+        self.item_exponent = item_exponent
+        self.sharpening = sharpening
         self.popularity_exponent = popularity_exponent
         self.n_iterations = n_iterations
         self.half_life_days = half_life_days
@@ -100,9 +110,9 @@ class GraphFilter(Recommender):
         interest = self._interest(history)
         user_degree = np.asarray(interest.sum(axis=1, dtype=np.float64))
         self.item_degree_ = np.asarray(interest.sum(axis=0, dtype=np.float64)).astype(np.float32)
-        # R̃ = D_U^(-γ/2) X D_I^(-1/2) / σ
+        # R̃ = D_U^(-γ/2) X D_I^(-δ) / σ
         damped = _scale(interest, user_degree, -self.user_exponent / 2)
-        links = _scale(damped.T.tocsr(), self.item_degree_, -1 / 2).T.tocsr()
+        links = _scale(damped.T.tocsr(), self.item_degree_, -self.item_exponent).T.tocsr()
         values, self.item_factors_ = self._decompose(links)
         links.data /= values[0] if len(values) else np.float32(1)
         self.links_ = links
@@ -112,6 +122,8 @@ class GraphFilter(Recommender):
         check_number("n_factors", self.n_factors, at_least=1, integer=True)
         check_number("low_pass_weight", self.low_pass_weight, at_least=0)
         check_number("user_exponent", self.user_exponent, at_least=0)
+        check_number("item_exponent", self.item_exponent, at_least=0)
+        check_number("sharpening", self.sharpening, at_least=0)
         check_number("popularity_exponent", self.popularity_exponent, at_least=-1)
         check_number("n_iterations", self.n_iterations, at_least=0, integer=True)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
@@ -137,26 +149,35 @@ class GraphFilter(Recommender):
 
     def _score(self, history: Interactions) -> np.ndarray:
         interest = self._interest(history)
-        users = interest @ self.links_.T.tocsr()
-        scores: np.ndarray = (users @ self.links_).toarray(order="C")
+        back = self.links_.T.tocsr()
+        users = interest @ back
+        scores: np.ndarray = (users @ self.links_).toarray(order="C")  # x P
         if self.low_pass_weight:
             self._add_low_pass(interest, scores)
+        if self.sharpening:
+            self._sharpen(back, scores)
         scores *= _power(self.item_degree_, self.popularity_exponent)
         scores[np.diff(users.indptr) == 0] = -np.inf
         scores[:, self.item_degree_ == 0] = -np.inf
         return scores
 
     def _add_low_pass(self, interest: sparse.csr_array, scores: np.ndarray) -> None:
-        """Add w x D_I^(-1/2) V Vᵀ D_I^(1/2), by blocks of one shape: few bits depend on it."""
-        weight = np.float32(self.low_pass_weight)
-        into = self.item_factors_ * _power(self.item_degree_, -1 / 2)[:, None]
-        out = self.item_factors_.T * (_power(self.item_degree_, 1 / 2) * weight)
-        frequencies = interest @ into
+        """Add w x D_I^(-δ) V Vᵀ D_I^δ, by blocks of one shape: few bits depend on it."""
+        damping = _power(self.item_degree_, -self.item_exponent)[:, None]
+        frequencies = interest @ (self.item_factors_ * damping)
+        out = self.item_factors_.T * (np.float32(self.low_pass_weight) / damping.T)
         for start in range(0, len(scores), BLOCK_USERS):
             block = frequencies[start : start + BLOCK_USERS]
             filled = np.zeros((BLOCK_USERS, block.shape[1]), dtype=np.float32)
             filled[: len(block)] = block
             scores[start : start + BLOCK_USERS] += (filled @ out)[: len(block)]
+
+    def _sharpen(self, back: sparse.csr_array, scores: np.ndarray) -> None:
+        """Subtract s y P in place; `back` is R̃ᵀ."""
+        for start in range(0, len(scores), BLOCK_USERS):
+            block = scores[start : start + BLOCK_USERS]
+            blurred = back @ (self.links_ @ np.ascontiguousarray(block.T))
+            block -= np.float32(self.sharpening) * blurred.T
 
 
 def _power(degree: np.ndarray, exponent: float) -> np.ndarray:

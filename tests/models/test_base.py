@@ -28,7 +28,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "item_knn": {"n_neighbors": 30, "shrinkage": 2.0, "half_life_days": 30.0},
     "rp3beta": {"n_neighbors": 30, "half_life_days": 30.0},
     "link_propagation": {"n_neighbors": 30, "half_life_days": 30.0},
-    "graph_filter": {"n_factors": 8, "half_life_days": 30.0},
+    "graph_filter": {"n_factors": 8, "sharpening": 0.5, "half_life_days": 30.0},
     "ease": {"regularization": 5.0, "half_life_days": 30.0},
     "pure_svd": {"n_factors": 8, "half_life_days": 30.0},
     "ials": {"n_factors": 8, "n_iterations": 6, "half_life_days": 30.0},

@@ -22,6 +22,20 @@ def test_linear_filter_by_hand(make_history: Callable[..., Interactions]) -> Non
     np.testing.assert_allclose(fitted._score(history), expected, rtol=1e-5)
 
 
+def test_sharpening_takes_away_the_blur_of_the_scores(
+    make_history: Callable[..., Interactions],
+) -> None:
+    history = make_history([("u", "a"), ("u", "b"), ("v", "a")])
+    blurred, sharp = (
+        GraphFilter(low_pass_weight=0.0, sharpening=share).fit(history)._score(history)
+        for share in (0.0, 0.5)
+    )
+    # P of the history by hand, as above
+    ab = 1 / 2 / np.sqrt(2)
+    p = np.array([[3 / 4, ab], [ab, 1 / 2]])
+    np.testing.assert_allclose(sharp, blurred - 0.5 * blurred @ p, rtol=1e-5)
+
+
 def test_popularity_exponent_multiplies_by_the_degree(
     make_history: Callable[..., Interactions],
 ) -> None:
@@ -41,6 +55,8 @@ def test_scores_equal_the_dense_formula(
         n_factors=6,
         low_pass_weight=0.7,
         user_exponent=0.6,
+        item_exponent=0.4,
+        sharpening=0.8,
         popularity_exponent=0.2,
         n_iterations=30,
         half_life_days=half_life_days,
@@ -50,11 +66,12 @@ def test_scores_equal_the_dense_formula(
     interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=half_life_days)
     x = interest.toarray().astype(np.float64)
     users, items = np.maximum(x.sum(axis=1), 1e-9), np.maximum(x.sum(axis=0), 1e-9)
-    links = x / users[:, None] ** 0.3 / items**0.5
+    links = x / users[:, None] ** 0.3 / items**0.4
     _, values, rows = np.linalg.svd(links, full_matrices=False)
     linear = links.T @ links / values[0] ** 2
-    ideal = np.diag(items**-0.5) @ rows[:6].T @ rows[:6] @ np.diag(items**0.5)
-    expected = x @ (linear + 0.7 * ideal) * items**0.2
+    ideal = np.diag(items**-0.4) @ rows[:6].T @ rows[:6] @ np.diag(items**0.4)
+    blurred = x @ (linear + 0.7 * ideal)
+    expected = (blurred - 0.8 * blurred @ linear) * items**0.2
     is_served = np.outer(x.any(axis=1), x.any(axis=0))
     assert is_served.any()
     np.testing.assert_allclose(found[is_served], expected[is_served], rtol=1e-3, atol=1e-4)
@@ -75,6 +92,8 @@ def test_users_whose_items_nobody_met_get_no_list(
         ("n_factors", 0),
         ("low_pass_weight", -0.1),
         ("user_exponent", -1),
+        ("item_exponent", -1),
+        ("sharpening", -0.5),
         ("popularity_exponent", -2),
         ("n_iterations", -1),
         ("half_life_days", 0),
