@@ -35,8 +35,8 @@ class GraphFilter(Recommender):
         s: share of the blurred scores' own blur that is taken from them, which is popularity first
         of all; around 1, the lowest frequency is gone.
     popularity_exponent : float, default 0.0
-        ρ: power of an item's popularity that its score is multiplied by; below 0, the lists are
-        less popular.
+        ρ, above -1: power of an item's popularity that its score is multiplied by; below 0, the
+        lists are less popular.
     n_iterations : int, default 5
         Power iterations of the randomized solver.
     half_life_days : float, optional
@@ -124,7 +124,7 @@ class GraphFilter(Recommender):
         check_number("user_exponent", self.user_exponent, at_least=0)
         check_number("item_exponent", self.item_exponent, at_least=0)
         check_number("sharpening", self.sharpening, at_least=0)
-        check_number("popularity_exponent", self.popularity_exponent, at_least=-1)
+        check_number("popularity_exponent", self.popularity_exponent, above=-1)
         check_number("n_iterations", self.n_iterations, at_least=0, integer=True)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         check_number("clip", self.clip, above=0, optional=True)

@@ -94,7 +94,7 @@ def test_users_whose_items_nobody_met_get_no_list(
         ("user_exponent", -1),
         ("item_exponent", -1),
         ("sharpening", -0.5),
-        ("popularity_exponent", -2),
+        ("popularity_exponent", -1),
         ("n_iterations", -1),
         ("half_life_days", 0),
         ("clip", 0),
