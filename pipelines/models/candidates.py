@@ -18,6 +18,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.blend import Blend
 from pipelines.models.ease import Ease
+from pipelines.models.graph_filter import GraphFilter
 from pipelines.models.ials import IALS
 from pipelines.models.item_content import ItemContent
 from pipelines.models.item_knn import ItemKNN
@@ -43,6 +44,7 @@ RECOMMENDERS: dict[str, type[Recommender]] = {
     "item_knn": ItemKNN,
     "rp3beta": RP3Beta,
     "link_propagation": LinkPropagation,
+    "graph_filter": GraphFilter,
     "ease": Ease,
     "pure_svd": PureSVD,
     "ials": IALS,

@@ -28,6 +28,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "item_knn": {"n_neighbors": 30, "shrinkage": 2.0, "half_life_days": 30.0},
     "rp3beta": {"n_neighbors": 30, "half_life_days": 30.0},
     "link_propagation": {"n_neighbors": 30, "half_life_days": 30.0},
+    "graph_filter": {"n_factors": 8, "sharpening": 0.5, "half_life_days": 30.0},
     "ease": {"regularization": 5.0, "half_life_days": 30.0},
     "pure_svd": {"n_factors": 8, "half_life_days": 30.0},
     "ials": {"n_factors": 8, "n_iterations": 6, "half_life_days": 30.0},
@@ -54,7 +55,9 @@ PARAMS: dict[str, dict[str, Any]] = {
 #: NDCG@10 on the checkerboard with the history excluded.
 CHECKERBOARD_FLOOR = dict.fromkeys(
     ["item_knn", "rp3beta", "link_propagation", "ease", "pure_svd", "ials", "blend"], 1.0
-) | dict.fromkeys(["item_content", "item_rules", "item_transitions", "user_knn", "ranker"], 1.0)
+) | dict.fromkeys(
+    ["graph_filter", "item_content", "item_rules", "item_transitions", "user_knn", "ranker"], 1.0
+)
 #: They know no other user's taste, so nothing tells them which half of the board is the user's.
 CHECKERBOARD_NOT_SUPPORTED = {
     "popularity",
