@@ -117,7 +117,7 @@ def _evaluate_placements(
         "fit_seconds": round(fit_seconds, 3),
     }
     for placement, wanted in hashes.items():
-        scored = score_recommender(settings, placement, recommender, inputs)
+        scored = score_recommender(settings, placement, recommender, inputs, with_candidates=True)
         found = _found(settings, scored, inputs)
         if window.name == "gate":
             found["rule_prices"] = _price_rules(settings, placement, recommender, inputs)

@@ -13,6 +13,7 @@ from pipelines.recommend.report_board import (
 )
 from pipelines.recommend.report_customers import title_of
 from pipelines.recommend.report_gate import explain_gate, judged, verdict_in_words
+from pipelines.recommend.report_notes import board_notes
 from pipelines.recommend.report_rules import LEGEND, price_cells
 from pipelines.recommend.report_tables import (
     TIE,
@@ -30,6 +31,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         parts += [
             f"## {name}",
             _board(placement, report["k"]),
+            *_notes(placement),
             *_gate(placement["gate"], report["k"]),
             *_prices(placement["rule_prices"], report["k"]),
         ]
@@ -91,6 +93,11 @@ def _board(placement: Mapping[str, Any], k: int) -> str:
     against = f"paired difference to {compared_with(gate) or 'the champion'}"
     numbers = [f"NDCG@{k}", against, f"recall@{k}", "coverage", "users"]
     return markdown_table(["candidate", *numbers, "role"], rows)
+
+
+def _notes(placement: Mapping[str, Any]) -> list[str]:
+    notes = [f"* {note}".replace(TIE, " ") for note in board_notes(placement)]
+    return ["\n".join(notes)] if notes else []
 
 
 def _gate(gate: Mapping[str, Any] | None, k: int) -> list[str]:

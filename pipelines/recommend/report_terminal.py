@@ -11,6 +11,7 @@ from pipelines.recommend.list_rows import CONTROL
 from pipelines.recommend.report_board import print_board
 from pipelines.recommend.report_customers import print_lists, print_user
 from pipelines.recommend.report_gate import print_gate
+from pipelines.recommend.report_notes import board_notes
 from pipelines.recommend.report_rules import print_prices
 from pipelines.recommend.report_tables import (
     fill,
@@ -81,6 +82,8 @@ def _print_placement(
         users = format_count(board[0]["user_count"])
         _title(console, f"{name}: leaderboard on the gate window, {users} users")
         print_board(console, board, placement["gate"], report["k"], report["confidence"])
+        for note in board_notes(placement):
+            console.print(fill(note, console.width, indent="    "), markup=False)
     print_gate(console, placement["gate"], report["k"])
     print_prices(console, placement["rule_prices"], report["k"])
 
