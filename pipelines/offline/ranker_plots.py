@@ -105,7 +105,8 @@ def plot_dependence(explained: RankerExplained, title: str) -> Figure:
     """A small plot per strong feature, all with the same log-odds axis."""
     from matplotlib.figure import Figure
 
-    curves = dict(list(explained.dependence.groupby("feature", sort=False)))
+    groups = explained.dependence.groupby("feature", sort=False)
+    curves = {str(name): curve for name, curve in groups}
     n_rows = -(-len(curves) // N_COLUMNS)
     figure = Figure(figsize=(11, 0.9 + 3.0 * n_rows), layout="constrained")
     cells: np.ndarray = figure.subplots(n_rows, N_COLUMNS, sharey=True, squeeze=False)

@@ -15,6 +15,8 @@ from pipelines.recommend.report_customers import title_of
 from pipelines.recommend.report_gate import explain_gate, judged, verdict_in_words
 from pipelines.recommend.report_notes import board_notes
 from pipelines.recommend.report_rules import LEGEND, price_cells
+from pipelines.recommend.report_seconds import CANDIDATE_HEADS, candidate_cells
+from pipelines.recommend.report_seconds import LEGEND as SECONDS_LEGEND
 from pipelines.recommend.report_tables import (
     TIE,
     format_audit,
@@ -31,10 +33,12 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         parts += [
             f"## {name}",
             _board(placement, report["k"]),
-            *_notes(placement),
+            *_notes(report, name),
             *_gate(placement["gate"], report["k"]),
             *_prices(placement["rule_prices"], report["k"]),
         ]
+    if rows := [candidate_cells(row) for row in report["seconds"]]:
+        parts += ["## Where the time went", markdown_table(CANDIDATE_HEADS, rows), SECONDS_LEGEND]
     parts += ["## Published", *_publication(report["publication"])]
     for customer in report["customers"]:
         parts += [f"## Customer {_plain(customer['user_id'])} ({customer['segment']})"]
@@ -95,8 +99,8 @@ def _board(placement: Mapping[str, Any], k: int) -> str:
     return markdown_table(["candidate", *numbers, "role"], rows)
 
 
-def _notes(placement: Mapping[str, Any]) -> list[str]:
-    notes = [f"* {note}".replace(TIE, " ") for note in board_notes(placement)]
+def _notes(report: Mapping[str, Any], placement: str) -> list[str]:
+    notes = [f"* {note}".replace(TIE, " ") for note in board_notes(report, placement)]
     return ["\n".join(notes)] if notes else []
 
 
