@@ -25,6 +25,7 @@ from pipelines.recommend.report_markdown import to_markdown
 from pipelines.recommend.report_notes import tuned_specifications
 from pipelines.recommend.report_rules import champion_prices
 from pipelines.recommend.report_terminal import print_report
+from pipelines.step_seconds import read_step_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     dict
         What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``load``, ``placements``
         (leaderboards by window, the gate's verdict, and what each rule costs), ``tuned``,
-        ``seconds``, ``publication``, ``customers``, ``commands``.
+        ``seconds``, ``steps``, ``publication``, ``customers``, ``commands``.
     """
     report = build_report(settings, as_of)
     print_report(report)
@@ -63,6 +64,7 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
         "placements": {name: _placement(settings, as_of, name) for name in settings.placements},
         "tuned": tuned_specifications(settings, as_of),
         "seconds": evaluation_seconds(settings, as_of),
+        "steps": read_step_seconds(settings, as_of),
         "publication": _publication(settings, as_of),
         "customers": choose_customers(settings, as_of),
     }

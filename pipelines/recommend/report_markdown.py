@@ -15,8 +15,7 @@ from pipelines.recommend.report_customers import title_of
 from pipelines.recommend.report_gate import explain_gate, judged, verdict_in_words
 from pipelines.recommend.report_notes import board_notes
 from pipelines.recommend.report_rules import LEGEND, price_cells
-from pipelines.recommend.report_seconds import CANDIDATE_HEADS, candidate_cells
-from pipelines.recommend.report_seconds import LEGEND as SECONDS_LEGEND
+from pipelines.recommend.report_seconds import seconds_tables
 from pipelines.recommend.report_tables import (
     TIE,
     format_audit,
@@ -37,8 +36,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
             *_gate(placement["gate"], report["k"]),
             *_prices(placement["rule_prices"], report["k"]),
         ]
-    if rows := [candidate_cells(row) for row in report["seconds"]]:
-        parts += ["## Where the time went", markdown_table(CANDIDATE_HEADS, rows), SECONDS_LEGEND]
+    parts += _seconds(report)
     parts += ["## Published", *_publication(report["publication"])]
     for customer in report["customers"]:
         parts += [f"## Customer {_plain(customer['user_id'])} ({customer['segment']})"]
@@ -131,6 +129,13 @@ def _prices(prices: list[dict[str, Any]], k: int) -> list[str]:
     numbers = [f"NDCG@{k} with it", "without", "paired difference", "coverage with it", "without"]
     table = markdown_table(["rule, candidate", *numbers], [price_cells(row) for row in prices])
     return [table, LEGEND]
+
+
+def _seconds(report: Mapping[str, Any]) -> list[str]:
+    parts = []
+    for heads, cells, legend, rows in seconds_tables(report["seconds"], report["steps"]):
+        parts += [markdown_table(heads, [cells(row) for row in rows]), legend]
+    return ["## Where the time went, in seconds", *parts] if parts else []
 
 
 def _publication(publication: Mapping[str, Any] | None) -> list[str]:

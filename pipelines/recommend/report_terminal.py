@@ -43,9 +43,9 @@ def print_report(report: Mapping[str, Any], console: Console | None = None) -> N
     _print_load(console, report["load"])
     for name, placement in report["placements"].items():
         _print_placement(console, name, placement, report)
-    if report["seconds"]:
-        _title(console, "Where the time went: seconds of each candidate")
-        print_seconds(console, report["seconds"])
+    if report["seconds"] or report["steps"]:
+        _title(console, "Where the time went, in seconds")
+        print_seconds(console, report["seconds"], report["steps"])
     _print_publication(console, report["publication"])
     for customer in report["customers"]:
         _title(console, f"Customer {customer['user_id']} ({customer['segment']})")
