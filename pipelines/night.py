@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.config import Settings, load_settings, silence_telemetry
 from pipelines.errors import SettingsError
+from pipelines.step_seconds import timed_step
 from pipelines.windows import parse_day
 
 #: Every verb of a night in order; with the verb whose answer names its subjects, if it has any.
@@ -95,8 +96,10 @@ def call_verb(verb: str, as_of: str, subject: str | None = None, **options: Any)
     """
     silence_telemetry()
     logging.getLogger("pipelines").setLevel(logging.INFO)
-    arguments = (load_settings(), parse_day(as_of), *([] if subject is None else [subject]))
-    return _small(_function(verb)(*arguments, **options))
+    settings, day = load_settings(), parse_day(as_of)
+    subjects = [] if subject is None else [subject]
+    with timed_step(settings, day, verb, subject):
+        return _small(_function(verb)(settings, day, *subjects, **options))
 
 
 def run_in_a_row(
@@ -117,7 +120,8 @@ def run_in_a_row(
         failures: list[Exception] = []
         for subject in subjects:
             try:
-                answers[verb] = _small(_function(verb)(settings, as_of, *subject))
+                with timed_step(settings, as_of, verb, *subject):
+                    answers[verb] = _small(_function(verb)(settings, as_of, *subject))
             except Exception as error:
                 failures.append(error)
                 if verb not in MAY_FAIL or len(failures) == len(subjects):

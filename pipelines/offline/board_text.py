@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
+
+from pipelines.offline.candidate_recall import CANDIDATE_RECALL
 
 #: Columns of `leaderboard.list_board` and how they are headed.
 LIST_HEADINGS = {
@@ -42,7 +45,23 @@ def format_board(board: pd.DataFrame) -> str:
             f"  {name:<{width}}  {format_number(row[ndcg]):>10}  {interval:<16}  "
             f"{format_number(row[recall]):>12}  {format_number(row[coverage]):>14}"
         )
-    return "\n".join([*lines, "  * baseline", ""])
+    return "\n".join([*lines, "  * baseline", *map(_first_stage, rows_with_first_stage(rows)), ""])
+
+
+def rows_with_first_stage(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows of a leaderboard whose candidate ranks no more than what a first stage lets through.
+
+    Examples
+    --------
+    >>> rows_with_first_stage([{"candidate_recall": 0.5}, {"candidate_recall": None}, {}])
+    [{'candidate_recall': 0.5}]
+    """
+    return [row for row in rows if format_number(row.get(CANDIDATE_RECALL)) != "-"]
+
+
+def _first_stage(row: Mapping[str, Any]) -> str:
+    value, low, high = (format_number(row[CANDIDATE_RECALL + end]) for end in ("", "_low", "_high"))
+    return f"  {row['candidate']}: {CANDIDATE_RECALL} {value} ({low} to {high})"
 
 
 def format_list_board(board: pd.DataFrame) -> str:

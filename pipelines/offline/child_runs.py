@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Settings, stable_hash
 from pipelines.offline.list_metrics import LIST_METRICS
+from pipelines.offline.ranker_plots import trees_folder
 from pipelines.offline.results import Evaluation, evaluation_folder
 from pipelines.offline.tracking import (
     attempt,
@@ -96,6 +97,9 @@ def _log_child(
             settings, as_of, evaluation.name, evaluation.window, evaluation.placement
         )
         client.log_artifacts(run_id, str(folder), evaluation.placement)
+    trees = trees_folder(settings, as_of, evaluations[0].name, evaluations[0].window)
+    if trees.exists():
+        client.log_artifacts(run_id, str(trees), "trees")
     client.set_terminated(run_id)
     return run_id
 

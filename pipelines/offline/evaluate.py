@@ -12,9 +12,11 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
+from pipelines.models.ranker_explained import explain_ranker
 from pipelines.offline.child_runs import log_evaluation
 from pipelines.offline.held_out import HeldOut, Scored, read_held_out, score_recommender
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
+from pipelines.offline.ranker_plots import trees_folder, write_explained
 from pipelines.offline.results import (
     METRICS_FILE,
     evaluation_folder,
@@ -116,8 +118,13 @@ def _evaluate_placements(
         "history": _describe(inputs.history),
         "fit_seconds": round(fit_seconds, 3),
     }
+    write_explained(
+        trees_folder(settings, as_of, spec.name, window.name),
+        explain_ranker(recommender, inputs.history),
+        title=f"{spec.name}, {window.name} window of {as_of}",
+    )
     for placement, wanted in hashes.items():
-        scored = score_recommender(settings, placement, recommender, inputs)
+        scored = score_recommender(settings, placement, recommender, inputs, with_candidates=True)
         found = _found(settings, scored, inputs)
         if window.name == "gate":
             found["rule_prices"] = _price_rules(settings, placement, recommender, inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -16,7 +16,9 @@ from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_catalogue, read_interactions, read_truth, read_users
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.exclusion import placement_exclusion
+from pipelines.models.first_stage import list_candidates
 from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.offline.candidate_recall import CANDIDATE_RECALL, candidate_recall
 from pipelines.offline.ndcg_parts import head_items, ndcg_parts
 from pipelines.offline.score import per_user_table, reported_cuts
 from pipelines.offline.truth import Truth, align_truth, without_excluded
@@ -58,7 +60,8 @@ class Scored:
     Parameters
     ----------
     per_user : DataFrame
-        What `per_user_table` returns, with `ndcg_parts`.
+        What `per_user_table` returns, with `ndcg_parts` and, where it was asked for and there is a
+        first stage, `candidate_recall`.
     lists : TopN
         Of the users of `per_user`, in its order, over the history's items.
     own : csr_array of shape (n_users, n_items), bool
@@ -143,7 +146,12 @@ def segments_of(settings: Settings, history: Interactions) -> pd.Series:
 
 
 def score_recommender(
-    settings: Settings, placement: str, recommender: Recommender, held_out: HeldOut
+    settings: Settings,
+    placement: str,
+    recommender: Recommender,
+    held_out: HeldOut,
+    *,
+    with_candidates: bool = False,
 ) -> Scored:
     """Score the lists that a recommender, fitted before the window, makes by a placement's rules.
 
@@ -155,6 +163,8 @@ def score_recommender(
     recommender : Recommender
         Fitted on `held_out.history`.
     held_out : HeldOut
+    with_candidates : bool, default False
+        Whether the recall of a first stage is measured too; it costs about one more ranking.
     """
     users, truth, exclude = _shown(settings, placement, held_out)
     rules = make_list_rules(settings.placements[placement], held_out.history, held_out.catalogue)
@@ -162,7 +172,12 @@ def score_recommender(
     started = time.monotonic()
     lists = recommend_by_rules(recommender, users, k, exclude=exclude, rules=rules)
     seconds = time.monotonic() - started
-    return _scored(settings, held_out, lists, truth, seconds)
+    scored = _scored(settings, held_out, lists, truth, seconds)
+    candidates = list_candidates(recommender, users, exclude=exclude) if with_candidates else None
+    if candidates is None:
+        return scored
+    recall = candidate_recall(candidates, truth.relevant)
+    return replace(scored, per_user=scored.per_user.assign(**{CANDIDATE_RECALL: recall}))
 
 
 def score_lists(settings: Settings, placement: str, lists: TopN, held_out: HeldOut) -> Scored:

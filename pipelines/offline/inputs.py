@@ -22,6 +22,7 @@ CODE = (
     "features/interactions.py",
     "features/item_versions.py",
     "features/read.py",
+    "offline/candidate_recall.py",
     "offline/evaluate.py",
     "offline/held_out.py",
     "offline/intervals.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError, SettingsError
+from pipelines.offline.candidate_recall import CANDIDATE_RECALL
 from pipelines.offline.inputs import planned_candidates
 from pipelines.offline.list_metrics import LIST_METRICS
 from pipelines.offline.results import (
@@ -51,7 +53,8 @@ def leaderboard(settings: Settings, as_of: date, placement: str, window: str) ->
     DataFrame
         One row per candidate, by falling NDCG and then name, so the order never depends on the
         file system: candidate, ndcg_at_<k>, low, high, recall_at_<k>, coverage_at_<k>,
-        user_count, is_baseline.
+        user_count, is_baseline, candidate_recall with candidate_recall_low and _high (NaN
+        without a first stage).
 
     Raises
     ------
@@ -78,9 +81,10 @@ def leaderboard(settings: Settings, as_of: date, placement: str, window: str) ->
                 f"coverage_at_{k}": metrics[f"coverage_at_{k}"]["all"]["value"],
                 "user_count": ndcg["user_count"],
                 "is_baseline": name in baselines,
+                **_first_stage(metrics),
             }
         )
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(_first_stage({}), "float64"))
     order = [f"ndcg_at_{k}", "candidate"]
     return frame.sort_values(order, ascending=[False, True]).reset_index(drop=True)
 
@@ -153,6 +157,13 @@ def read_evaluations(
     return [
         read_evaluation(settings, as_of, name, window, placement) for name in board["candidate"]
     ]
+
+
+def _first_stage(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Recall of a candidate's first stage with its bounds; None where it has none."""
+    found = metrics.get(CANDIDATE_RECALL, {}).get("all", {})
+    ends = {"": "value", "_low": "low", "_high": "high"}
+    return {CANDIDATE_RECALL + end: found.get(key) for end, key in ends.items()}
 
 
 def _candidates(settings: Settings, as_of: date, placement: str, window: str) -> tuple[str, ...]:

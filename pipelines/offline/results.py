@@ -34,7 +34,8 @@ class Evaluation:
     per_user : DataFrame
         One row per user_id with history and truth, sorted: `segment`, `relevant_count`,
         `list_length`, `<metric>_at_<k>` of every ranking metric, and the parts of NDCG at the
-        gate's cut that come from repeats and from the head (`ndcg_parts.part_column`).
+        gate's cut that come from repeats and from the head (`ndcg_parts.part_column`); and
+        `candidate_recall` of a recommender with a first stage.
     metrics : mapping
         The content of `metrics.json`; means and intervals under ``metrics``.
     run_id : str or None

@@ -13,6 +13,7 @@ from scipy import sparse
 from pipelines.config import EvaluationSettings
 from pipelines.errors import MissingSnapshotError
 from pipelines.offline import list_metrics
+from pipelines.offline.candidate_recall import CANDIDATE_RECALL
 from pipelines.offline.intervals import Interval, mean_interval, ratio_interval
 from pipelines.offline.metrics import RANKING_METRICS, ranking_metrics
 from pipelines.offline.truth import Truth
@@ -85,6 +86,8 @@ def means_by_segment(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Mean and interval of every ranking metric, for all users and for each segment.
 
+    So too of `candidate_recall`, where the table has it.
+
     Returns
     -------
     dict
@@ -92,16 +95,16 @@ def means_by_segment(
         without users are left out.
     """
     masks = segment_masks(per_user["segment"].to_numpy())
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for metric in RANKING_METRICS:
-        for k in reported_cuts(evaluation):
-            column = f"{metric}_at_{k}"
-            values = per_user[column].to_numpy()
-            found[column] = {
-                segment: _entry(mean_interval(values[mask], evaluation.confidence))
-                for segment, mask in masks.items()
-            }
-    return found
+    cuts = reported_cuts(evaluation)
+    columns = [f"{metric}_at_{k}" for metric in RANKING_METRICS for k in cuts]
+    columns += [CANDIDATE_RECALL] * (CANDIDATE_RECALL in per_user)
+    return {
+        column: {
+            segment: _entry(mean_interval(per_user[column].to_numpy()[mask], evaluation.confidence))
+            for segment, mask in masks.items()
+        }
+        for column in columns
+    }
 
 
 def list_means(

@@ -16,13 +16,16 @@ from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError, PublicationNotFoundError
 from pipelines.features import read_catalogue
 from pipelines.offline.leaderboard import WINDOWS, leaderboard, rule_board
+from pipelines.offline.spent import evaluation_seconds
 from pipelines.recommend.current import date_of, read_current, read_publication, stored_ids
 from pipelines.recommend.customers import choose_customers
 from pipelines.recommend.durable import read_if_there, write_json, write_text
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.report_markdown import to_markdown
+from pipelines.recommend.report_notes import tuned_specifications
 from pipelines.recommend.report_rules import champion_prices
 from pipelines.recommend.report_terminal import print_report
+from pipelines.step_seconds import read_step_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +43,8 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     -------
     dict
         What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``load``, ``placements``
-        (leaderboards by window, the gate's verdict, and what each rule costs), ``publication``,
-        ``customers``, ``commands``.
+        (leaderboards by window, the gate's verdict, and what each rule costs), ``tuned``,
+        ``seconds``, ``steps``, ``publication``, ``customers``, ``commands``.
     """
     report = build_report(settings, as_of)
     print_report(report)
@@ -59,6 +62,9 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
         "run_folder": str(run),
         "load": read_if_there(run / "load.json"),
         "placements": {name: _placement(settings, as_of, name) for name in settings.placements},
+        "tuned": tuned_specifications(settings, as_of),
+        "seconds": evaluation_seconds(settings, as_of),
+        "steps": read_step_seconds(settings, as_of),
         "publication": _publication(settings, as_of),
         "customers": choose_customers(settings, as_of),
     }

@@ -13,7 +13,9 @@ from pipelines.recommend.report_board import (
 )
 from pipelines.recommend.report_customers import title_of
 from pipelines.recommend.report_gate import explain_gate, judged, verdict_in_words
+from pipelines.recommend.report_notes import board_notes
 from pipelines.recommend.report_rules import LEGEND, price_cells
+from pipelines.recommend.report_seconds import seconds_tables
 from pipelines.recommend.report_tables import (
     TIE,
     format_audit,
@@ -30,9 +32,11 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         parts += [
             f"## {name}",
             _board(placement, report["k"]),
+            *_notes(report, name),
             *_gate(placement["gate"], report["k"]),
             *_prices(placement["rule_prices"], report["k"]),
         ]
+    parts += _seconds(report)
     parts += ["## Published", *_publication(report["publication"])]
     for customer in report["customers"]:
         parts += [f"## Customer {_plain(customer['user_id'])} ({customer['segment']})"]
@@ -93,6 +97,11 @@ def _board(placement: Mapping[str, Any], k: int) -> str:
     return markdown_table(["candidate", *numbers, "role"], rows)
 
 
+def _notes(report: Mapping[str, Any], placement: str) -> list[str]:
+    notes = [f"* {note}".replace(TIE, " ") for note in board_notes(report, placement)]
+    return ["\n".join(notes)] if notes else []
+
+
 def _gate(gate: Mapping[str, Any] | None, k: int) -> list[str]:
     if gate is None:
         return ["The gate was not decided."]
@@ -120,6 +129,13 @@ def _prices(prices: list[dict[str, Any]], k: int) -> list[str]:
     numbers = [f"NDCG@{k} with it", "without", "paired difference", "coverage with it", "without"]
     table = markdown_table(["rule, candidate", *numbers], [price_cells(row) for row in prices])
     return [table, LEGEND]
+
+
+def _seconds(report: Mapping[str, Any]) -> list[str]:
+    parts = []
+    for heads, cells, legend, rows in seconds_tables(report["seconds"], report["steps"]):
+        parts += [markdown_table(heads, [cells(row) for row in rows]), legend]
+    return ["## Where the time went, in seconds", *parts] if parts else []
 
 
 def _publication(publication: Mapping[str, Any] | None) -> list[str]:

@@ -11,7 +11,9 @@ from pipelines.recommend.list_rows import CONTROL
 from pipelines.recommend.report_board import print_board
 from pipelines.recommend.report_customers import print_lists, print_user
 from pipelines.recommend.report_gate import print_gate
+from pipelines.recommend.report_notes import board_notes
 from pipelines.recommend.report_rules import print_prices
+from pipelines.recommend.report_seconds import print_seconds
 from pipelines.recommend.report_tables import (
     fill,
     format_audit,
@@ -41,6 +43,9 @@ def print_report(report: Mapping[str, Any], console: Console | None = None) -> N
     _print_load(console, report["load"])
     for name, placement in report["placements"].items():
         _print_placement(console, name, placement, report)
+    if report["seconds"] or report["steps"]:
+        _title(console, "Where the time went, in seconds")
+        print_seconds(console, report["seconds"], report["steps"])
     _print_publication(console, report["publication"])
     for customer in report["customers"]:
         _title(console, f"Customer {customer['user_id']} ({customer['segment']})")
@@ -81,6 +86,8 @@ def _print_placement(
         users = format_count(board[0]["user_count"])
         _title(console, f"{name}: leaderboard on the gate window, {users} users")
         print_board(console, board, placement["gate"], report["k"], report["confidence"])
+        for note in board_notes(report, name):
+            console.print(fill(note, console.width, indent="    "), markup=False)
     print_gate(console, placement["gate"], report["k"])
     print_prices(console, placement["rule_prices"], report["k"])
 

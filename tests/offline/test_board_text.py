@@ -31,6 +31,17 @@ def test_a_leaderboard_has_a_line_per_candidate_and_marks_baselines() -> None:
     assert " - to - " in lines[2]
 
 
+def test_recall_of_a_first_stage_is_told_below_the_leaderboard() -> None:
+    none = {"ndcg_at_5": 0.1, "low": None, "high": None, "recall_at_5": 0.1, "coverage_at_5": 0.1}
+    recall = {"candidate_recall": 0.9, "candidate_recall_low": 0.8, "candidate_recall_high": None}
+    ranker = {"candidate": "ranker", "is_baseline": False, **none, **recall}
+    ease = {"candidate": "ease", "is_baseline": False, **none, **dict.fromkeys(recall)}
+
+    lines = format_board(pd.DataFrame([ranker, ease])).splitlines()
+
+    assert lines[3:] == ["  * baseline", "  ranker: candidate_recall 0.9000 (0.8000 to -)"]
+
+
 def test_a_list_board_names_a_candidate_once_and_every_segment() -> None:
     values = {f"{metric}_at_5": [0.5, None] for metric in LIST_HEADINGS}
     board = pd.DataFrame(

@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
     "placements": {"discover": {}, "for_you": {"exclude": "none"}},
     "evaluation": {"k": 2, "ks": [1, 2]},
 }
+POPULAR = ("popularity", "recent_popularity")
 NO_SERVER = {"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1}
 
 
@@ -87,6 +88,32 @@ def test_item_out_of_stock_leaves_lists_and_truth(settings: Settings, take_shop:
     found = gate_of(settings, "for_you").per_user
     assert found["user_id"].tolist() == ["ann"]  # bob bought nothing else
     assert found["ndcg_at_1"].tolist() == [1]
+
+
+def test_recall_of_a_first_stage_is_scored_on_the_truth_of_the_lists(
+    make_settings: Callable[..., Settings], with_store: Callable, take_shop: Callable
+) -> None:
+    params = {"parts": [{"recommender": "popularity"}], "depth": 1}
+    candidates = [
+        {"name": "ranker", "recommender": "ranker", "params": params},
+        *({"name": name, "recommender": "popularity"} for name in POPULAR),
+    ]
+    settings = with_store(make_settings(**SETTINGS, candidates=candidates))
+    take_shop(settings, SHOP)
+
+    evaluate_candidate(settings, AS_OF, "ranker")
+    evaluate_candidate(settings, AS_OF, "popularity")
+
+    # one candidate each, milk: ann bought jam, bob bought milk
+    found = gate_of(settings, "for_you", "ranker")
+    assert found.per_user["candidate_recall"].tolist() == [0, 1]
+    assert found.metrics["metrics"]["candidate_recall"]["all"]["value"] == 1 / 2
+    assert found.metrics["metrics"]["candidate_recall"]["all"]["high"] > 1 / 2
+    # where milk is excluded, ann's one candidate is jam
+    assert gate_of(settings, "discover", "ranker").per_user["candidate_recall"].tolist() == [1]
+    assert "candidate_recall" not in gate_of(settings, "for_you").metrics["metrics"]
+    run = tracking_client(settings).get_run(found.run_id)
+    assert run.data.metrics["for_you.candidate_recall"] == 1 / 2
 
 
 def test_answer_is_ndcg_by_window_and_placement(settings: Settings) -> None:

@@ -33,7 +33,26 @@ def test_best_candidate_is_first(settings: Settings) -> None:
     assert list(found.columns) == [
         *("candidate", "ndcg_at_10", "low", "high", "recall_at_10", "coverage_at_10"),
         *("user_count", "is_baseline"),
+        *("candidate_recall", "candidate_recall_low", "candidate_recall_high"),
     ]
+    assert found["candidate_recall"].isna().all()
+
+
+def test_recall_of_a_first_stage_stands_in_its_candidate_s_row(
+    settings: Settings, fabricate: Callable[..., Path]
+) -> None:
+    folder = fabricate(settings, "ranker", level=0.9)
+    stored = read_metrics(folder)
+    assert stored is not None
+    recall = {"value": 0.5, "low": 0.4, "high": 0.6, "user_count": 60}
+    stored["metrics"]["candidate_recall"] = {"all": recall}
+    write_json(folder / "metrics.json", stored)
+
+    found = leaderboard(settings, AS_OF, "discover", "gate")
+
+    assert found.iloc[0]["candidate"] == "ranker"
+    assert found.iloc[0, -3:].tolist() == [0.5, 0.4, 0.6]
+    assert found["candidate_recall"].isna().tolist() == [False, True, True, True]
 
 
 def test_equal_candidates_are_in_order_of_their_names(

@@ -1,0 +1,49 @@
+"""What a recommender of two stages lets through: the candidates that its second stage ranks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.ranker import TwoStageRanker
+
+
+def list_candidates(
+    recommender: Recommender, history: Interactions, *, exclude: Exclusion | None = None
+) -> sparse.csr_array | None:
+    """Every item that a fitted recommender of two stages ranks, for each user of a history.
+
+    Parameters
+    ----------
+    recommender : Recommender
+        Fitted.
+    history : Interactions
+        Users to serve, seen in `fit` or not.
+    exclude : Exclusion, optional
+        In the rows and columns of `history`.
+
+    Returns
+    -------
+    csr_array of shape (n_users, n_items), bool, or None
+        In the rows and columns of `history`; None for a recommender without a first stage: it
+        ranks every item.
+    """
+    if not isinstance(recommender, TwoStageRanker):
+        return None
+    items = recommender.item_ids_
+    rule = (exclude or Exclusion()).with_items(history.item_ids, items)
+    known = history.with_items(items)
+    position = pd.Index(history.item_ids).get_indexer(pd.Index(items))
+    rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for block in recommender._blocks(known, len(recommender.parts_)):
+        scores = recommender._score_candidates(known.select_users(block), rule.select_users(block))
+        user, item = np.nonzero(scores > -np.inf)
+        is_known = position[item] >= 0
+        rows.append(user[is_known] + block.start)
+        columns.append(position[item[is_known]])
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    ones = np.ones(len(row), dtype=bool)
+    return sparse.csr_array((ones, (row, column)), shape=history.shape)

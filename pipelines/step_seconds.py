@@ -1,0 +1,79 @@
+"""How long each step of a night took: a small file a step in the run folder, and nowhere else.
+
+Seconds differ from run to run. They are kept out of the warehouse and of every file that a rerun
+must leave identical.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines.config import Settings
+
+
+def steps_folder(settings: Settings, as_of: date) -> Path:
+    """Folder with a file for each step that ended, and one for each subject of a mapped step."""
+    return settings.run_folder(as_of) / "steps"
+
+
+@contextmanager
+def timed_step(
+    settings: Settings, as_of: date, verb: str, subject: str | None = None
+) -> Iterator[None]:
+    """Note how long the block took, in place of what an earlier run of the step took.
+
+    A step that fails notes nothing. Steps that run at the same time write files of their own.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    verb : str
+        ``stage.verb``.
+    subject : str, optional
+        Candidate or placement of a mapped step.
+    """
+    started = time.monotonic()
+    yield
+    seconds = round(time.monotonic() - started, 3)
+    folder = steps_folder(settings, as_of)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = verb if subject is None else f"{verb}.{subject}"
+    found = {"verb": verb, "subject": subject, "seconds": seconds}
+    part = folder / f".{name}.{os.getpid()}.part"
+    part.write_text(json.dumps(found) + "\n", encoding="utf-8")
+    os.replace(part, folder / f"{name}.json")
+
+
+def read_step_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
+    """Seconds of a night's steps as they last ran.
+
+    Returns
+    -------
+    list of dict
+        By falling seconds, then name: ``verb``, ``run_count`` (subjects of a mapped step),
+        ``seconds`` (of all of them, also where they ran at the same time), ``share`` of the sum.
+        Empty for a night whose verbs were called one by one.
+    """
+    totals: dict[str, list[float]] = {}
+    for path in sorted(steps_folder(settings, as_of).glob("*.json")):
+        step = json.loads(path.read_text(encoding="utf-8"))
+        totals.setdefault(step["verb"], []).append(step["seconds"])
+    whole = sum(sum(seconds) for seconds in totals.values())
+    rows = [
+        {
+            "verb": verb,
+            "run_count": len(seconds),
+            "seconds": sum(seconds),
+            "share": sum(seconds) / whole if whole else 0.0,
+        }
+        for verb, seconds in totals.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["seconds"], row["verb"]))
