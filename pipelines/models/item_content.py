@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.features.item_versions import ItemAttributes
 from pipelines.models.base import Recommender
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
@@ -23,10 +19,9 @@ from pipelines.models.parameters import (
 from pipelines.models.personal_frequency import scale_popularity
 from pipelines.models.popularity import sum_popularity
 from pipelines.models.signals import read_interest
+from pipelines.models.title_vectors import weigh_titles
 
 ANALYZERS = ("word", "char_wb")
-#: In front of a category, so that it is another token than the same word in a title.
-CATEGORY_PREFIX = "category\x1f"
 
 
 class ItemContent(Recommender):
@@ -64,9 +59,9 @@ class ItemContent(Recommender):
 
     Notes
     -----
-    ``v_it = tf_it (1 + log((1 + n_items) / (1 + df_t)))``, divided by its length; the tokens of an
-    item are those of its title and one for its category, as the cutoff of `fit` knows them. A
-    user's profile is ``p_u = sum over i: x_ui v_i`` with x the user's interest, and
+    v_i is the item's TF-IDF (`weigh_titles`): the tokens of its title and one for its category, as
+    the cutoff of `fit` knows them. A user's profile is ``p_u = sum over i: x_ui v_i`` with x the
+    user's interest, and
 
     ``score(u, i) = cos(p_u, v_i) + w_p pop(i) / (1 + max pop) + w_f 2 ** (-age(i) / half_life)``.
 
@@ -78,8 +73,7 @@ class ItemContent(Recommender):
     References
     ----------
     P. Lops, M. de Gemmis, G. Semeraro (2011). Content-based Recommender Systems: State of the Art
-    and Trends. Recommender Systems Handbook. G. Salton, C. Buckley (1988). Term-weighting
-    Approaches in Automatic Text Retrieval.
+    and Trends. Recommender Systems Handbook.
     """
 
     strategy = "item_content"
@@ -112,7 +106,12 @@ class ItemContent(Recommender):
 
     def _fit(self, history: Interactions) -> None:
         self._check_parameters()
-        self.vectors_ = self._weigh_tokens(history.current_attributes())
+        self.vectors_ = weigh_titles(
+            history.current_attributes(),
+            analyzer=self.analyzer,
+            ngram_range=self.ngram_range,
+            min_df=self.min_df,
+        )
         self.bonus_ = self._bonus(history)
 
     def _check_parameters(self) -> None:
@@ -125,28 +124,6 @@ class ItemContent(Recommender):
             check_number(name, getattr(self, name), at_least=0)
         check_number("freshness_half_life_days", self.freshness_half_life_days, above=0)
         _check_ngram_range(self.ngram_range)
-
-    def _weigh_tokens(self, attributes: ItemAttributes) -> sparse.csr_array:
-        """TF-IDF over the tokens of at least `min_df` items."""
-        documents = self._tokens(attributes)
-        frequency = Counter(token for tokens in documents for token in set(tokens))
-        vocabulary = sorted(token for token, count in frequency.items() if count >= self.min_df)
-        if not vocabulary:
-            return sparse.csr_array((len(documents), 0), dtype=np.float32)
-        weigher = TfidfVectorizer(analyzer=list, vocabulary=vocabulary, dtype=np.float32)
-        vectors = sparse.csr_array(weigher.fit_transform(documents))
-        vectors.sort_indices()
-        return vectors
-
-    def _tokens(self, attributes: ItemAttributes) -> list[list[str]]:
-        """Tokens of every item's title, and one for its category."""
-        cut = TfidfVectorizer(
-            analyzer=self.analyzer, ngram_range=tuple(self.ngram_range)
-        ).build_analyzer()
-        return [
-            cut(title) + [CATEGORY_PREFIX + category] * bool(category)
-            for title, category in zip(attributes.title, attributes.category, strict=True)
-        ]
 
     def _bonus(self, history: Interactions) -> np.ndarray:
         popularity = scale_popularity(

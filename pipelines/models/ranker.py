@@ -16,7 +16,9 @@ from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, che
 from pipelines.models.ranker_candidates import PART_FEATURES, CandidateBlock, gather_candidates
 from pipelines.models.ranker_features import FACT_FEATURES, read_facts
 from pipelines.models.ranker_folds import Fold, cut_folds
+from pipelines.models.ranker_titles import TITLE_FEATURES, read_likeness
 from pipelines.models.ranker_trees import grow_trees, no_trees, sum_of_trees
+from pipelines.models.title_vectors import weigh_titles
 from pipelines.models.top_n import top_n_of_scores
 
 #: What a user chooses again, what follows from it, and what is in demand.
@@ -75,6 +77,8 @@ class TwoStageRanker(ComposedRecommender):
         Fitted on the whole history.
     item_facts_ : ndarray of float32, shape (n_items, n_item_features)
         Features of items as of the cutoff.
+    title_vectors_ : csr_array of shape (n_items, n_tokens), float32
+        TF-IDF of the words and pairs of words in titles, as of the cutoff.
     trees_ : ndarray of float64, shape (n_nodes, 9)
         As `grow_trees` returns them; no rows if no earlier fold has a user to learn from, and
         then candidates are ranked by the sum of their reciprocal ranks over the parts.
@@ -84,7 +88,8 @@ class TwoStageRanker(ComposedRecommender):
     Fold n is the history as it was known n horizons before the cutoff, and its truth is what
     users chose in the horizon after that: everything a fold holds is older than the cutoff. Parts
     are fitted anew for each fold. A row is a user and a candidate; its features are the scores
-    and ranks that the parts give it and what `read_facts` knows of the item, the user and both.
+    and ranks that the parts give it, what `read_facts` knows of the item, the user and both, and
+    how much the item's title resembles what the user chose (`read_likeness`).
     A positive of a user with t relevant items weighs ``1/√min(10, t)`` and so do the negatives:
     users with long truths do not decide alone. Users without a choice get no list.
 
@@ -145,12 +150,13 @@ class TwoStageRanker(ComposedRecommender):
             for number, part in enumerate(self.parts, start=1)
             for what in PART_FEATURES
         ]
-        return (*of_parts, *FACT_FEATURES)
+        return (*of_parts, *FACT_FEATURES, *TITLE_FEATURES)
 
     def _fit(self, history: Interactions) -> None:
         self._check_parameters()
         self._fit_parts(history)
         self.item_facts_ = read_facts(history, self.event_weights).items
+        self.title_vectors_ = _read_titles(history)
         self.trees_ = self._learn(history)
 
     def _check_parameters(self) -> None:
@@ -219,11 +225,16 @@ class TwoStageRanker(ComposedRecommender):
         """Features, relevance and weight of the rows to learn from, block by block."""
         parts = [part.fit(fold.past) for part in self.make_parts()]
         item_facts = read_facts(fold.past, self.event_weights).items
+        titles = _read_titles(fold.past)
         past = fold.past.select_users(fold.users)
         met = None if self.repeats else past.pairs()
         for block in self._blocks(past, len(parts)):
             found, features = self._candidates(
-                parts, past.select_users(block), Exclusion(met).select_users(block), item_facts
+                parts,
+                past.select_users(block),
+                Exclusion(met).select_users(block),
+                item_facts,
+                titles,
             )
             truth = fold.truth[block]
             is_relevant = truth.toarray()[found.user, found.item]
@@ -244,11 +255,13 @@ class TwoStageRanker(ComposedRecommender):
         history: Interactions,
         exclude: Exclusion,
         item_facts: np.ndarray,
+        titles: sparse.csr_array,
     ) -> tuple[CandidateBlock, np.ndarray]:
         """Candidates of some users, and their features in the order of `feature_names`."""
         found = gather_candidates(parts, history, [self.depth] * len(parts), exclude)
         facts = read_facts(history, self.event_weights, item_facts)
-        return found, np.hstack([found.features, facts.read(found.user, found.item)])
+        likeness = read_likeness(history, self.event_weights, titles, found.user, found.item)
+        return found, np.hstack([found.features, facts.read(found.user, found.item), likeness])
 
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         items = np.full((history.n_users, k), -1, dtype=np.int32)
@@ -274,11 +287,19 @@ class TwoStageRanker(ComposedRecommender):
         if exclude.pairs is not None:
             exclude = Exclusion(sparse.csr_array(exclude.pairs[some]), exclude.items)
         found, features = self._candidates(
-            self.parts_, history.select_users(some), exclude, self.item_facts_
+            self.parts_,
+            history.select_users(some),
+            exclude,
+            self.item_facts_,
+            self.title_vectors_,
         )
         value = sum_of_trees(self.trees_, features) if len(self.trees_) else found.fused
         scores[some[found.user], found.item] = value
         return scores
+
+
+def _read_titles(history: Interactions) -> sparse.csr_array:
+    return weigh_titles(history.current_attributes(), ngram_range=(1, 2), min_df=2)
 
 
 def _keep(

@@ -87,6 +87,7 @@ def sample_candidates(ranker: TwoStageRanker, history: Interactions) -> tuple[np
         ranker._candidates(
             *(ranker.parts_, past.select_users(block), exclude.select_users(block)),
             ranker.item_facts_,
+            ranker.title_vectors_,
         )[1]
         for block in ranker._blocks(past, len(ranker.parts_))
     ]
