@@ -38,8 +38,8 @@ def list_candidates(
     known = history.with_items(items)
     position = pd.Index(history.item_ids).get_indexer(pd.Index(items))
     rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for block in recommender._blocks(known, len(recommender.parts_)):
-        scores = recommender._score_candidates(known.select_users(block), rule.select_users(block))
+    for block in recommender.user_blocks(known, len(recommender.parts_)):
+        scores = recommender.score_candidates(known.select_users(block), rule.select_users(block))
         user, item = np.nonzero(scores > -np.inf)
         is_known = position[item] >= 0
         rows.append(user[is_known] + block.start)

@@ -228,8 +228,8 @@ class TwoStageRanker(ComposedRecommender):
         titles = _read_titles(fold.past)
         past = fold.past.select_users(fold.users)
         met = None if self.repeats else past.pairs()
-        for block in self._blocks(past, len(parts)):
-            found, features = self._candidates(
+        for block in self.user_blocks(past, len(parts)):
+            found, features = self.describe_candidates(
                 parts,
                 past.select_users(block),
                 Exclusion(met).select_users(block),
@@ -243,13 +243,13 @@ class TwoStageRanker(ComposedRecommender):
             # 1/√min(10, t)
             yield features[kept], is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
 
-    def _blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
+    def user_blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
         """Blocks of users whose scores and ranks of all parts are held at once."""
         step = max(1, SCORE_BLOCK_BYTES // (8 * n_parts * history.n_items))
         for start in range(0, history.n_users, step):
             yield slice(start, start + step)
 
-    def _candidates(
+    def describe_candidates(
         self,
         parts: Sequence[Recommender],
         history: Interactions,
@@ -266,8 +266,8 @@ class TwoStageRanker(ComposedRecommender):
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         items = np.full((history.n_users, k), -1, dtype=np.int32)
         scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
-        for block in self._blocks(history, len(self.parts_)):
-            dense = self._score_candidates(
+        for block in self.user_blocks(history, len(self.parts_)):
+            dense = self.score_candidates(
                 history.select_users(block),
                 Exclusion(exclude.select_users(block).pairs, exclude.items),
             )
@@ -275,9 +275,9 @@ class TwoStageRanker(ComposedRecommender):
         return TopN(history.user_ids, self.item_ids_, items, scores)
 
     def _score(self, history: Interactions) -> np.ndarray:
-        return self._score_candidates(history, Exclusion())
+        return self.score_candidates(history, Exclusion())
 
-    def _score_candidates(self, history: Interactions, exclude: Exclusion) -> np.ndarray:
+    def score_candidates(self, history: Interactions, exclude: Exclusion) -> np.ndarray:
         """Dense scores, -inf for items that are no candidates."""
         scores = np.full(history.shape, -np.inf, dtype=np.float32)
         chooses = np.diff(history.matrix(self.event_weights).indptr) > 0
@@ -286,7 +286,7 @@ class TwoStageRanker(ComposedRecommender):
             return scores
         if exclude.pairs is not None:
             exclude = Exclusion(sparse.csr_array(exclude.pairs[some]), exclude.items)
-        found, features = self._candidates(
+        found, features = self.describe_candidates(
             self.parts_,
             history.select_users(some),
             exclude,

@@ -84,12 +84,12 @@ def sample_candidates(ranker: TwoStageRanker, history: Interactions) -> tuple[np
     past = past.select_users(_spaced(chooses, SAMPLE_USERS))
     exclude = Exclusion(None if ranker.repeats else past.pairs())
     blocks = [
-        ranker._candidates(
+        ranker.describe_candidates(
             *(ranker.parts_, past.select_users(block), exclude.select_users(block)),
             ranker.item_facts_,
             ranker.title_vectors_,
         )[1]
-        for block in ranker._blocks(past, len(ranker.parts_))
+        for block in ranker.user_blocks(past, len(ranker.parts_))
     ]
     return _spaced(np.vstack(blocks), SAMPLE_ROWS), past.n_users
 

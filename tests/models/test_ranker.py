@@ -77,7 +77,7 @@ def test_negatives_are_sampled_by_user_and_positives_kept() -> None:
 
 def test_features_are_named_in_order(random_history: Interactions) -> None:
     ranker = TwoStageRanker(**SMALL).fit(random_history)
-    found, features = ranker._candidates(
+    found, features = ranker.describe_candidates(
         ranker.parts_, random_history, Exclusion(), ranker.item_facts_, ranker.title_vectors_
     )
     assert features.shape == (len(found.user), len(ranker.feature_names))
