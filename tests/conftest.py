@@ -63,6 +63,20 @@ def replayed_shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, B
     return settings, plan
 
 
+def bundled_settings(home: Path) -> Settings:
+    """The bundled shop's settings without its rankers, whose fits would take a proof hours."""
+    settings = load_settings(SHOP_SETTINGS.parent.parent / "recsys.toml", home)
+    quick = tuple(one for one in settings.candidates if one.recommender != "ranker")
+    names = {one.name for one in quick}
+    placements = {
+        name: rules.model_copy(
+            update={"candidates": tuple(one for one in rules.candidates if one in names)}
+        )
+        for name, rules in settings.placements.items()
+    }
+    return settings.model_copy(update={"candidates": quick, "placements": placements})
+
+
 def shop_night(week: int) -> date:
     """The night after so many weeks of the small shop."""
     return SHOP_FIRST_DAY + timedelta(days=7 * week)

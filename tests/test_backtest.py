@@ -20,7 +20,13 @@ from pipelines.config import load_settings
 from pipelines.errors import SettingsError
 from pipelines.events import land
 from pipelines.recommend.durable import read_json
-from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night, write_day
+from tests.conftest import (
+    SHOP_SETTINGS,
+    bundled_settings,
+    land_small_shop,
+    shop_night,
+    write_day,
+)
 
 NIGHTS = (shop_night(8), shop_night(10))
 
@@ -204,7 +210,7 @@ def _without_served(value):
 
 @pytest.mark.prove
 def test_twelve_weekly_nights_of_the_bundled_shop_twice_give_identical_figures(tmp_path):
-    settings = load_settings(SHOP_SETTINGS.parent.parent / "recsys.toml", tmp_path / "home")
+    settings = bundled_settings(tmp_path / "home")
     land(settings, "online-retail")
     plan = plan_backtest(date(2011, 9, 23), date(2011, 12, 9), "7d")
     own = backtest_settings(settings, plan).home

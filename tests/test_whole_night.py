@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config import load_settings
 from pipelines.events import land
 from pipelines.night import NIGHT, run_in_a_row
 from pipelines.recommend import read_current
 from pipelines.services import airflow_standalone, free_port
 from pipelines.warehouse import connect, fingerprint_tables
-from tests.conftest import SHOP_SETTINGS, shop_night
+from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
 
 ROOT = Path(__file__).parent.parent
 
@@ -157,7 +156,7 @@ def test_on_the_bundled_shop_order_and_repetition_leave_no_trace(tmp_path):
     nights = [date(2011, 11, 25), date(2011, 12, 2), date(2011, 12, 9)]
     homes = {}
     for name, order in (("in_order", (0, 1, 2)), ("shuffled", (2, 0, 1)), ("again", (0, 1, 2, 2))):
-        settings = load_settings(ROOT / "recsys.toml", tmp_path / name)
+        settings = bundled_settings(tmp_path / name)
         land(settings, "online-retail")
         for number in order:
             run_in_a_row(settings, nights[number])
