@@ -233,7 +233,7 @@ class AuditSettings(_Section):
     min_overlap_after_promotion: float = Field(0.0, ge=0, le=1)
     """The same where the gate has promoted another champion since: a change is wanted then."""
     max_item_share: float = Field(0.8, ge=0, le=1)
-    """No item in more than this share of the personal lists."""
+    """No item in the first `evaluation.k` places of more than this share of the personal lists."""
 
 
 class PublishSettings(_Section):

@@ -268,13 +268,20 @@ def _overlap(file: ListFile, labels: tuple[str, str]) -> Finding:
 
 
 def _item_share(file: ListFile) -> Finding:
-    """Rows that are the same for everybody do not count: the fallback's strategy, and pins."""
+    """Over the first places, those the gate judged: longer lists hold what is in demand anyway.
+
+    Rows that are the same for everybody do not count: the fallback's strategy, and pins.
+    """
+    k = file.settings.evaluation.k
     fallback = file.path.with_name(f"{FALLBACK}.parquet")
     share = file.value(
         """
         with personal as (
             select user_id, item_id from lists
-            where strategy not in (select strategy from read_parquet($1)) and strategy <> $2
+            where
+                strategy not in (select strategy from read_parquet($1))
+                and strategy <> $2
+                and rank <= $3
         ),
         shares as (
             select count(*) / (select count(distinct user_id) from personal) as share
@@ -282,11 +289,11 @@ def _item_share(file: ListFile) -> Finding:
         )
         select max(share) from shares
         """,
-        *(str(fallback), PINNED),
+        *(str(fallback), PINNED, k),
     )
     high = file.settings.audit.max_item_share
     if share is None:
         note = "no personal lists: every row is the fallback's strategy"
         return file.finding("item_share", f"at most {high:g}", None, True, note)
-    note = "largest share of the personal lists that one item is in"
+    note = f"largest share of the personal lists that have one item in their first {k}"
     return file.at_most("item_share", high, share, note)

@@ -107,6 +107,10 @@ def test_an_item_in_nearly_every_personal_list_fails(shop, make_lists):
     night = make_lists()
     damage(shop, night, defect)
     assert "item_share" in failed_rules(shop, night)
+    first_four = shop.model_copy(
+        update={"evaluation": shop.evaluation.model_copy(update={"k": 4, "ks": (4,)})}
+    )
+    assert "item_share" not in failed_rules(first_four, night)
 
 
 def test_lists_that_are_all_fallback_have_no_item_share(shop, make_lists):
