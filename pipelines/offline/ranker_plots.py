@@ -28,6 +28,8 @@ KINDS = {
     "item_": "item",
     "user_": "user",
     "pair_": "user and item",
+    "title_": "user and item",
+    "price_": "user and item",
 }
 KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#009E73", "#CC79A7", "#D55E00"), strict=True))
 N_COLUMNS = 3
