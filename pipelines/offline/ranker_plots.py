@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Features in the picture of gains.
 N_GAINS = 20
-#: Colours of a gain by what the feature is of: the beginning of its name.
+#: What a feature is of, by the beginning of its name, and its colour.
+OTHER = "other"
 KINDS = {
     "part_": "score or rank of a part",
     "item_": "item",
@@ -31,7 +32,13 @@ KINDS = {
     "title_": "user and item",
     "price_": "user and item",
 }
-KIND_COLOURS = dict(zip(KINDS, ("#0072B2", "#009E73", "#CC79A7", "#D55E00"), strict=True))
+KIND_COLOURS = {
+    "score or rank of a part": "#0072B2",
+    "item": "#009E73",
+    "user": "#CC79A7",
+    "user and item": "#D55E00",
+    OTHER: "#8C8C8C",
+}
 N_COLUMNS = 3
 #: Values of a feature over this ratio of largest to median are shown on a logarithmic axis.
 SKEWED = 20.0
@@ -79,13 +86,13 @@ def plot_gain(gain: pd.DataFrame, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     shown = gain[gain["gain_share"] > 0].head(N_GAINS)
-    kinds = [next((kind for kind in KINDS if name.startswith(kind)), "") for name in shown.feature]
+    kinds = [_kind_of(name) for name in shown.feature]
     figure = Figure(figsize=(8, 1.4 + 0.3 * len(shown)), layout="constrained")
     axes = figure.add_subplot()
     axes.barh(
         range(len(shown)),
         shown["gain_share"],
-        color=[KIND_COLOURS.get(kind, "#8C8C8C") for kind in kinds],
+        color=[KIND_COLOURS[kind] for kind in kinds],
         height=0.7,
     )
     for row, share in enumerate(shown["gain_share"]):
@@ -97,10 +104,14 @@ def plot_gain(gain: pd.DataFrame, title: str) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel("share of the loss that splits on the feature took away")
     figure.suptitle(f"Feature gain: {title}", x=0.01, ha="left", fontweight="bold")
-    for kind in dict.fromkeys(kind for kind in kinds if kind):
-        axes.barh([0], [0], color=KIND_COLOURS[kind], label=KINDS[kind])
+    for kind in dict.fromkeys(kinds):
+        axes.barh([0], [0], color=KIND_COLOURS[kind], label=kind)
     axes.legend(loc="lower right")
     return figure
+
+
+def _kind_of(feature: str) -> str:
+    return next((kind for begin, kind in KINDS.items() if feature.startswith(begin)), OTHER)
 
 
 def plot_dependence(explained: RankerExplained, title: str) -> Figure:
