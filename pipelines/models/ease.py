@@ -132,20 +132,47 @@ def solve_ease(interest: sparse.csr_array, regularization: float) -> np.ndarray:
     return inverse
 
 
-def _invert(gram: np.ndarray, regularization: float) -> np.ndarray:
-    """Inverse of a symmetric positive definite matrix, in its own memory."""
-    threads = 1 if len(gram) > PARALLEL_ITEMS_MAX else None
-    with threadpool_limits(threads, user_api="blas"):
-        # LAPACK wants Fortran order; the transpose of a symmetric matrix is that without a copy.
-        factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-        if not failed:
-            inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+def factorize(gram: np.ndarray, regularization: float) -> np.ndarray:
+    """Cholesky factor of a Gram matrix with λ on its diagonal, in its own memory.
+
+    Parameters
+    ----------
+    gram : ndarray of float32, shape (n_items, n_items)
+        Symmetric, C-contiguous; overwritten.
+    regularization : float
+        λ, for the message.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_items, n_items)
+        In Fortran order, the factor in the lower triangle.
+
+    Raises
+    ------
+    SettingsError
+        If the matrix is not positive definite in float32.
+    """
+    # LAPACK wants Fortran order; the transpose of a symmetric matrix is that without a copy.
+    factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
     if failed:
         raise SettingsError(
             "`regularization` must make the Gram matrix positive definite in float32. Got "
             f"{regularization!r}, too small at pivot {failed}. Raise it in the candidate's "
             "`params` in recsys.toml."
         )
+    return np.asarray(factor)
+
+
+def blas_threads(n_items: int) -> int | None:
+    """BLAS threads to factorize so many items with; None leaves them as they are."""
+    return 1 if n_items > PARALLEL_ITEMS_MAX else None
+
+
+def _invert(gram: np.ndarray, regularization: float) -> np.ndarray:
+    """Inverse of a symmetric positive definite matrix, in its own memory."""
+    with threadpool_limits(blas_threads(len(gram)), user_api="blas"):
+        factor = factorize(gram, regularization)
+        inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
     return _mirror_upper(inverse.T)
 
 

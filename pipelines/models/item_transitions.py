@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.ease import PARALLEL_ITEMS_MAX
+from pipelines.models.ease import blas_threads, factorize
 from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.ranker_folds import cut_folds
@@ -185,16 +185,8 @@ def solve_ridge(
     """
     gram, cross = _dense_product(past, past), _dense_product(past, after)
     gram[np.diag_indices(len(gram))] += np.float32(regularization)
-    threads = 1 if len(gram) > PARALLEL_ITEMS_MAX else None
-    with threadpool_limits(threads, user_api="blas"):
-        # LAPACK wants Fortran order; the transpose of a symmetric matrix is that without a copy.
-        factor, failed = lapack.spotrf(gram.T, lower=1, overwrite_a=1, clean=0)
-        if failed:
-            raise SettingsError(
-                "`regularization` must make the Gram matrix positive definite in float32. Got "
-                f"{regularization!r}, too small at pivot {failed}. Raise it in the candidate's "
-                "`params` in recsys.toml."
-            )
+    with threadpool_limits(blas_threads(len(gram)), user_api="blas"):
+        factor = factorize(gram, regularization)
         weights, _ = lapack.spotrs(factor, np.asfortranarray(cross), lower=1, overwrite_b=1)
     return np.ascontiguousarray(weights)
 
