@@ -1,0 +1,1 @@
+"""Stage `serve`: a verified publication in, HTTP answers and the log of exposures out."""
