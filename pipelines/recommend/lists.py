@@ -84,10 +84,9 @@ def generate_lists(
     _check_names(settings, placement, variant)
     writer, history, exclude = _prepare(settings, as_of, placement, variant)
     folder = settings.run_folder(as_of) / "lists" / placement
-    folder.mkdir(parents=True, exist_ok=True)
     summary = _write_users(folder / f"{variant}.parquet", writer, history, exclude)
     anyone = _list_for_anyone(writer, history, exclude)
-    write_tables(folder / f"{FALLBACK}.parquet", [anyone], own_draft=variant)
+    write_tables(folder / f"{FALLBACK}.parquet", [anyone])
     summary |= {"fallback_rows": anyone.num_rows, "as_of": as_of.isoformat()}
     write_json(folder / f"{variant}.json", summary)
     return summary
@@ -166,7 +165,7 @@ def _write_users(
             )
             yield table
 
-    write_tables(path, blocks(), own_draft=writer.variant)
+    write_tables(path, blocks())
     return {
         "placement": writer.placement,
         "variant": writer.variant,
