@@ -22,7 +22,9 @@ from tests.fault_night import STARTS, Ended, call, copy_home, make_context
 
 PACKAGE = Path(__file__).parent.parent / "pipelines"
 #: Places of CI's run; all of them are tried by `make prove`.
-SAMPLE = 6
+SAMPLE = 8
+#: After every such number of a piece the whole night is run again; else it is retried from there.
+WHOLE_NIGHTS = 8
 #: Parts of the whole loop, for as many processes as there are.
 PARTS = 4
 
@@ -89,9 +91,10 @@ def check_readers(course: Course, where: str) -> str:
     return ended.answer["live"]
 
 
-def check_healed(course: Course, where: str) -> None:
-    """The whole night again ends as if nothing had happened."""
-    ended = course.call(fault_night.run)
+def check_healed(course: Course, piece: int, number: int, where: str) -> None:
+    """A retry ends as if nothing had happened: of the piece and all after it, or of the night."""
+    start = 0 if number % WHOLE_NIGHTS == 0 else STARTS[piece]
+    ended = course.call(fault_night.run, None, start)
     assert ended.exit_code == 0 and ended.answer["failure"] is None, (
         f"{where}: {ended.log.read_text()[-3000:]}"
     )
@@ -119,7 +122,7 @@ def kill_at(course: Course, piece: int, number: int, name: str) -> str:
     ended = disturb(course, piece, number, "kill")
     assert ended.exit_code == -9, f"{where}: {ended.log.read_text()[-3000:]}"
     live = check_readers(course, where)
-    check_healed(course, where)
+    check_healed(course, piece, number, where)
     return live
 
 
@@ -129,7 +132,7 @@ def fill_at(course: Course, piece: int, number: int, name: str) -> str:
     assert ended.exit_code == 0, f"{where}: {ended.log.read_text()[-3000:]}"
     assert "No space left on device" in str(ended.answer["failure"]), where
     live = check_readers(course, where)
-    check_healed(course, where)
+    check_healed(course, piece, number, where)
     return live
 
 
