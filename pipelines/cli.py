@@ -84,6 +84,14 @@ def main() -> None:
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(130)
+    except Exception as error:
+        from pipelines.disk_full import find_disk_full
+
+        plain = find_disk_full(error)
+        if plain is None:
+            raise
+        click.echo(f"{type(plain).__name__}: {plain}", err=True)
+        sys.exit(2)
 
 
 # options that every stage's commands share

@@ -7,12 +7,14 @@ a run writes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -419,6 +421,47 @@ def _config_path(config: Path | str | None) -> Path:
         return Path(named)
     here = Path(DEFAULT_CONFIG)
     return here if here.exists() else PROJECT_ROOT / DEFAULT_CONFIG
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a proof does to this process (`pipelines.faults`).
+
+    Parameters
+    ----------
+    at : int
+        Number of the place, from 1; 0 only counts.
+    kind : {"kill", "enospc"}
+    log : Path or None
+        File that gets the name of every place passed.
+    """
+
+    at: int
+    kind: str
+    log: Path | None
+
+
+@functools.cache
+def armed_fault() -> Fault | None:
+    """What ``RECSYS_FAULT`` and ``RECSYS_FAULT_LOG`` ask for, read once; None in ordinary runs.
+
+    Raises
+    ------
+    SettingsError
+        If ``RECSYS_FAULT`` is not a number, with or without a kind.
+    """
+    asked = os.environ.get("RECSYS_FAULT")
+    if not asked:
+        return None
+    number, _, kind = asked.partition(":")
+    kind = kind or "kill"
+    if not number.isdecimal() or kind not in {"kill", "enospc"}:
+        raise SettingsError(
+            f"RECSYS_FAULT must be N, N:kill or N:enospc. Got {asked!r}. "
+            "Unset it: only proofs of this project set it."
+        )
+    log = os.environ.get("RECSYS_FAULT_LOG")
+    return Fault(int(number), kind, Path(log) if log else None)
 
 
 def process_environment(settings: Settings) -> dict[str, str]:

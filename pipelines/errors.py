@@ -17,6 +17,13 @@ class SettingsError(PipelineError):
     """A setting or argument is missing, unknown or out of range."""
 
 
+# the machine
+
+
+class DiskFullError(PipelineError):
+    """A disk, a quota or a limit on file sizes has no room for what is written."""
+
+
 # orchestration
 
 

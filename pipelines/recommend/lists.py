@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.config import Settings
+from pipelines.durable import read_json, write_json
 from pipelines.errors import NoChampionError, SettingsError
 from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
@@ -24,7 +25,6 @@ from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.pins import insert_pins
 from pipelines.offline.inputs import planned_spec
-from pipelines.recommend.durable import read_json, write_json
 from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import (
     ANYONE,
@@ -84,10 +84,9 @@ def generate_lists(
     _check_names(settings, placement, variant)
     writer, history, exclude = _prepare(settings, as_of, placement, variant)
     folder = settings.run_folder(as_of) / "lists" / placement
-    folder.mkdir(parents=True, exist_ok=True)
     summary = _write_users(folder / f"{variant}.parquet", writer, history, exclude)
     anyone = _list_for_anyone(writer, history, exclude)
-    write_tables(folder / f"{FALLBACK}.parquet", [anyone], own_draft=variant)
+    write_tables(folder / f"{FALLBACK}.parquet", [anyone])
     summary |= {"fallback_rows": anyone.num_rows, "as_of": as_of.isoformat()}
     write_json(folder / f"{variant}.json", summary)
     return summary
@@ -166,7 +165,7 @@ def _write_users(
             )
             yield table
 
-    write_tables(path, blocks(), own_draft=writer.variant)
+    write_tables(path, blocks())
     return {
         "placement": writer.placement,
         "variant": writer.variant,

@@ -12,7 +12,9 @@ from typing import Any
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.durable import fsync_folder, put_folder, write_json
 from pipelines.errors import PublicationNotFoundError
+from pipelines.faults import faultpoint
 from pipelines.features import read_catalogue
 from pipelines.offline.tracking import attempt, parent_run_id
 from pipelines.recommend.audit import read_audited_files
@@ -27,7 +29,6 @@ from pipelines.recommend.current import (
     read_publication,
     stored_ids,
 )
-from pipelines.recommend.durable import fsync_folder, write_json
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.lookup_file import LOOKUPS, build_lookups
 from pipelines.recommend.manifest import write_manifest
@@ -139,6 +140,7 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
                 logger.warning("building it again: %s", error)
         staging = settings.publications / "staging" / publication_id
         staging.mkdir(parents=True)
+        faultpoint("publication.begins")
         counts = _build_files(connection, staging, publication_id, as_of, content)
     # The one clock of the data path: it says when, and decides nothing.
     counts["generated_at"] = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
@@ -171,23 +173,22 @@ def _build_files(
         as_of=as_of,
         counts=counts,
     )
+    faultpoint("publication.serving_built")
     meta = {name: str(counts[name]) for name in ("publication_id", "as_of", "logical_hash")}
     build_lookups(connection, staging / LOOKUPS, {**meta, "schema_version": str(SCHEMA_VERSION)})
+    faultpoint("publication.lookups_built")
     return counts
 
 
 def _put_in_place(settings: Settings, staging: Path) -> None:
     """Rename the whole folder to its name; a damaged one there makes way."""
-    target = settings.publications / staging.name
-    fsync_folder(staging)
-    if target.exists():
-        os.replace(target, staging.with_name(f"damaged-{staging.name}"))
-    os.replace(staging, target)
-    fsync_folder(settings.publications)
+    put_folder(staging, settings.publications / staging.name)
 
 
 def _empty_staging(settings: Settings) -> None:
     """Remove what a killed publisher left behind; nobody else is at work under the lock."""
+    for left in settings.publications.glob(".*.old"):
+        shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(settings.publications / "staging", ignore_errors=True)
 
 
@@ -198,6 +199,7 @@ def _drop_folders(settings: Settings, kept: set[str]) -> None:
     for publication_id in stored_ids(settings):
         if publication_id not in kept:
             os.replace(settings.publications / publication_id, staging / publication_id)
+            faultpoint("publication.dropped")
             logger.info("dropped publication %s", publication_id)
     fsync_folder(settings.publications)
     _empty_staging(settings)

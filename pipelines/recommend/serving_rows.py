@@ -5,8 +5,10 @@ from __future__ import annotations
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.faults import faultpoint
 from pipelines.recommend.current import POINTER, Publication, find_current
 from pipelines.tables import SERVING_PUBLICATIONS, SERVING_RECOMMENDATIONS
+from pipelines.warehouse import transaction
 
 
 def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) -> None:
@@ -18,8 +20,7 @@ def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) 
     ).fetchall()
     path = str(publication.serving_path).replace("'", "''")
     warehouse.execute(f"attach '{path}' as publication_file (read_only)")
-    warehouse.execute("begin")
-    try:
+    with transaction(warehouse):
         if there != [(manifest["row_count"],)]:
             warehouse.execute(
                 f"delete from {SERVING_RECOMMENDATIONS.qualified} where publication_id = ?", mine
@@ -35,23 +36,18 @@ def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) 
             f"insert into {SERVING_PUBLICATIONS.qualified} values (?, ?, ?, ?, ?, ?)",
             [manifest[column] for column in SERVING_PUBLICATIONS.columns],
         )
-        warehouse.execute("commit")
-    except BaseException:
-        warehouse.execute("rollback")
-        raise
     warehouse.execute("detach publication_file")
 
 
 def drop_rows(warehouse: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
     """Leave in `serving` only the publications that stay on disk."""
-    warehouse.execute("begin")
-    for table in (SERVING_RECOMMENDATIONS, SERVING_PUBLICATIONS):
-        warehouse.execute(
-            f"delete from {table.qualified}"
-            " where publication_id not in (select unnest(?::varchar[]))",
-            [sorted(kept)],
-        )
-    warehouse.execute("commit")
+    with transaction(warehouse):
+        for table in (SERVING_RECOMMENDATIONS, SERVING_PUBLICATIONS):
+            warehouse.execute(
+                f"delete from {table.qualified}"
+                " where publication_id not in (select unnest(?::varchar[]))",
+                [sorted(kept)],
+            )
 
 
 def refresh_view(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> None:
@@ -68,3 +64,4 @@ def refresh_view(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> No
             using (publication_id)
         """
     )
+    faultpoint("warehouse.view_made")
