@@ -111,8 +111,8 @@ class PublishLockedError(PipelineError):
     """Another publisher holds the lock."""
 
 
-class StalePublicationError(PipelineError):
-    """A publication older than CURRENT would replace it."""
+class PinnedError(PipelineError):
+    """A publication is pinned, so what was asked would have no effect."""
 
 
 class PublicationNotFoundError(PipelineError):

@@ -1,7 +1,7 @@
 """Lists for every user, their audit, and their publication.
 
 In:    models/<placement>/<role>, the night's snapshot, the publications already there.
-Out:   publications/<id>/, CURRENT.json, `serving.recommendations`, the night's report.
+Out:   publications/<id>/, CURRENT.json, PIN.json, `serving.recommendations`, the night's report.
 Grain: one row per placement, variant, user_id and rank; one publication per `as_of`.
 Fails when: a list breaks a rule of the audit, or another publisher holds the lock.
 """
@@ -16,7 +16,9 @@ _VERBS = {
     "audit_lists": "audit",
     "publish": "publication",
     "read_current": "current",
-    "rollback": "current",
+    "pin": "live",
+    "rollback": "live",
+    "unpin": "live",
     "query_user": "query",
     "run_sql": "query",
     "report_night": "report",
@@ -26,6 +28,7 @@ _VERBS = {
 __all__ = [
     "audit_lists",
     "generate_lists",
+    "pin",
     "publish",
     "query_user",
     "read_current",
@@ -33,6 +36,7 @@ __all__ = [
     "report_night",
     "rollback",
     "run_sql",
+    "unpin",
 ]
 
 

@@ -22,7 +22,8 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text beside `path`, flush it to the disk, and put it in place in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".tmp")
+    # One draft a process: two that write the same file must never put half of one in place.
+    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     draft.write_text(text, encoding="utf-8")
     fsync_file(draft)
     os.replace(draft, path)

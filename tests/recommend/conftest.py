@@ -28,7 +28,9 @@ from pipelines.recommend.list_rows import LIST_SCHEMA
 from pipelines.recommend.lists import generate_lists
 from pipelines.recommend.publication import publish
 from pipelines.recommend.serving_files import open_lists
+from pipelines.recommend.serving_rows import refresh_view
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
+from pipelines.warehouse import connect
 from tests.conftest import write_item_versions
 
 NIGHT = date(2024, 3, 10)
@@ -218,6 +220,8 @@ def two_nights(shop: Settings, publish_night: Callable[..., str], homes: Path) -
         shutil.copytree(shop.home, made)
     else:
         shutil.copytree(made, shop.home)
+        with connect(shop) as warehouse:
+            refresh_view(shop, warehouse)  # it names the home that it was made in
     before, last = stored_ids(shop)
     return before, last
 

@@ -11,10 +11,9 @@ from pipelines.recommend.current import (
     publish_lock,
     read_current,
     read_publication,
-    rollback,
     stored_ids,
 )
-from pipelines.recommend.durable import read_json, write_json
+from pipelines.recommend.durable import write_json
 
 
 def test_current_is_the_publication_the_pointer_names(shop, two_nights):
@@ -83,49 +82,8 @@ def test_another_publications_files_are_found(shop, two_nights):
 def test_a_manifest_that_changed_since_it_went_live_is_found(shop, one_night):
     folder = shop.publications / one_night
     (folder / "manifest.json").write_text((folder / "manifest.json").read_text() + "\n")
-    with pytest.raises(PublicationNotFoundError, match="changed since it was published"):
+    with pytest.raises(PublicationNotFoundError, match=r"changed since CURRENT\.json was written"):
         read_current(shop)
-
-
-def test_rollback_makes_the_night_before_live(shop, two_nights):
-    before, last = two_nights
-    assert rollback(shop) == {"publication_id": before, "previous": last}
-    assert read_current(shop, verify=True).publication_id == before
-    assert stored_ids(shop) == list(two_nights)
-
-
-def test_rollback_to_a_name_goes_either_way(shop, two_nights):
-    before, last = two_nights
-    rollback(shop, before)
-    assert rollback(shop, last) == {"publication_id": last, "previous": before}
-
-
-def test_rollback_of_the_only_night_is_refused(shop, one_night):
-    with pytest.raises(PublicationNotFoundError, match=f"Found none before {one_night}"):
-        rollback(shop)
-    assert read_current(shop).publication_id == one_night
-
-
-def test_rollback_to_a_damaged_publication_is_refused(shop, two_nights):
-    before, last = two_nights
-    path = shop.publications / before / "lists.sqlite"
-    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
-    with pytest.raises(PublicationNotFoundError, match=r"lists\.sqlite differs from its hash"):
-        rollback(shop)
-    assert read_current(shop).publication_id == last
-
-
-def test_rollback_heals_an_unreadable_pointer(shop, two_nights):
-    (shop.publications / POINTER).write_text("")
-    assert rollback(shop) == {"publication_id": two_nights[1], "previous": None}
-
-
-def test_a_rollback_killed_at_the_flip_changes_nothing(shop, two_nights, monkeypatch):
-    pointer = read_json(shop.publications / POINTER)
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("killed")))
-    with pytest.raises(OSError, match="killed"):
-        rollback(shop)
-    assert read_json(shop.publications / POINTER) == pointer
 
 
 def test_a_second_holder_of_the_lock_is_refused_and_told_by_whom(shop):
@@ -137,8 +95,3 @@ def test_a_second_holder_of_the_lock_is_refused_and_told_by_whom(shop):
         pass
     with publish_lock(shop):
         pass
-
-
-def test_rollback_waits_for_nobody(shop, two_nights):
-    with publish_lock(shop), pytest.raises(PublishLockedError):
-        rollback(shop)
