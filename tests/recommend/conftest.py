@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import Settings
+from pipelines.config import Settings, load_settings
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE, items_file, snapshot_folder, users_file
 from pipelines.models import candidate_spec, fit_candidate, save_recommender
@@ -40,6 +40,7 @@ CANDIDATES = [
     {"name": "personal_frequency", "recommender": "personal_frequency"},
     {"name": "item_knn", "recommender": "item_knn"},
 ]
+CANDIDATE_KEYS = ("name", "recommender")
 
 
 @pytest.fixture
@@ -56,6 +57,35 @@ def shop(make_settings: Callable[..., Settings]) -> Settings:
         },
         candidates=CANDIDATES,
     )
+
+
+@pytest.fixture
+def shop_config(shop: Settings, tmp_path: Path) -> Path:
+    """The shop's settings as a file, for verbs that run in processes of their own."""
+    lines = [
+        "[gate]",
+        "min_users = 2",
+        "min_segment_users = 2",
+        "[events]",
+        "weights = { purchase = 1.0 }",
+        "[warehouse]",
+        'memory_limit = "1GB"',
+        "threads = 1",
+        "[placements.discover]",
+        "list_length = 5",
+        'baselines = ["recent_popularity"]',
+        "[placements.for_you]",
+        'exclude = "none"',
+        "list_length = 5",
+        'baselines = ["recent_popularity", "personal_frequency"]',
+    ]
+    for candidate in CANDIDATES:
+        lines += ["[[candidates]]", *(f'{key} = "{candidate[key]}"' for key in CANDIDATE_KEYS)]
+        lines += [f"params.{name} = {value}" for name, value in candidate.get("params", {}).items()]
+    path = tmp_path / "recsys.toml"
+    path.write_text("\n".join(lines) + "\n")
+    assert load_settings(path, shop.home) == shop
+    return path
 
 
 def bought(as_of: date) -> list[tuple[str, str, str, int]]:

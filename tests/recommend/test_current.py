@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 
 import pytest
 
@@ -14,6 +15,7 @@ from pipelines.recommend.current import (
     stored_ids,
 )
 from pipelines.recommend.durable import write_json
+from pipelines.recommend.live import pin
 
 
 def test_current_is_the_publication_the_pointer_names(shop, two_nights):
@@ -43,18 +45,35 @@ def test_a_pointer_to_what_is_not_there_is_refused(shop, one_night, named):
         read_current(shop)
 
 
-def test_every_flipped_bit_is_found(shop, one_night):
-    folder = shop.publications / one_night
-    for path in sorted(folder.iterdir()):
+def damaged_files(folder, rng):
+    """Each of 200 flipped bits and 20 truncations, spread over all files of a publication."""
+    paths = sorted(folder.iterdir())
+    for number in range(220):
+        path = paths[number % len(paths)]
         content = path.read_bytes()
-        for position in range(0, len(content), max(1, len(content) // 12)):
-            flipped = bytearray(content)
-            flipped[position] ^= 1 << (position % 8)
-            path.write_bytes(flipped)
-            with pytest.raises(PublicationNotFoundError):
-                read_publication(shop, folder.name)
+        position = rng.randrange(len(content))
+        flipped = content[position] ^ 1 << rng.randrange(8)
+        rest = content[position + 1 :] if number < 200 else b""
+        middle = bytes([flipped]) if number < 200 else b""
+        path.write_bytes(content[:position] + middle + rest)
+        yield
         path.write_bytes(content)
-    assert read_publication(shop, folder.name).publication_id == folder.name
+
+
+def test_of_200_flipped_bits_and_20_truncations_all_are_refused(shop, two_nights, capsys):
+    before, last = two_nights
+    folder = shop.publications / before
+    refused = 0
+    for _ in damaged_files(folder, random.Random(4)):
+        for choose in (read_publication, pin):
+            with pytest.raises(PublicationNotFoundError, match=f"Found {before} damaged"):
+                choose(shop, before)
+        assert read_current(shop, verify=True).publication_id == last
+        refused += 1
+    with capsys.disabled():
+        files = ", ".join(sorted(path.name for path in folder.iterdir()))
+        print(f"\n{refused} of 220 damaged publications refused ({files}); live stayed {last}")
+    assert refused == 220 and read_publication(shop, before).publication_id == before
 
 
 @pytest.mark.parametrize(

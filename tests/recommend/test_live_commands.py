@@ -10,14 +10,14 @@ from pipelines.recommend.current import read_current
 
 
 @pytest.fixture
-def recsys(shop, tmp_path):
+def recsys(shop, shop_config):
     """Run a verb on the shop's home."""
-    config = tmp_path / "recsys.toml"
-    config.write_text("")
 
     def run(*words):
         return CliRunner().invoke(
-            cli, [*words, "--home", str(shop.home), "--config", str(config)], catch_exceptions=False
+            cli,
+            [*words, "--home", str(shop.home), "--config", str(shop_config)],
+            catch_exceptions=False,
         )
 
     return run

@@ -187,6 +187,56 @@ def test_a_second_publisher_is_refused(shop, make_lists):
     assert publish(shop, night)["is_new"]
 
 
+EIGHT_PUBLISHERS = """
+import os, sys
+from pipelines.errors import PublishLockedError
+from pipelines.night import call_verb
+from pipelines.recommend import publication
+
+read = publication.read_audited_files
+until_the_others_ended, others_ended = os.pipe()
+
+
+def hold(*arguments):
+    os.read(until_the_others_ended, 1)
+    return read(*arguments)
+
+
+publication.read_audited_files = hold
+for _ in range(8):
+    if os.fork() == 0:
+        os.close(others_ended)
+        try:
+            call_verb("recommend.publish", sys.argv[1])
+            print("wins", flush=True)
+        except PublishLockedError as error:
+            print(error, flush=True)
+        os._exit(0)
+for _ in range(7):
+    os.wait()
+os.close(others_ended)
+os.wait()
+"""
+
+
+def test_of_eight_publishers_at_once_one_wins_and_seven_say_locked(
+    shop, shop_config, make_lists, capsys
+):
+    night = make_lists()
+    audit_lists(shop, night)
+    done = subprocess.run(
+        [sys.executable, "-c", EIGHT_PUBLISHERS, str(night)],
+        env={**os.environ, "RECSYS_CONFIG": str(shop_config), "RECSYS_HOME": str(shop.home)},
+        **{"capture_output": True, "text": True, "timeout": 120, "check": True},
+    )
+    *locked, winner = done.stdout.splitlines()
+    with capsys.disabled():
+        print(f"\n8 publishers at once: {done.stdout.count('wins')} wins, {len(locked)} say locked")
+    assert winner == "wins" and len(locked) == 7
+    assert all(line.startswith("One publisher at a time may change") for line in locked)
+    assert read_current(shop, verify=True).as_of == night
+
+
 HOLD_LOCK = """
 import sys, time
 from pathlib import Path

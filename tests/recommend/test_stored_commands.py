@@ -10,13 +10,11 @@ from pipelines.recommend.live import pin
 
 
 @pytest.fixture
-def recsys(shop, tmp_path):
+def recsys(shop, shop_config):
     """Run a verb on the shop's home."""
-    config = tmp_path / "recsys.toml"
-    config.write_text("")
 
     def run(*words):
-        options = ["--home", str(shop.home), "--config", str(config)]
+        options = ["--home", str(shop.home), "--config", str(shop_config)]
         return CliRunner().invoke(cli, [*words, *options])
 
     return run
