@@ -30,6 +30,7 @@ VERBS = {
     "unpin": "pipelines.recommend.live_commands:unpin_command",
     "publications": "pipelines.recommend.stored_commands:publications_command",
     "diff": "pipelines.recommend.stored_commands:diff_command",
+    "push-postgres": "pipelines.recommend.live_commands:push_postgres_command",
     "query": "pipelines.recommend.commands:query_command",
     "report": "pipelines.recommend.commands:report_command",
     "run": "pipelines.commands:run_command",

@@ -119,6 +119,10 @@ class PublicationNotFoundError(PipelineError):
     """The publication asked for does not exist or fails its hashes."""
 
 
+class PostgresError(PipelineError):
+    """The live lists could not be copied to Postgres; what is live stays so."""
+
+
 class UnknownUserError(PipelineError):
     """No list and no history exist for a user id."""
 

@@ -23,10 +23,15 @@ SHOWN_ROWS = 200
 @json_option
 @settings_options
 def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> None:
-    """Write a night's lists, audit them, and publish them if every rule holds."""
+    """Write a night's lists, audit them, and publish them if every rule holds.
+
+    Where Postgres is set, what is live is then copied there; if that fails, the publication stands
+    and the exit code is 2.
+    """
     from pipelines.recommend.audit import audit_lists
     from pipelines.recommend.durable import to_json
     from pipelines.recommend.lists import generate_lists
+    from pipelines.recommend.postgres import push_postgres
     from pipelines.recommend.publication import describe_state, publish
 
     for placement in settings.placements:
@@ -35,11 +40,12 @@ def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> No
     result = publish(settings, as_of, force=force)
     if as_json:
         click.echo(to_json({**result, "audit": audit}), nl=False)
-        return
-    click.echo(
-        f"{describe_state(result)}. {result['user_count']:,} users, {result['row_count']:,} rows; "
-        f"{len(audit['rules'])} audit rules hold."
-    )
+    else:
+        click.echo(
+            f"{describe_state(result)}. {result['user_count']:,} users, "
+            f"{result['row_count']:,} rows; {len(audit['rules'])} audit rules hold."
+        )
+    push_postgres(settings)
 
 
 @click.command(
