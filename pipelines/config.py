@@ -238,10 +238,28 @@ class AuditSettings(_Section):
     """No item in the first `evaluation.k` places of more than this share of the personal lists."""
 
 
+class PostgresSettings(_Section):
+    """A table in Postgres that holds the live lists too, for services that read Postgres."""
+
+    dsn_variable: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Environment variable with the address, ``postgresql://…``; without it, nothing is copied."""
+    schema_name: str = Field("recsys", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
+    """Schema of the tables; made if it is not there."""
+    table_name: str = Field("recommendations", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
+    """Table of the lists; ``<name>_publication`` beside it says which they are."""
+    connect_timeout_seconds: int = Field(10, ge=2, le=600)
+    """How long the server may take to answer."""
+    lock_timeout_seconds: int = Field(10, ge=1, le=3600)
+    """How long to wait for somebody who has locked the table or rows of it; readers do not."""
+
+
 class PublishSettings(_Section):
-    """How many publications are kept."""
+    """How many publications are kept, and where else the live one is copied."""
 
     keep: int = Field(3, ge=1)
+    """Publications kept; the current and a pinned one are never deleted."""
+    postgres: PostgresSettings = PostgresSettings()
+    """Optional: the live lists as a table in Postgres."""
 
 
 class MlflowSettings(_Section):
@@ -462,6 +480,26 @@ def armed_fault() -> Fault | None:
         )
     log = os.environ.get("RECSYS_FAULT_LOG")
     return Fault(int(number), kind, Path(log) if log else None)
+
+
+def postgres_dsn(settings: Settings) -> str:
+    """Address of the Postgres server, from the variable that `publish.postgres` names.
+
+    Raises
+    ------
+    SettingsError
+        If the variable is not set, or holds something else; its value is never shown.
+    """
+    name = settings.publish.postgres.dsn_variable or ""
+    dsn = os.environ.get(name, "")
+    if not dsn.startswith(("postgresql://", "postgres://")):
+        found = "another form" if dsn else "nothing"
+        raise SettingsError(
+            f"${name} must hold the address of a Postgres server. Found {found} there. "
+            f'Run `export {name}="postgresql://USER:PASSWORD@HOST:5432/DATABASE"`, or remove '
+            "dsn_variable from [publish.postgres] in recsys.toml."
+        )
+    return dsn
 
 
 def process_environment(settings: Settings) -> dict[str, str]:

@@ -118,12 +118,16 @@ class PublishLockedError(PipelineError):
     """Another publisher holds the lock."""
 
 
-class StalePublicationError(PipelineError):
-    """A publication older than CURRENT would replace it."""
+class PinnedError(PipelineError):
+    """A publication is pinned, so what was asked would have no effect."""
 
 
 class PublicationNotFoundError(PipelineError):
     """The publication asked for does not exist or fails its hashes."""
+
+
+class PostgresError(PipelineError):
+    """The live lists could not be copied to Postgres; what is live stays so."""
 
 
 class UnknownUserError(PipelineError):

@@ -32,6 +32,7 @@ NIGHT: tuple[tuple[str, str | None], ...] = (
     ("promote.promote_aliases", None),
     ("recommend.report_night", None),
     ("recommend.replay_later_nights", None),
+    ("recommend.push_postgres", None),
 )
 #: Verbs that may fail for some of their subjects: one failed candidate loses no night.
 MAY_FAIL = ("offline.evaluate_candidate",)

@@ -15,7 +15,7 @@ from pipelines.durable import (
     write_json,
     write_text,
 )
-from pipelines.offline.tracking import git_commit
+from pipelines.offline.tracking import git_commit, parent_run_id
 from pipelines.recommend.current import MANIFEST, MANIFEST_HASH
 from pipelines.recommend.lookup_file import LOOKUPS
 from pipelines.recommend.serving_files import SCHEMA_VERSION, SERVING
@@ -32,7 +32,8 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
     counts : dict
         ``publication_id``, ``as_of``, ``logical_hash``, ``generated_at``, ``user_count``,
         ``row_count`` and ``lists``; the manifest adds ``models``, ``metrics`` and ``gate`` of
-        each placement, what the audit found, the git commit, and the files' hashes.
+        each placement, its list length, the night's MLflow run, what the audit found, the git
+        commit, and the files' hashes.
     """
     as_of = date.fromisoformat(counts["as_of"])
     run = settings.run_folder(as_of)
@@ -42,6 +43,8 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
         **counts,
         "schema_version": SCHEMA_VERSION,
         "git_commit": git_commit(),
+        "run_id": parent_run_id(settings, as_of),
+        "list_lengths": {name: rules.list_length for name, rules in settings.placements.items()},
         "models": _by_placement(settings, run / "models", "champion/role.json"),
         "gate": {
             name: read_if_there(run / "gate" / f"{name}.json") for name in settings.placements

@@ -19,13 +19,15 @@ from pipelines.features import read_catalogue
 from pipelines.offline.tracking import attempt, parent_run_id
 from pipelines.recommend.audit import read_audited_files
 from pipelines.recommend.current import (
+    PIN,
     POINTER,
     Publication,
     date_of,
-    find_current,
+    named_id,
     point_to,
     protected_ids,
     publish_lock,
+    read_pointed,
     read_publication,
     stored_ids,
 )
@@ -48,25 +50,28 @@ logger = logging.getLogger(__name__)
 
 
 def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str, Any]:
-    """Publish the night's audited lists and make them live.
+    """Publish the night's audited lists and make them current, and so live unless one is pinned.
 
     Parameters
     ----------
     settings : Settings
     as_of : date
     force : bool, default False
-        Make them live also if a later night's are live now.
+        Make them current also if a later night's are now.
 
     Returns
     -------
     dict
-        ``publication_id``, ``as_of``, ``logical_hash``, ``user_count``, ``row_count``,
-        ``is_live`` and ``is_new`` (False if the same lists were published before).
+        ``publication_id``, ``as_of``, ``logical_hash``, ``user_count``, ``row_count``;
+        ``is_new`` (False if the same lists were published before), ``is_current`` (CURRENT names
+        it), ``pinned_id`` (None without a pin) and ``is_live`` (it is what readers see).
 
     Raises
     ------
     AuditError
         If the lists there are not those that passed the audit.
+    PublicationNotFoundError
+        If PIN.json is there but cannot be read: nobody knows what must stay. Nothing is changed.
     PublishLockedError
         If another publisher is at work.
     WarehouseLockedError
@@ -81,12 +86,15 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
     `publish.keep` stay, and the live and the pinned one always.
     """
     with publish_lock(settings):
+        pinned_id = named_id(settings, PIN)
         files = read_audited_files(settings, as_of)
         _empty_staging(settings)
         publication, is_new = _store(settings, as_of, files)
         with connect(settings) as warehouse:
             insert_rows(warehouse, publication)
-            is_live = _make_live(settings, publication, force)
+            is_current = _make_current(settings, publication, force)
+            if pinned_id == publication.publication_id:
+                point_to(settings, publication, PIN)  # it may have been built again
             kept = retained_ids(settings, publication.publication_id)
             drop_rows(warehouse, kept)
             refresh_view(settings, warehouse)
@@ -95,13 +103,30 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
     result = {name: publication.manifest[name] for name in names}
     write_json(settings.run_folder(as_of) / "publication.json", result)
     _tag_night(settings, as_of, publication.publication_id)
-    logger.info(
-        "publication %s: %s, %s",
-        publication.publication_id,
-        "new" if is_new else "already published",
-        "live" if is_live else "not live, a later night is",
-    )
-    return {**result, "is_live": is_live, "is_new": is_new}
+    state = {"is_new": is_new, "is_current": is_current, "pinned_id": pinned_id}
+    state["is_live"] = is_current if pinned_id is None else pinned_id == result["publication_id"]
+    level = logging.INFO if state["is_live"] else logging.WARNING
+    logger.log(level, "publication %s", describe_state({**result, **state}))
+    return {**result, **state}
+
+
+def describe_state(result: dict[str, Any]) -> str:
+    """What became of a publication, in a line.
+
+    Examples
+    --------
+    >>> state = {"is_new": True, "is_current": True, "is_live": False, "pinned_id": "2011-12-02-aa"}
+    >>> describe_state({"publication_id": "2011-12-09-bb", **state})
+    '2011-12-09-bb: new, current, not live: 2011-12-02-aa is pinned (`recsys unpin` ends that)'
+    """
+    words = [
+        "new" if result["is_new"] else "published before",
+        "current" if result["is_current"] else "not current, a later night is (--force changes)",
+        "live" if result["is_live"] else "not live",
+    ]
+    if result["pinned_id"] is not None:
+        words[-1] += f": {result['pinned_id']} is pinned (`recsys unpin` ends that)"
+    return f"{result['publication_id']}: {', '.join(words)}"
 
 
 def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
@@ -190,6 +215,8 @@ def _empty_staging(settings: Settings) -> None:
     for left in settings.publications.glob(".*.old"):
         shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(settings.publications / "staging", ignore_errors=True)
+    for draft in settings.publications.glob("*.json.*.tmp"):
+        draft.unlink()
 
 
 def _drop_folders(settings: Settings, kept: set[str]) -> None:
@@ -208,24 +235,24 @@ def _drop_folders(settings: Settings, kept: set[str]) -> None:
 # the pointer
 
 
-def _make_live(settings: Settings, publication: Publication, force: bool) -> bool:
-    """Flip CURRENT unless a later night is live; returns whether this one is live now."""
-    current = find_current(settings)
-    if current is not None:
-        newest = current.as_of
-    elif (settings.publications / POINTER).exists():
-        # It cannot be read, so the newest night on disk is taken for the one that was live.
-        newest = max(date_of(publication_id) for publication_id in stored_ids(settings))
-    else:
-        newest = publication.as_of
-    if publication.as_of < newest and not force:
-        logger.warning(
-            "%s is stored but not live: the lists of %s are newer. Use --force to go back.",
-            *(publication.publication_id, newest),
-        )
+def _make_current(settings: Settings, publication: Publication, force: bool) -> bool:
+    """Flip CURRENT unless it names a later night; returns whether it names this one now."""
+    if not force and _current_night(settings, publication) > publication.as_of:
         return False
     point_to(settings, publication)
     return True
+
+
+def _current_night(settings: Settings, publication: Publication) -> date:
+    """The night that CURRENT names; the newest on disk if that cannot be told."""
+    try:
+        if named_id(settings, POINTER) in (None, publication.publication_id):
+            return publication.as_of
+        return read_pointed(settings, POINTER).as_of
+    except PublicationNotFoundError as error:
+        newest = max(date_of(publication_id) for publication_id in stored_ids(settings))
+        logger.warning("taking %s for the current night: %s", newest, error)
+        return newest
 
 
 def _tag_night(settings: Settings, as_of: date, publication_id: str) -> None:

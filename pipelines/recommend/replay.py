@@ -16,6 +16,7 @@ from pipelines.promote import (
 )
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.lists import generate_lists
+from pipelines.recommend.postgres import push_postgres
 from pipelines.recommend.publication import publish
 from pipelines.warehouse import connect
 
@@ -63,6 +64,8 @@ def replay_later_nights(settings: Settings, as_of: date) -> list[str]:
         _decide_again(settings, stale)
         replayed.append(stale.isoformat())
         after = stale
+    if replayed:
+        push_postgres(settings)  # the last of them may be the live one
     return replayed
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import Settings
+from pipelines.config import Settings, load_settings
 from pipelines.durable import write_json
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE, items_file, snapshot_folder, users_file
@@ -28,7 +28,9 @@ from pipelines.recommend.list_rows import LIST_SCHEMA
 from pipelines.recommend.lists import generate_lists
 from pipelines.recommend.publication import publish
 from pipelines.recommend.serving_files import open_lists
+from pipelines.recommend.serving_rows import refresh_view
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
+from pipelines.warehouse import connect
 from tests.conftest import write_item_versions
 
 NIGHT = date(2024, 3, 10)
@@ -38,6 +40,7 @@ CANDIDATES = [
     {"name": "personal_frequency", "recommender": "personal_frequency"},
     {"name": "item_knn", "recommender": "item_knn"},
 ]
+CANDIDATE_KEYS = ("name", "recommender")
 
 
 @pytest.fixture
@@ -54,6 +57,35 @@ def shop(make_settings: Callable[..., Settings]) -> Settings:
         },
         candidates=CANDIDATES,
     )
+
+
+@pytest.fixture
+def shop_config(shop: Settings, tmp_path: Path) -> Path:
+    """The shop's settings as a file, for verbs that run in processes of their own."""
+    lines = [
+        "[gate]",
+        "min_users = 2",
+        "min_segment_users = 2",
+        "[events]",
+        "weights = { purchase = 1.0 }",
+        "[warehouse]",
+        'memory_limit = "1GB"',
+        "threads = 1",
+        "[placements.discover]",
+        "list_length = 5",
+        'baselines = ["recent_popularity"]',
+        "[placements.for_you]",
+        'exclude = "none"',
+        "list_length = 5",
+        'baselines = ["recent_popularity", "personal_frequency"]',
+    ]
+    for candidate in CANDIDATES:
+        lines += ["[[candidates]]", *(f'{key} = "{candidate[key]}"' for key in CANDIDATE_KEYS)]
+        lines += [f"params.{name} = {value}" for name, value in candidate.get("params", {}).items()]
+    path = tmp_path / "recsys.toml"
+    path.write_text("\n".join(lines) + "\n")
+    assert load_settings(path, shop.home) == shop
+    return path
 
 
 def bought(as_of: date) -> list[tuple[str, str, str, int]]:
@@ -218,6 +250,8 @@ def two_nights(shop: Settings, publish_night: Callable[..., str], homes: Path) -
         shutil.copytree(shop.home, made)
     else:
         shutil.copytree(made, shop.home)
+        with connect(shop) as warehouse:
+            refresh_view(shop, warehouse)  # it names the home that it was made in
     before, last = stored_ids(shop)
     return before, last
 
