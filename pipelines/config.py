@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -242,6 +242,31 @@ class PublishSettings(_Section):
     keep: int = Field(3, ge=1)
 
 
+class ServeSettings(_Section):
+    """The API: who may ask, how often, and when lists count as old."""
+
+    keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+    """sha256 of each API key, in hex; `recsys api-key` makes one. Empty: loopback only, open."""
+    keys_file: Path | None = None
+    """More such hashes, one a line; what follows the hash on its line is a remark."""
+    requests_per_second: float = Field(500.0, gt=0)
+    """Requests a key (without keys: a client's address) may make in the long run."""
+    burst: int = Field(1000, ge=1)
+    """Requests it may make at once after a pause."""
+    max_clients: int = Field(10_000, ge=1)
+    """Keys and addresses whose rates are remembered."""
+    stale_hours: float = Field(26.0, gt=0)
+    """From this age of the live publication on, answers say that they are stale."""
+    alarm_hours: float = Field(50.0, gt=0)
+    """From this age on, they say that somebody must look."""
+    poll_seconds: float = Field(2.0, gt=0, le=60)
+    """How often the pointers to the live publication are looked at."""
+    recent_seconds: float = Field(1.0, gt=0, le=60)
+    """How often the logs of other workers and instances are looked at."""
+    recent_days: int = Field(30, ge=2, le=366)
+    """Days of what people did that are held in memory at most, however old the publication is."""
+
+
 class MlflowSettings(_Section):
     """Where runs are logged."""
 
@@ -273,6 +298,7 @@ class Settings(_Section):
     tuning: TuningSettings = TuningSettings()
     audit: AuditSettings = AuditSettings()
     publish: PublishSettings = PublishSettings()
+    serve: ServeSettings = ServeSettings()
     mlflow: MlflowSettings = MlflowSettings()
 
     @model_validator(mode="after")
@@ -305,6 +331,11 @@ class Settings(_Section):
     def publications(self) -> Path:
         """Immutable publications and the CURRENT pointer."""
         return self.home / "publications"
+
+    @property
+    def exposures(self) -> Path:
+        """What the API showed, and the events it took: `date=…/`, a file per kind and instance."""
+        return self.home / "exposures"
 
     @property
     def specifications(self) -> Path:

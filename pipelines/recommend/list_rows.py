@@ -13,14 +13,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.models.shown_items import CONTROL
 from pipelines.recommend.fill import FilledLists
 
 if TYPE_CHECKING:
     from pipelines.models.base import Recommender
     from pipelines.models.list_rules import ListRules
 
-#: The variant of everybody who is in no experiment; written by the champion.
-CONTROL = "control"
+__all__ = [
+    "ANYONE",
+    "CONTROL",
+    "FALLBACK",
+    "LABELS",
+    "LIST_SCHEMA",
+    "SHORT_LIST",
+    "ListWriter",
+    "to_table",
+    "write_tables",
+]
+
 #: Name of the list for people the night does not know; never a variant's name.
 FALLBACK = "fallback"
 #: user_id of the list for people the night does not know.
