@@ -236,6 +236,19 @@ class AuditSettings(_Section):
     """No item in the first `evaluation.k` places of more than this share of the personal lists."""
 
 
+class SimilarSettings(_Section):
+    """Lists of items like an item, for product pages and for visitors nobody knows."""
+
+    candidate: str | None = None
+    """Candidate that makes them from histories of one item; without it there are none."""
+    completed_by: str | None = None
+    """Candidate that completes short ones, such as one that knows titles; default nobody."""
+    list_length: int = Field(50, ge=1, le=1000)
+    """Items like an item, at most."""
+    min_share: float = Field(0.5, ge=0, le=1)
+    """Share of the items with a history that must have such a list (audit)."""
+
+
 class PublishSettings(_Section):
     """How many publications are kept."""
 
@@ -297,6 +310,7 @@ class Settings(_Section):
     gate: GateSettings = GateSettings()
     tuning: TuningSettings = TuningSettings()
     audit: AuditSettings = AuditSettings()
+    similar: SimilarSettings = SimilarSettings()
     publish: PublishSettings = PublishSettings()
     serve: ServeSettings = ServeSettings()
     mlflow: MlflowSettings = MlflowSettings()
@@ -312,6 +326,12 @@ class Settings(_Section):
                 raise ValueError(
                     f"placements.{placement_name} names candidates that do not exist: "
                     f"{sorted(unknown)}. Known: {sorted(names)}"
+                )
+        for key in ("candidate", "completed_by"):
+            if (name := getattr(self.similar, key)) is not None and name not in names:
+                raise ValueError(
+                    f"similar.{key} names a candidate that does not exist: {name!r}. "
+                    f"Known: {sorted(names)}"
                 )
         return self
 

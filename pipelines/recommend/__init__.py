@@ -13,6 +13,7 @@ from typing import Any
 
 _VERBS = {
     "generate_lists": "lists",
+    "generate_similar": "similar_items",
     "audit_lists": "audit",
     "publish": "publication",
     "read_current": "current",
@@ -26,6 +27,7 @@ _VERBS = {
 __all__ = [
     "audit_lists",
     "generate_lists",
+    "generate_similar",
     "publish",
     "query_user",
     "read_current",

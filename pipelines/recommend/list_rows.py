@@ -34,7 +34,7 @@ __all__ = [
 
 #: Name of the list for people the night does not know; never a variant's name.
 FALLBACK = "fallback"
-#: user_id of the list for people the night does not know.
+#: user_id of the list for people the night does not know; its lists by category have the category.
 ANYONE = ""
 #: What the reason of every row of a list shorter than asked ends with.
 SHORT_LIST = "short list: no other item may be shown"
@@ -154,10 +154,12 @@ def _labels(writer: ListWriter) -> tuple[list[str], list[str]]:
     return strategies * 2, reasons + [f"{reason}; {SHORT_LIST}" for reason in reasons]
 
 
-def write_tables(path: Path, tables: Iterable[pa.Table], own_draft: str) -> None:
+def write_tables(
+    path: Path, tables: Iterable[pa.Table], own_draft: str, schema: pa.Schema = LIST_SCHEMA
+) -> None:
     """Write row groups beside the file and put it in place in one step."""
     draft = path.with_name(f"{path.name}.{own_draft}.tmp")
-    with pq.ParquetWriter(draft, LIST_SCHEMA, compression="zstd") as out:
+    with pq.ParquetWriter(draft, schema, compression="zstd") as out:
         for table in tables:
             out.write_table(table, row_group_size=max(table.num_rows, 1))
     os.replace(draft, path)

@@ -71,12 +71,12 @@ class Content:
     items: Mapping[str, tuple[str | None, str | None, float | None, bool | None]] = field(
         default_factory=dict
     )
-    placements: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=lambda: {"discover": RULES}
-    )
+    placements: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"discover": RULES})
 
 
-def write_lookups(path: Path, publication_id: str, content: Content, generated_at: datetime) -> None:
+def write_lookups(
+    path: Path, publication_id: str, content: Content, generated_at: datetime
+) -> None:
     """A `lists.sqlite` of the layout that publications have."""
     meta = {
         "publication_id": publication_id,
@@ -93,9 +93,7 @@ def write_lookups(path: Path, publication_id: str, content: Content, generated_a
 
     with contextlib.closing(sqlite3.connect(path)) as out:
         out.executescript(TABLES)
-        out.executemany(
-            "insert into lists values (?, 'control', ?, ?)", dump(content.lists)
-        )
+        out.executemany("insert into lists values (?, 'control', ?, ?)", dump(content.lists))
         out.executemany("insert into fallbacks values (?, ?, ?)", dump(content.fallbacks))
         out.executemany("insert into exclusions values (?, ?, ?)", dump(content.exclusions))
         similar = [
