@@ -33,6 +33,8 @@ VERBS = {
     "push-postgres": "pipelines.recommend.live_commands:push_postgres_command",
     "query": "pipelines.recommend.commands:query_command",
     "report": "pipelines.recommend.commands:report_command",
+    "serve": "pipelines.serve.commands:serve_command",
+    "api-key": "pipelines.serve.commands:api_key_command",
     "run": "pipelines.commands:run_command",
     "backtest": "pipelines.commands:backtest_command",
     "up": "pipelines.commands:up_command",

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -253,6 +253,19 @@ class PostgresSettings(_Section):
     """How long to wait for somebody who has locked the table or rows of it; readers do not."""
 
 
+class SimilarSettings(_Section):
+    """Lists of items like an item, for product pages and for visitors nobody knows."""
+
+    candidate: str | None = None
+    """Candidate that makes them from histories of one item; without it there are none."""
+    completed_by: str | None = None
+    """Candidate that completes short ones, such as one that knows titles; default nobody."""
+    list_length: int = Field(50, ge=1, le=1000)
+    """Items like an item, at most."""
+    min_share: float = Field(0.5, ge=0, le=1)
+    """Share of the items with a history that must have such a list (audit)."""
+
+
 class PublishSettings(_Section):
     """How many publications are kept, and where else the live one is copied."""
 
@@ -260,6 +273,31 @@ class PublishSettings(_Section):
     """Publications kept; the current and a pinned one are never deleted."""
     postgres: PostgresSettings = PostgresSettings()
     """Optional: the live lists as a table in Postgres."""
+
+
+class ServeSettings(_Section):
+    """The API: who may ask, how often, and when lists count as old."""
+
+    keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+    """sha256 of each API key, in hex; `recsys api-key` makes one. Empty: loopback only, open."""
+    keys_file: Path | None = None
+    """More such hashes, one a line; what follows the hash on its line is a remark."""
+    requests_per_second: float = Field(500.0, gt=0)
+    """Requests a key (without keys: a client's address) may make in the long run."""
+    burst: int = Field(1000, ge=1)
+    """Requests it may make at once after a pause."""
+    max_clients: int = Field(10_000, ge=1)
+    """Keys and addresses whose rates are remembered."""
+    stale_hours: float = Field(26.0, gt=0)
+    """From this age of the live publication on, answers say that they are stale."""
+    alarm_hours: float = Field(50.0, gt=0)
+    """From this age on, they say that somebody must look."""
+    poll_seconds: float = Field(2.0, gt=0, le=60)
+    """How often the pointers to the live publication are looked at."""
+    recent_seconds: float = Field(1.0, gt=0, le=60)
+    """How often the logs of other workers and instances are looked at."""
+    recent_days: int = Field(30, ge=2, le=366)
+    """Days of what people did that are held in memory at most, however old the publication is."""
 
 
 class MlflowSettings(_Section):
@@ -292,7 +330,9 @@ class Settings(_Section):
     gate: GateSettings = GateSettings()
     tuning: TuningSettings = TuningSettings()
     audit: AuditSettings = AuditSettings()
+    similar: SimilarSettings = SimilarSettings()
     publish: PublishSettings = PublishSettings()
+    serve: ServeSettings = ServeSettings()
     mlflow: MlflowSettings = MlflowSettings()
 
     @model_validator(mode="after")
@@ -306,6 +346,12 @@ class Settings(_Section):
                 raise ValueError(
                     f"placements.{placement_name} names candidates that do not exist: "
                     f"{sorted(unknown)}. Known: {sorted(names)}"
+                )
+        for key in ("candidate", "completed_by"):
+            if (name := getattr(self.similar, key)) is not None and name not in names:
+                raise ValueError(
+                    f"similar.{key} names a candidate that does not exist: {name!r}. "
+                    f"Known: {sorted(names)}"
                 )
         return self
 
@@ -325,6 +371,11 @@ class Settings(_Section):
     def publications(self) -> Path:
         """Immutable publications and the CURRENT pointer."""
         return self.home / "publications"
+
+    @property
+    def exposures(self) -> Path:
+        """What the API showed, and the events it took: `date=…/`, a file per kind and instance."""
+        return self.home / "exposures"
 
     @property
     def specifications(self) -> Path:

@@ -136,3 +136,38 @@ class UnknownUserError(PipelineError):
 
 class QueryError(PipelineError):
     """SQL that the live publication cannot answer."""
+
+
+# the API
+
+
+class RequestRefusedError(PipelineError):
+    """A request that is not answered: its HTTP status, what was wrong, and what to do.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status from 400 on.
+    detail : str
+    headers : dict of str to str, optional
+    errors : list of dict, optional
+        One entry per wrong part: ``where`` and ``detail``.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        errors: list[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        self.errors = errors or []
+
+
+class EventLogError(PipelineError):
+    """A line could not be appended to the API's logs; it does not count as written."""

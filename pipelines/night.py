@@ -27,6 +27,7 @@ NIGHT: tuple[tuple[str, str | None], ...] = (
     ("offline.draw_plots", None),
     ("promote.refit_placement", "promote.decide_gates"),
     ("recommend.generate_lists", "promote.decide_gates"),
+    ("recommend.generate_similar", None),
     ("recommend.audit_lists", None),
     ("recommend.publish", None),
     ("promote.promote_aliases", None),

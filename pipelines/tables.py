@@ -329,6 +329,25 @@ SERVING_PUBLICATIONS = Table(
     },
 )
 
+SERVING_PUBLICATION_MODELS = Table(
+    "serving",
+    "publication_models",
+    "one row per publication_id, placement and variant",
+    ("publication_id", "placement", "variant"),
+    {
+        "publication_id": "VARCHAR",
+        "placement": "VARCHAR",
+        "variant": "VARCHAR",
+        "as_of": "DATE",
+        "candidate": "VARCHAR",
+        "recommender": "VARCHAR",
+        "spec_hash": "VARCHAR",
+        "specification": "VARCHAR",
+        "model_version": "VARCHAR",
+        "run_id": "VARCHAR",
+    },
+)
+
 #: Tables Python writes; `warehouse.connect` creates them.
 PYTHON_TABLES = (
     RAW_EVENTS,
@@ -341,6 +360,7 @@ PYTHON_TABLES = (
     SERVING_CHAMPIONS,
     SERVING_RECOMMENDATIONS,
     SERVING_PUBLICATIONS,
+    SERVING_PUBLICATION_MODELS,
 )
 #: Tables dbt writes and Python reads.
 DBT_TABLES = (INT_USER_ITEM_DAYS, INT_ITEM_VERSIONS, FEAT_USER_ITEMS, FEAT_USERS, FEAT_ITEMS)

@@ -15,7 +15,7 @@ from pipelines.config import Settings
 from pipelines.events.day_folders import write_atomically
 from pipelines.events.feeds import EVENTS, ITEMS
 from pipelines.events.rules import MAX_ID_LENGTH
-from pipelines.events.volume import Volume, measure_volume
+from pipelines.events.volume import BASE_DAYS, RECENT_DAYS, Volume, measure_volume
 from pipelines.expectations import Check, CheckReport, run_checks
 from pipelines.warehouse import connect
 
@@ -89,9 +89,15 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
         frames = _read_frames(connection, settings, as_of)
         counts = dict(
             connection.execute(
-                "select landed_date, row_count from raw.loads where feed = 'events' "
-                "and landed_date < ?",
-                [as_of],
+                # what the API showed says nothing about whether the shop's own feed has dried up
+                "select landed_date, count(*) from raw.events where landed_date < $end "
+                "and landed_date >= $start and not list_contains($exposures, event_type) "
+                "group by landed_date",
+                {
+                    "start": as_of - timedelta(days=RECENT_DAYS + BASE_DAYS),
+                    "end": as_of,
+                    "exposures": list(settings.events.exposures),
+                },
             ).fetchall()
         )
         has_items = bool(connection.execute("select 1 from raw.items limit 1").fetchone())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.config import Settings
 from pipelines.errors import LandingError
 from pipelines.events.day_folders import day_file, write_atomically
+from pipelines.events.exposures import API_FILES
 from pipelines.events.source_rows import SourceRows
 
 if TYPE_CHECKING:
@@ -122,6 +123,11 @@ def land(
 
 
 def _check_name(name: str) -> None:
+    if name == API_FILES:
+        raise LandingError(
+            f"The name of day files must not be {API_FILES!r}. That one is for the API's logs. "
+            "Choose another with --name."
+        )
     if not name.replace("-", "").replace("_", "").isalnum() or name.startswith("_"):
         raise LandingError(
             "The name of day files must consist of letters, digits, hyphens and underscores. "

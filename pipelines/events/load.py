@@ -13,6 +13,7 @@ from pipelines.config import Settings
 from pipelines.errors import QuarantineLimitError
 from pipelines.events.arrivals import stage_arrivals
 from pipelines.events.day_folders import DayFolder, list_day_folders, write_atomically
+from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import replace_days
 from pipelines.events.staging import arrived_table
@@ -83,6 +84,7 @@ class _Plan:
 def load_days(settings: Settings, as_of: date) -> LoadReport:
     """Load every landed day before `as_of` that is new or changed within the look-back.
 
+    What the API logged is landed first, as day files beside the shop's own.
     Every file is read, typed and judged before any table changes; then the days of both feeds are
     replaced in one transaction. Bad rows go to `raw.quarantine`. The same files give the same
     tables, in whichever order and however often their days are loaded.
@@ -108,7 +110,7 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
     WarehouseLockedError
         If another process has the warehouse open.
     """
-    notes: list[str] = []
+    notes = take_in_exposures(settings, as_of)
     with connect(settings) as connection:
         plans = [_plan(connection, settings, as_of, feed, notes) for feed in FEEDS.values()]
         for plan in plans:

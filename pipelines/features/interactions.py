@@ -130,6 +130,19 @@ class Interactions:
             keep &= np.isin(self.event_type, codes)
         if within_days is not None:
             keep &= self.age_days <= within_days
+        return self.pairs_of_rows(keep)
+
+    def pairs_of_rows(self, keep: np.ndarray) -> sparse.csr_array:
+        """Which items each user met in some rows.
+
+        Parameters
+        ----------
+        keep : ndarray of bool, shape (n_rows,)
+
+        Returns
+        -------
+        csr_array of shape (n_users, n_items), bool
+        """
         ones = np.ones(int(keep.sum()), dtype=np.int32)
         met = sparse.csr_array((ones, (self.user[keep], self.item[keep])), shape=self.shape)
         met.sum_duplicates()

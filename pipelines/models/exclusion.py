@@ -8,6 +8,7 @@ import pandas as pd
 from pipelines.config import PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion
+from pipelines.models.shown_items import keeps_item
 
 
 def placement_exclusion(
@@ -35,9 +36,23 @@ def placement_exclusion(
     """
     pairs = None
     if placement.exclude != "none":
-        event_types = None if placement.exclude == "all" else placement.exclude
-        pairs = history.pairs(event_types, within_days=placement.exclude_within_days)
+        pairs = history.pairs_of_rows(_keeping_rows(placement, history))
     return Exclusion(pairs, None if catalogue is None else _find_unavailable(history, catalogue))
+
+
+def _keeping_rows(placement: PlacementSettings, history: Interactions) -> np.ndarray:
+    """Mask over the history's rows: those that keep their item; each type and age asked once."""
+    ages = range(int(history.age_days.max(initial=0)) + 1)
+    answers = [
+        [
+            keeps_item(placement.exclude, placement.exclude_within_days, event_type, age)
+            for age in ages
+        ]
+        for event_type in history.event_types
+    ]
+    table = np.array(answers, dtype=bool).reshape(len(history.event_types), len(ages))
+    kept: np.ndarray = table[history.event_type, history.age_days]
+    return kept
 
 
 def _find_unavailable(history: Interactions, catalogue: pd.DataFrame) -> np.ndarray | None:

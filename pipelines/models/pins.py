@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.models.base import Exclusion
+from pipelines.models.shown_items import PINNED, PINNED_REASON
 
-#: Word that the served rows of a pinned item carry in `strategy`.
-PINNED = "pinned"
-#: Sentence that they carry in `reason`.
-PINNED_REASON = "Placed at this rank by the shop"
+__all__ = ["PINNED", "PINNED_REASON", "Pin", "PinnedLists", "falling_scores", "insert_pins"]
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.item_knn import ItemKNN
+from pipelines.models.shown_items import category_names
 
 #: Neighbours per item whose cosine is kept; items farther apart count as unlike.
 NEIGHBORS = 100
-#: Between the categories of an item that has several.
-CATEGORY_SEPARATOR = "|"
 #: Users whose lists are put in order at once.
 BLOCK_USERS = 4096
 
@@ -104,9 +102,7 @@ def item_categories(item_ids: np.ndarray, category_of: Mapping[str, object]) -> 
 
 
 def _names_of(category: object) -> list[str]:
-    if not isinstance(category, str) or pd.isna(category):
-        return []
-    return sorted({name.strip() for name in category.split(CATEGORY_SEPARATOR)} - {""})
+    return category_names(category) if isinstance(category, str) else []
 
 
 def rerank(

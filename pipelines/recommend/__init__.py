@@ -13,6 +13,7 @@ from typing import Any
 
 _VERBS = {
     "generate_lists": "lists",
+    "generate_similar": "similar_items",
     "audit_lists": "audit",
     "publish": "publication",
     "push_postgres": "postgres",
@@ -29,6 +30,7 @@ _VERBS = {
 __all__ = [
     "audit_lists",
     "generate_lists",
+    "generate_similar",
     "pin",
     "publish",
     "push_postgres",

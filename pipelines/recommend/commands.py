@@ -33,9 +33,11 @@ def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> No
     from pipelines.recommend.lists import generate_lists
     from pipelines.recommend.postgres import push_postgres
     from pipelines.recommend.publication import describe_state, publish
+    from pipelines.recommend.similar_items import generate_similar
 
     for placement in settings.placements:
         generate_lists(settings, as_of, placement)
+    generate_similar(settings, as_of)
     audit = audit_lists(settings, as_of)
     result = publish(settings, as_of, force=force)
     if as_json:
@@ -66,8 +68,8 @@ def query_command(
 ) -> None:
     """Ask the live publication; answers also while a night is running.
 
-    Tables: recommendations, fallback_recommendations, items, publication; view:
-    current_recommendations.
+    Tables: recommendations, fallback_recommendations, similar_items, items, models,
+    publication; views: current_recommendations, explained_recommendations.
     """
     if (user_id is None) == (sql is None):
         raise click.UsageError("Give either --user or --sql. Example: recsys query --user 17841")

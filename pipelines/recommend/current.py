@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 POINTER = "CURRENT.json"
 PIN = "PIN.json"
 LOCK = "publish.lock"
+#: Raised when a reader of the older files would misread the new ones.
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 #: Holds the sha256 of the manifest's bytes and a newline, nothing else.
 MANIFEST_HASH = "manifest.json.sha256"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -21,6 +22,7 @@ from pipelines.recommend.audit import read_audited_files
 from pipelines.recommend.current import (
     PIN,
     POINTER,
+    SCHEMA_VERSION,
     Publication,
     date_of,
     named_id,
@@ -31,12 +33,13 @@ from pipelines.recommend.current import (
     read_publication,
     stored_ids,
 )
+from pipelines.recommend.exclusion_rows import exclusion_path
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.lookup_file import LOOKUPS, build_lookups
-from pipelines.recommend.manifest import write_manifest
+from pipelines.recommend.manifest import model_rows, write_manifest
 from pipelines.recommend.serving_files import (
-    SCHEMA_VERSION,
     SERVING,
+    NightFiles,
     build_serving,
     count_lists,
     count_users,
@@ -44,6 +47,7 @@ from pipelines.recommend.serving_files import (
     open_lists,
 )
 from pipelines.recommend.serving_rows import drop_rows, insert_rows, refresh_view
+from pipelines.recommend.similar_items import similar_path
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
@@ -152,10 +156,9 @@ def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
 
 def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publication, bool]:
     """The publication of these lists, built unless it is there and sound."""
-    folder = settings.run_folder(as_of) / "lists"
     with connect(settings, path=Path(":memory:")) as connection:
         catalogue = read_catalogue(settings, as_of, as_of)
-        open_lists(connection, [folder / name for name in files], catalogue)
+        open_lists(connection, _night_files(settings, as_of, files), catalogue)
         content = logical_hash(connection)
         publication_id = f"{as_of}-{content[:8]}"
         if (settings.publications / publication_id).exists():
@@ -166,26 +169,37 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
         staging = settings.publications / "staging" / publication_id
         staging.mkdir(parents=True)
         faultpoint("publication.begins")
-        counts = _build_files(connection, staging, publication_id, as_of, content)
-    # The one clock of the data path: it says when, and decides nothing.
-    counts["generated_at"] = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+        counts = _build_files(connection, settings, staging, as_of, content)
     write_manifest(settings, staging, counts)
     _put_in_place(settings, staging)
     return read_publication(settings, publication_id), True
 
 
+def _night_files(settings: Settings, as_of: date, files: list[str]) -> NightFiles:
+    folder = settings.run_folder(as_of) / "lists"
+    return NightFiles(
+        [folder / name for name in files],
+        similar_path(settings, as_of),
+        [exclusion_path(settings, as_of, name) for name in settings.placements],
+    )
+
+
 def _build_files(
     connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
     staging: Path,
-    publication_id: str,
     as_of: date,
     content: str,
 ) -> dict[str, Any]:
     """Both files, and what the manifest says of them."""
     lists = count_lists(connection)
+    publication_id = staging.name
+    # The one clock of the data path: it says when, and decides nothing.
+    moment = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     counts: dict[str, Any] = {
         "publication_id": publication_id,
         "as_of": as_of.isoformat(),
+        "generated_at": moment,
         "logical_hash": content,
         "user_count": count_users(connection),
         "row_count": sum(entry["row_count"] for entry in lists if entry["variant"] != FALLBACK),
@@ -197,12 +211,31 @@ def _build_files(
         publication_id=publication_id,
         as_of=as_of,
         counts=counts,
+        models=model_rows(settings, publication_id, as_of),
     )
     faultpoint("publication.serving_built")
-    meta = {name: str(counts[name]) for name in ("publication_id", "as_of", "logical_hash")}
-    build_lookups(connection, staging / LOOKUPS, {**meta, "schema_version": str(SCHEMA_VERSION)})
+    build_lookups(connection, staging / LOOKUPS, _lookup_meta(settings, counts))
     faultpoint("publication.lookups_built")
     return counts
+
+
+def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
+    """What the API must know of the night besides its lists: the rules they were made by."""
+    names = ("publication_id", "as_of", "generated_at", "logical_hash")
+    rules = (
+        *("exclude", "exclude_within_days", "list_length"),
+        *("max_per_category", "rerank_depth", "pinned"),
+    )
+    placements = {
+        name: placement.model_dump(mode="json", include=set(rules))
+        for name, placement in settings.placements.items()
+    }
+    return {
+        **{name: str(counts[name]) for name in names},
+        "schema_version": str(SCHEMA_VERSION),
+        "placements": json.dumps(placements),
+        "exposure_types": json.dumps(list(settings.events.exposures)),
+    }
 
 
 def _put_in_place(settings: Settings, staging: Path) -> None:

@@ -9,7 +9,11 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.faults import faultpoint
 from pipelines.recommend.current import PIN, POINTER, Publication, is_there
-from pipelines.tables import SERVING_PUBLICATIONS, SERVING_RECOMMENDATIONS
+from pipelines.tables import (
+    SERVING_PUBLICATION_MODELS,
+    SERVING_PUBLICATIONS,
+    SERVING_RECOMMENDATIONS,
+)
 from pipelines.warehouse import transaction
 
 
@@ -38,6 +42,10 @@ def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) 
             f"insert into {SERVING_PUBLICATIONS.qualified} values (?, ?, ?, ?, ?, ?)",
             [manifest[column] for column in SERVING_PUBLICATIONS.columns],
         )
+        # What wrote the lists of a night stays known when its rows are dropped.
+        models = SERVING_PUBLICATION_MODELS.qualified
+        warehouse.execute(f"delete from {models} where as_of = ?", [publication.as_of])
+        warehouse.execute(f"insert into {models} by name from publication_file.models")
     warehouse.execute("detach publication_file")
 
 

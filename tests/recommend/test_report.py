@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from pipelines.durable import read_json
 from pipelines.recommend.live import rollback
 from pipelines.recommend.report import build_report, report_night
 from pipelines.recommend.report_markdown import to_markdown

@@ -1,0 +1,239 @@
+"""The API's logs as day files of the landing area, so that a night loads them like any other.
+
+`exposures/date=D/{served,events,items}-*.jsonl` becomes `landing/events/date=D/recsys-api.parquet`
+and `landing/items/date=D/recsys-api.parquet`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.config import Settings
+from pipelines.events.day_folders import day_file
+from pipelines.events.feeds import FEEDS, Feed
+from pipelines.events.log_lines import LogFile, list_log_files, read_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+logger = logging.getLogger(__name__)
+
+#: Stem of the day files made from the API's logs; `land` gives it to no other source.
+API_FILES = "recsys-api"
+SERVED = "served"
+#: Rows per row group.
+BATCH_ROWS = 50_000
+#: Key of the Parquet metadata that says which logs a day file was made from.
+_FINGERPRINT = b"recsys_logs"
+
+
+@dataclass
+class _Counts:
+    """What became of a day's lines."""
+
+    rows: int = 0
+    torn: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def leave_out(self, why: str) -> None:
+        self.left_out[why] = self.left_out.get(why, 0) + 1
+
+
+def take_in_exposures(settings: Settings, as_of: date) -> list[str]:
+    """Write the API's logs of the days before `as_of` as day files, where they changed.
+
+    Parameters
+    ----------
+    settings : Settings
+        Home, event types and look-back: a day before it that has its day files is left alone.
+    as_of : date
+        Exclusive end.
+
+    Returns
+    -------
+    list of str
+        What was left out: torn lines, and lines that the settings do not take.
+
+    Notes
+    -----
+    A line of `served` becomes one event per item, with ``<request_id>:<position>`` as its
+    event_id. The same logs give files of the same bytes.
+    """
+    notes: list[str] = []
+    recheck = as_of - timedelta(days=settings.events.lookback_days)
+    files = [file for file in list_log_files(settings.exposures, date.min) if file.day < as_of]
+    for day, group in groupby(files, key=lambda file: file.day):
+        logs = list(group)
+        for feed in FEEDS.values():
+            mine = [file for file in logs if (file.kind == "items") == (feed.name == "items")]
+            target = day_file(settings, feed.name, day, API_FILES)
+            if mine and (day >= recheck or not target.exists()):
+                notes += _take_in(settings, feed, day, mine, target)
+    return notes
+
+
+def _take_in(
+    settings: Settings, feed: Feed, day: date, files: Sequence[LogFile], target: Path
+) -> list[str]:
+    fingerprint = _fingerprint(settings, files)
+    if _stored_fingerprint(target) == fingerprint:
+        return []
+    counts = _Counts()
+    _write(feed, target, _rows(settings, files, counts), fingerprint, counts)
+    logger.info("API logs of %s: %s rows of %s", day, counts.rows, feed.name)
+    notes = [f"API logs of {day}: {count} {why}" for why, count in sorted(counts.left_out.items())]
+    if counts.torn:
+        notes.append(f"API logs of {day}: {counts.torn} torn lines of {feed.name} were left out")
+    return notes
+
+
+def _fingerprint(settings: Settings, files: Sequence[LogFile]) -> bytes:
+    digest = hashlib.sha256(repr(SERVED in settings.events.types).encode())
+    for file in files:
+        with file.path.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.path.name}\0{content}\0".encode())
+    return digest.hexdigest().encode()
+
+
+def _stored_fingerprint(target: Path) -> bytes | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not target.exists():
+        return None
+    try:
+        found: bytes | None = (pq.read_schema(target).metadata or {}).get(_FINGERPRINT)
+    except (pa.ArrowException, OSError):
+        return None
+    return found
+
+
+# rows
+
+
+def _rows(
+    settings: Settings, files: Sequence[LogFile], counts: _Counts
+) -> Iterator[dict[str, Any]]:
+    for file in files:
+        end = 0
+        for end, line in read_rows(file.path, 0):
+            try:
+                rows = [] if line is None else _rows_of(settings, file.kind, line, counts)
+                counts.torn += line is None
+            except (KeyError, TypeError, ValueError):
+                counts.torn += 1
+                continue
+            counts.rows += len(rows)
+            yield from rows
+        counts.torn += file.path.stat().st_size > end
+
+
+def _rows_of(
+    settings: Settings, kind: str, line: dict[str, Any], counts: _Counts
+) -> list[dict[str, Any]]:
+    if kind == "items":
+        if "title" not in line:
+            counts.leave_out("changes of availability are of items that no publication knows")
+            return []
+        return [_typed(FEEDS["items"], {**line, "valid_from": line["at"]})]
+    if kind == "events":
+        return [_typed(FEEDS["events"], line)]
+    if SERVED not in settings.events.types:
+        counts.leave_out("answers are not taken: events.types has no `served`")
+        return []
+    return _exposures(line)
+
+
+def _exposures(line: dict[str, Any]) -> list[dict[str, Any]]:
+    """One event per item that an answer showed."""
+    return [
+        _typed(
+            FEEDS["events"],
+            {
+                **line,
+                "event_id": f"{line['request_id']}:{position}",
+                "event_type": SERVED,
+                "item_id": item_id,
+                "event_at": line["at"],
+                "position": position,
+            },
+        )
+        for position, item_id in enumerate(line["items"], 1)
+    ]
+
+
+def _typed(feed: Feed, values: dict[str, Any]) -> dict[str, Any]:
+    """The feed's columns of a row, each of its type.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        If a required column is missing or a value is of another type.
+    """
+    row = {name: _value(kind, values.get(name)) for name, kind in feed.columns.items()}
+    for name in feed.required:
+        if row[name] is None and name != "title":
+            raise KeyError(name)
+    return row
+
+
+def _value(kind: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind == "TIMESTAMP":
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "VARCHAR": str,
+        "DOUBLE": (int, float),
+        "INTEGER": int,
+        "BOOLEAN": bool,
+    }
+    if not isinstance(value, wanted[kind]):
+        raise TypeError(kind)
+    return value
+
+
+# files
+
+
+def _write(
+    feed: Feed, target: Path, rows: Iterator[dict[str, Any]], fingerprint: bytes, counts: _Counts
+) -> None:
+    """Write the rows beside the target, in row groups, and put the file in place in one step."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema(feed).with_metadata({_FINGERPRINT: fingerprint})
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with pq.ParquetWriter(draft, schema, compression="zstd") as out:
+            while batch := list(islice(rows, BATCH_ROWS)):
+                out.write_table(pa.Table.from_pylist(batch, schema))
+        if counts.rows or target.exists():
+            os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _schema(feed: Feed) -> pa.Schema:
+    import pyarrow as pa
+
+    kinds = {
+        "VARCHAR": pa.string(),
+        "TIMESTAMP": pa.timestamp("us"),
+        "DOUBLE": pa.float64(),
+        "INTEGER": pa.int32(),
+        "BOOLEAN": pa.bool_(),
+    }
+    return pa.schema([(name, kinds[kind]) for name, kind in feed.columns.items()])

@@ -1,0 +1,146 @@
+"""What one API process holds: the service, and the threads that keep it up to date."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from pipelines.config import Settings
+from pipelines.serve.clock import Clock
+from pipelines.serve.event_log import EventLog
+from pipelines.serve.live import LivePublication
+from pipelines.serve.metrics import ServeMetrics
+from pipelines.serve.recent import RecentEvents
+from pipelines.serve.service import RecommendationService
+from pipelines.serve.store import ListStore
+
+logger = logging.getLogger(__name__)
+
+
+class Runtime:
+    """The parts of a running API, made when it starts and let go when it stops.
+
+    Parameters
+    ----------
+    settings : Settings
+    metrics : ServeMetrics
+    clock : Clock
+    """
+
+    def __init__(self, settings: Settings, metrics: ServeMetrics, clock: Clock) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        instance = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._recent = RecentEvents(settings.exposures, instance, settings.events.exposures)
+        self._live = LivePublication(
+            settings,
+            before_swap=self._cover,
+            on_swap=self._swapped,
+            on_failure=metrics.failed_swaps.inc,
+        )
+        self._log = EventLog(settings.exposures, instance, clock)
+        self.service = RecommendationService(
+            settings,
+            live=self._live,
+            recent=self._recent,
+            log=self._log,
+            metrics=metrics,
+            clock=clock,
+        )
+        self._first_day = clock().date()
+        self._generated_at = 0.0
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._add_gauges()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether lists can be answered."""
+        return self._live.is_ready
+
+    def start(self) -> None:
+        """Begin to follow the pointers and the logs."""
+        serve = self._settings.serve
+        for name, work, seconds in (
+            ("publications", self._follow_publications, serve.poll_seconds),
+            ("logs", self._recent.poll, serve.recent_seconds),
+        ):
+            thread = threading.Thread(
+                target=self._repeat, args=(name, work, seconds), name=name, daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Flush the logs and let every file go."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+        self._log.close()
+        self._live.close()
+
+    def _repeat(self, name: str, work: Callable[[], None], seconds: float) -> None:
+        """Do something until the process stops, whatever goes wrong once."""
+        while not self._stopped.is_set():
+            started = time.monotonic()
+            try:
+                work()
+            except Exception:
+                logger.exception("following the %s went wrong", name)
+                self._metrics.failed_polls.inc()
+            self._stopped.wait(max(0.0, seconds - (time.monotonic() - started)))
+
+    # publications
+
+    def _follow_publications(self) -> None:
+        if self._recent.first_day != self._first_day:
+            # what the publication of the last poll knows; no answer needs it any more
+            self._recent.cover(self._first_day)
+        self._live.poll()
+
+    def _cover(self, store: ListStore) -> None:
+        """Hold what a publication does not know yet before it answers.
+
+        What arrived on the day before its `as_of` is held too: a line may be written just after
+        midnight, and a night may be run before its day has ended.
+        """
+        today = self._clock().date()
+        wanted = min(store.as_of - timedelta(days=1), today)
+        oldest = today - timedelta(days=self._settings.serve.recent_days)
+        if wanted < oldest:
+            logger.warning(
+                "%s is old: what happened before %s is not held", store.publication_id, oldest
+            )
+        self._first_day = max(wanted, oldest)
+        if self._is_earlier_than_held(self._first_day):
+            self._recent.cover(self._first_day)
+
+    def _is_earlier_than_held(self, day: date) -> bool:
+        held = self._recent.first_day
+        return held is None or day < held
+
+    def _swapped(self, store: ListStore) -> None:
+        """Count a swap; what it made superfluous goes at the next poll."""
+        self._generated_at = store.generated_at.timestamp()
+        self._metrics.swaps.inc()
+
+    def _add_gauges(self) -> None:
+        def age() -> float:
+            return self._clock().timestamp() - self._generated_at if self.is_ready else 0.0
+
+        serve = self._settings.serve
+        gauge = self._metrics.gauge
+        gauge("ready", "1 once a verified publication is live", lambda: float(self.is_ready))
+        gauge("publication_age_seconds", "Since the live publication was written", age)
+        gauge(
+            "publication_stale",
+            "1 from serve.stale_hours on, 2 from serve.alarm_hours on",
+            lambda: float(age() >= serve.stale_hours * 3600) + (age() >= serve.alarm_hours * 3600),
+        )
+        gauge("recent_events", "Events held since the batch", self._recent.count_events)
