@@ -15,8 +15,8 @@ EXPERIMENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 #: Parts of the traffic that weights and coverage are counted in.
 BUCKETS = 10_000
 
-#: DuckDB macros. `md5_number` reads the digest from its other end, and a count of another type makes
-#: the remainder a rounded double: neither may be used here.
+#: DuckDB macros. `md5_number` reads the digest from its other end, and a count of another type
+#: makes the remainder a rounded double: neither may be used here.
 ASSIGNMENT_MACROS = f"""
 create or replace macro assignment_digest(text) as ('0x' || md5(text))::uhugeint;
 create or replace macro assign_index(user_id, experiment_id, variant_count) as

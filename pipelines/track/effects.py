@@ -173,7 +173,10 @@ def _effect(control: ArmSummary, treatment: ArmSummary, relative: bool, bound: B
     a, b = _Arm.of(control), _Arm.of(treatment)
     scale = abs(a.unadjusted_mean) if relative else 1.0
     parts = _relative_parts(a, b) if relative else (a.variance / a.n, b.variance / b.n)
-    return bound((b.mean - a.mean) / scale, math.sqrt(sum(parts)), control, treatment)
+    estimate, error = (b.mean - a.mean) / scale, math.sqrt(max(sum(parts), 0.0))
+    if not (error > 0 and math.isfinite(error) and math.isfinite(estimate)):
+        return Effect(None, None, None, None, None, "the figures are beyond what can be computed")
+    return bound(estimate, error, control, treatment)
 
 
 @dataclass(frozen=True)
@@ -201,14 +204,15 @@ class _Arm:
 
 def _relative_parts(a: _Arm, b: _Arm) -> tuple[float, float]:
     """Variance of ``(R_b - R_a) / |R_a|`` that comes from control and from treatment."""
-    base, other, covariate = a.unadjusted_mean, b.unadjusted_mean, a.summary
+    base, covariate = a.unadjusted_mean, a.summary
+    lift = b.unadjusted_mean / base
     # V_a R_b²/R_a⁴ + theta² Var(X)/R_a² - 2 theta Cov(Y, X) R_b/R_a³, over n_a
     from_control = (
-        a.raw_variance * other**2 / base**4
-        + covariate.theta**2 * covariate.covariate_variance / base**2
-        - 2 * covariate.theta * covariate.covariance * other / base**3
+        a.raw_variance * lift * lift
+        + covariate.theta * covariate.theta * covariate.covariate_variance
+        - 2 * covariate.theta * covariate.covariance * lift
     ) / a.n
-    return from_control, b.variance / (base**2 * b.n)
+    return from_control / base / base, b.variance / b.n / base / base
 
 
 def _welch(
@@ -217,7 +221,8 @@ def _welch(
     """Student's t bounds with Welch and Satterthwaite's degrees of freedom."""
     a, b = _Arm.of(control), _Arm.of(treatment)
     share_a, share_b = a.variance / a.n, b.variance / b.n
-    freedom = (share_a + share_b) ** 2 / (share_a**2 / (a.n - 1) + share_b**2 / (b.n - 1))
+    part_a, part_b = share_a / (share_a + share_b), share_b / (share_a + share_b)
+    freedom = 1 / (part_a**2 / (a.n - 1) + part_b**2 / (b.n - 1))
     half = float(t.ppf(1 - alpha / 2, freedom)) * error
     p_value = 2 * float(t.sf(abs(estimate) / error, freedom))
     return Effect(estimate, error, estimate - half, estimate + half, p_value)
