@@ -242,6 +242,15 @@ class PublishSettings(_Section):
     keep: int = Field(3, ge=1)
 
 
+class TrackSettings(_Section):
+    """What counts as coming from a list that was shown."""
+
+    attribution_days: int = Field(7, ge=1, le=90)
+    """Days after an answer in which a purchase counts as coming from it."""
+    covariate_days: int = Field(14, ge=1, le=90)
+    """Days before a user's first exposure that tell how much the user buys anyway."""
+
+
 class MlflowSettings(_Section):
     """Where runs are logged."""
 
@@ -273,6 +282,7 @@ class Settings(_Section):
     tuning: TuningSettings = TuningSettings()
     audit: AuditSettings = AuditSettings()
     publish: PublishSettings = PublishSettings()
+    track: TrackSettings = TrackSettings()
     mlflow: MlflowSettings = MlflowSettings()
 
     @model_validator(mode="after")
