@@ -92,7 +92,7 @@ diversity as (
         placement,
         experiment_id,
         variant,
-        avg(int_answer_diversity.diversity) as diversity
+        avg(diversity) as diversity
     from int_answer_diversity
     group by publication_id, placement, experiment_id, variant
 
