@@ -13,8 +13,8 @@ from typing import Any
 
 from pipelines.backtest_night import NightRecord, night_keys, replay_night
 from pipelines.config import Settings, load_settings, silence_telemetry
+from pipelines.durable import read_if_there, write_json, write_text
 from pipelines.errors import SettingsError
-from pipelines.recommend.durable import read_if_there, write_json, write_text
 from pipelines.windows import parse_day
 
 logger = logging.getLogger(__name__)

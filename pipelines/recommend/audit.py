@@ -11,12 +11,12 @@ from typing import Any
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.durable import file_sha256, read_if_there, read_json, write_json
 from pipelines.errors import AuditError, PublicationNotFoundError
 from pipelines.features import read_catalogue
 from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
 from pipelines.recommend.audit_rules import audit_file, audit_missing
 from pipelines.recommend.current import Publication, date_of, read_publication, stored_ids
-from pipelines.recommend.durable import file_sha256, read_if_there, read_json, write_json
 from pipelines.recommend.findings import Finding
 from pipelines.recommend.list_rows import CONTROL, FALLBACK
 from pipelines.warehouse import connect

@@ -24,8 +24,8 @@ SHOWN_ROWS = 200
 @settings_options
 def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> None:
     """Write a night's lists, audit them, and publish them if every rule holds."""
+    from pipelines.durable import to_json
     from pipelines.recommend.audit import audit_lists
-    from pipelines.recommend.durable import to_json
     from pipelines.recommend.lists import generate_lists
     from pipelines.recommend.publication import publish
 
@@ -55,8 +55,8 @@ def rollback_command(settings: Any, to: str | None, as_json: bool) -> None:
 
     The next night that is published becomes live as usual.
     """
+    from pipelines.durable import to_json
     from pipelines.recommend.current import rollback
-    from pipelines.recommend.durable import to_json
 
     result = rollback(settings, to)
     if as_json:
@@ -101,7 +101,7 @@ def query_command(
 @settings_options
 def report_command(settings: Any, as_of: Any, as_json: bool) -> None:
     """Show what a night loaded, decided and published, and write report.md and report.json."""
-    from pipelines.recommend.durable import to_json
+    from pipelines.durable import to_json
     from pipelines.recommend.report import build_report, report_night
 
     if as_json:
@@ -140,7 +140,7 @@ def _cell(value: Any) -> str:
 
 
 def _print_user(settings: Any, user_id: str, placement: str | None, as_json: bool) -> None:
-    from pipelines.recommend.durable import to_json
+    from pipelines.durable import to_json
     from pipelines.recommend.query import query_user
 
     found = query_user(settings, user_id, placement)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
+from pipelines.durable import file_sha256, read_json, write_json
 from pipelines.errors import PublicationNotFoundError, PublishLockedError
-from pipelines.recommend.durable import file_sha256, read_json, write_json
 
 logger = logging.getLogger(__name__)
 

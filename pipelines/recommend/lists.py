@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.config import Settings
+from pipelines.durable import read_json, write_json
 from pipelines.errors import NoChampionError, SettingsError
 from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
@@ -24,7 +25,6 @@ from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
 from pipelines.models.pins import insert_pins
 from pipelines.offline.inputs import planned_spec
-from pipelines.recommend.durable import read_json, write_json
 from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import (
     ANYONE,

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
-from pipelines.offline.tracking import git_commit
-from pipelines.recommend.current import MANIFEST, MANIFEST_HASH
-from pipelines.recommend.durable import (
+from pipelines.durable import (
     file_sha256,
     fsync_file,
     read_if_there,
@@ -17,6 +15,8 @@ from pipelines.recommend.durable import (
     write_json,
     write_text,
 )
+from pipelines.offline.tracking import git_commit
+from pipelines.recommend.current import MANIFEST, MANIFEST_HASH
 from pipelines.recommend.lookup_file import LOOKUPS
 from pipelines.recommend.serving_files import SCHEMA_VERSION, SERVING
 

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.durable import fsync_folder, write_json
 from pipelines.errors import PublicationNotFoundError
 from pipelines.features import read_catalogue
 from pipelines.offline.tracking import attempt, parent_run_id
@@ -27,7 +28,6 @@ from pipelines.recommend.current import (
     read_publication,
     stored_ids,
 )
-from pipelines.recommend.durable import fsync_folder, write_json
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.lookup_file import LOOKUPS, build_lookups
 from pipelines.recommend.manifest import write_manifest

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.config import Settings
+from pipelines.durable import write_json
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE, items_file, snapshot_folder, users_file
 from pipelines.models import candidate_spec, fit_candidate, save_recommender
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import stored_ids
-from pipelines.recommend.durable import write_json
 from pipelines.recommend.list_rows import LIST_SCHEMA
 from pipelines.recommend.lists import generate_lists
 from pipelines.recommend.publication import publish

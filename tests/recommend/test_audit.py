@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.durable import file_sha256, read_json, write_json
 from pipelines.errors import AuditError
 from pipelines.recommend.audit import audit_lists, list_files, read_audited_files
-from pipelines.recommend.durable import file_sha256, read_json, write_json
 from pipelines.recommend.lists import generate_lists
 
 

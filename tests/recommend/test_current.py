@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from pipelines.durable import read_json, write_json
 from pipelines.errors import PublicationNotFoundError, PublishLockedError
 from pipelines.recommend.current import (
     POINTER,
@@ -14,7 +15,6 @@ from pipelines.recommend.current import (
     rollback,
     stored_ids,
 )
-from pipelines.recommend.durable import read_json, write_json
 
 
 def test_current_is_the_publication_the_pointer_names(shop, two_nights):

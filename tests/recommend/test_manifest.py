@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from pipelines.durable import file_sha256, write_json
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import read_publication
-from pipelines.recommend.durable import file_sha256, write_json
 from pipelines.recommend.publication import publish
 
 

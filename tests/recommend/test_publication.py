@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.durable import read_json, write_json
 from pipelines.errors import AuditError, PublicationNotFoundError, PublishLockedError
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import (
@@ -18,7 +19,6 @@ from pipelines.recommend.current import (
     read_publication,
     stored_ids,
 )
-from pipelines.recommend.durable import read_json, write_json
 from pipelines.recommend.publication import publish, retained_ids
 from pipelines.warehouse import connect
 

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from pipelines.durable import read_json
 from pipelines.recommend.current import rollback
-from pipelines.recommend.durable import read_json
 from pipelines.recommend.report import build_report, report_night
 
 
