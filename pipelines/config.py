@@ -265,6 +265,8 @@ class Settings(_Section):
     """Everything a night can be told. Built once at the edge and passed down."""
 
     home: Path = Path(DEFAULT_HOME)
+    experiments_folder: Path = Path("experiments")
+    """Where experiments' files are; a relative path starts at the settings file's folder."""
     placements: Mapping[str, PlacementSettings] = Field(
         default_factory=lambda: {"discover": PlacementSettings()}
     )
@@ -396,6 +398,8 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
         ) from error
     chosen_home = home or os.environ.get("RECSYS_HOME") or values.get("home") or DEFAULT_HOME
     values["home"] = Path(chosen_home).expanduser().resolve()
+    experiments = Path(values.get("experiments_folder", "experiments")).expanduser()
+    values["experiments_folder"] = (path.parent / experiments).resolve()
     if server := os.environ.get("MLFLOW_TRACKING_URI"):
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
     return parse_settings(values, source=str(path))

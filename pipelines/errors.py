@@ -125,3 +125,10 @@ class UnknownUserError(PipelineError):
 
 class QueryError(PipelineError):
     """SQL that the live publication cannot answer."""
+
+
+# experiments
+
+
+class ExperimentError(PipelineError):
+    """An experiment's file is missing, invalid or edited, or its state does not allow the step."""
