@@ -28,6 +28,8 @@ VERBS = {
     "rollback": "pipelines.recommend.commands:rollback_command",
     "query": "pipelines.recommend.commands:query_command",
     "report": "pipelines.recommend.commands:report_command",
+    "experiment": "pipelines.track.commands:experiment_command",
+    "measure": "pipelines.track.commands:measure_command",
     "run": "pipelines.commands:run_command",
     "backtest": "pipelines.commands:backtest_command",
     "up": "pipelines.commands:up_command",

@@ -252,6 +252,14 @@ def read_experiment(settings: Settings, experiment_id: str) -> Experiment:
     return Experiment.from_dict(stored)
 
 
+def started_experiments(settings: Settings) -> list[Experiment]:
+    """Every experiment that was ever started, by id."""
+    return [
+        Experiment.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted((settings.home / "experiments").glob("*.json"))
+    ]
+
+
 def running_experiments(settings: Settings, as_of: date | None = None) -> list[Experiment]:
     """Experiments that run, by id; on a night, those whose days it serves.
 
@@ -261,8 +269,7 @@ def running_experiments(settings: Settings, as_of: date | None = None) -> list[E
         If the file of one was edited since it was started.
     """
     found = []
-    for path in sorted((settings.home / "experiments").glob("*.json")):
-        experiment = Experiment.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    for experiment in started_experiments(settings):
         if not _is_on(experiment, as_of):
             continue
         _require_unedited(settings, experiment)

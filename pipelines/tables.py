@@ -339,6 +339,46 @@ SERVING_PUBLICATIONS = Table(
     },
 )
 
+SERVING_EXPERIMENT_EFFECTS = Table(
+    "serving",
+    "experiment_effects",
+    "one row per as_of, experiment_id, arm, metric and population",
+    ("as_of", "experiment_id", "arm", "metric", "population"),
+    {
+        "as_of": "DATE",
+        "experiment_id": "VARCHAR",
+        "arm": "VARCHAR",
+        "metric": "VARCHAR",
+        "population": "VARCHAR",
+        "user_count": "BIGINT",
+        "estimate": "DOUBLE",
+        "standard_error": "DOUBLE",
+        "low": "DOUBLE",
+        "high": "DOUBLE",
+        "p_value": "DOUBLE",
+        "holm_p_value": "DOUBLE",
+        "fixed_low": "DOUBLE",
+        "fixed_high": "DOUBLE",
+        "reason": "VARCHAR",
+    },
+)
+SERVING_EXPERIMENT_DECISIONS = Table(
+    "serving",
+    "experiment_decisions",
+    "one row per as_of, experiment_id and arm",
+    ("as_of", "experiment_id", "arm"),
+    {
+        "as_of": "DATE",
+        "experiment_id": "VARCHAR",
+        "arm": "VARCHAR",
+        "verdict": "VARCHAR",
+        "reason": "VARCHAR",
+        "user_count": "BIGINT",
+        "is_healthy": "BOOLEAN",
+        "sample_ratio_p_value": "DOUBLE",
+    },
+)
+
 INT_SHOWN_ITEMS = Table(
     "intermediate",
     "int_shown_items",
@@ -450,6 +490,8 @@ PYTHON_TABLES = (
     SERVING_CHAMPIONS,
     SERVING_RECOMMENDATIONS,
     SERVING_PUBLICATIONS,
+    SERVING_EXPERIMENT_EFFECTS,
+    SERVING_EXPERIMENT_DECISIONS,
 )
 #: Tables dbt writes and Python reads.
 DBT_TABLES = (

@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.durable import write_json
 from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
+from pipelines.tables import MET_EXPERIMENT_USERS
+from pipelines.warehouse import connect
 
 NIGHT = date(2024, 4, 1)
 
@@ -69,6 +72,17 @@ def make_units(experiment, n_users, *, lift=0.0, seed=0, conversion=0.1, ctr=0.1
             "is_mature": True,
         }
     )
+
+
+def store_units(settings, experiment, units):
+    """Put a started experiment and its users where the nights leave them."""
+    path = settings.home / "experiments" / f"{experiment.experiment_id}.json"
+    write_json(path, experiment.as_dict())
+    with connect(settings) as warehouse:
+        warehouse.execute("create schema if not exists metrics")
+        warehouse.execute(MET_EXPERIMENT_USERS.ddl())
+        warehouse.register("rows", units.drop(columns="is_mature"))
+        warehouse.execute(f"insert into {MET_EXPERIMENT_USERS.qualified} by name from rows")
 
 
 @pytest.fixture
