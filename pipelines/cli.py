@@ -35,6 +35,8 @@ VERBS = {
     "report": "pipelines.recommend.commands:report_command",
     "serve": "pipelines.serve.commands:serve_command",
     "api-key": "pipelines.serve.commands:api_key_command",
+    "experiment": "pipelines.track.commands:experiment_command",
+    "measure": "pipelines.track.commands:measure_command",
     "run": "pipelines.commands:run_command",
     "backtest": "pipelines.commands:backtest_command",
     "up": "pipelines.commands:up_command",

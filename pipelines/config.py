@@ -300,6 +300,15 @@ class ServeSettings(_Section):
     """Days of what people did that are held in memory at most, however old the publication is."""
 
 
+class TrackSettings(_Section):
+    """What counts as coming from a list that was shown."""
+
+    attribution_days: int = Field(7, ge=1, le=90)
+    """Days after an answer in which a purchase counts as coming from it."""
+    covariate_days: int = Field(14, ge=1, le=90)
+    """Days before a user's first exposure that tell how much the user buys anyway."""
+
+
 class MlflowSettings(_Section):
     """Where runs are logged."""
 
@@ -314,6 +323,8 @@ class Settings(_Section):
     """Everything a night can be told. Built once at the edge and passed down."""
 
     home: Path = Path(DEFAULT_HOME)
+    experiments_folder: Path = Path("experiments")
+    """Where experiments' files are; a relative path starts at the settings file's folder."""
     placements: Mapping[str, PlacementSettings] = Field(
         default_factory=lambda: {"discover": PlacementSettings()}
     )
@@ -333,6 +344,7 @@ class Settings(_Section):
     similar: SimilarSettings = SimilarSettings()
     publish: PublishSettings = PublishSettings()
     serve: ServeSettings = ServeSettings()
+    track: TrackSettings = TrackSettings()
     mlflow: MlflowSettings = MlflowSettings()
 
     @model_validator(mode="after")
@@ -457,6 +469,8 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
         ) from error
     chosen_home = home or os.environ.get("RECSYS_HOME") or values.get("home") or DEFAULT_HOME
     values["home"] = Path(chosen_home).expanduser().resolve()
+    experiments = Path(values.get("experiments_folder", "experiments")).expanduser()
+    values["experiments_folder"] = (path.parent / experiments).resolve()
     if server := os.environ.get("MLFLOW_TRACKING_URI"):
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
     return parse_settings(values, source=str(path))

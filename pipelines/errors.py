@@ -171,3 +171,10 @@ class RequestRefusedError(PipelineError):
 
 class EventLogError(PipelineError):
     """A line could not be appended to the API's logs; it does not count as written."""
+
+
+# experiments
+
+
+class ExperimentError(PipelineError):
+    """An experiment's file is missing, invalid or edited, or its state does not allow the step."""
