@@ -15,7 +15,7 @@ from pipelines.backtest import (
     run_backtest,
     write_results,
 )
-from pipelines.backtest_night import NightRecord
+from pipelines.backtest_night import NightRecord, night_keys
 from pipelines.config import load_settings
 from pipelines.durable import read_json
 from pipelines.errors import SettingsError
@@ -147,6 +147,13 @@ def test_nights_log_to_the_store_of_their_own_home(make_settings):
     settings = make_settings(mlflow={"tracking_uri": "http://127.0.0.1:9"})
     own = backtest_settings(settings, plan_backtest(*NIGHTS, name="try"))
     assert own.tracking_uri == f"sqlite:///{settings.home}/backtests/try/mlflow.db"
+
+
+def test_nights_copy_nothing_to_postgres(make_settings):
+    settings = make_settings(publish={"keep": 5, "postgres": {"dsn_variable": "SHOP_DSN"}})
+    own = backtest_settings(settings, plan_backtest(*NIGHTS, name="try"))
+    assert own.publish.postgres.dsn_variable is None and own.publish.keep == 5
+    assert night_keys(settings, NIGHTS) == night_keys(own, NIGHTS)
 
 
 def test_the_dag_calls_a_step_with_the_settings_of_the_environment(

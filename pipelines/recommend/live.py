@@ -64,8 +64,8 @@ def unpin(settings: Settings) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``publication_id`` that is live now, and ``unpinned``: the id that was pinned; None if
-        none was, or its file could not be read.
+        ``publication_id`` that is live now, and ``unpinned``: the id that was pinned, None if
+        none was, ``"unreadable"`` if its file could not be read.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def unpin(settings: Settings) -> dict[str, Any]:
             unpinned = named_id(settings, PIN)
         except PublicationNotFoundError as error:
             logger.warning("removed although it could not be read: %s", error)
-            unpinned = None
+            unpinned = "unreadable"
         (settings.publications / PIN).unlink(missing_ok=True)
         fsync_folder(settings.publications)
         logger.info("live: %s, unpinned: %s", target.publication_id, unpinned)

@@ -71,7 +71,7 @@ def push_postgres(settings: Settings, as_of: date | None = None) -> dict[str, An
     """
     target = settings.publish.postgres
     if target.dsn_variable is None:
-        logger.info("not copied to Postgres: publish.postgres names no server")
+        logger.debug("not copied to Postgres: publish.postgres names no server")
         return None
     dsn = postgres_dsn(settings)
     driver = _driver(target)

@@ -172,7 +172,8 @@ def test_readers_refuse_a_broken_pointer_and_say_what_to_do(shop, two_nights, na
 def test_a_broken_pin_is_mended_by_unpin_and_by_a_pin(shop, two_nights, content):
     before, last = two_nights
     (shop.publications / PIN).write_bytes(content)
-    assert unpin(shop)["publication_id"] == last
+    unpinned = unpin(shop)
+    assert unpinned["publication_id"] == last and unpinned["unpinned"] is not None
     (shop.publications / PIN).write_bytes(content)
     assert pin(shop, before) == {"publication_id": before, "previous": None}
     assert seen_by_readers(shop) == {before}
