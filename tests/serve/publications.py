@@ -25,6 +25,7 @@ from pipelines.recommend.serving_files import SCHEMA_VERSION
 from pipelines.services import LOOPBACK, free_port
 
 AS_OF = date(2024, 3, 10)
+LOOKUPS_VERSION = "2"
 RULES = {
     "exclude": "all",
     "exclude_within_days": None,
@@ -71,31 +72,29 @@ class Content:
     items: Mapping[str, tuple[str | None, str | None, float | None, bool | None]] = field(
         default_factory=dict
     )
-    placements: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=lambda: {"discover": RULES}
-    )
+    placements: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"discover": RULES})
 
 
-def write_lookups(path: Path, publication_id: str, content: Content, generated_at: datetime) -> None:
+def write_lookups(
+    path: Path, publication_id: str, content: Content, generated_at: datetime
+) -> None:
     """A `lists.sqlite` of the layout that publications have."""
     meta = {
         "publication_id": publication_id,
         "as_of": publication_id[:10],
         "logical_hash": publication_id[11:] * 8,
-        "schema_version": "2",
+        "schema_version": LOOKUPS_VERSION,
         "generated_at": generated_at.replace(tzinfo=None).isoformat(timespec="seconds"),
         "placements": json.dumps(content.placements),
         "exposure_types": json.dumps(["impression", "served"]),
     }
 
-    def dump(rows: Mapping[tuple[str, str], Any]) -> list[tuple[str, str, str]]:
-        return [(*key, json.dumps(value)) for key, value in rows.items()]
+    def dump(rows: Mapping[tuple[str, str], Any]) -> Iterator[tuple[str, str, str]]:
+        return ((*key, json.dumps(value)) for key, value in rows.items())
 
     with contextlib.closing(sqlite3.connect(path)) as out:
         out.executescript(TABLES)
-        out.executemany(
-            "insert into lists values (?, 'control', ?, ?)", dump(content.lists)
-        )
+        out.executemany("insert into lists values (?, 'control', ?, ?)", dump(content.lists))
         out.executemany("insert into fallbacks values (?, ?, ?)", dump(content.fallbacks))
         out.executemany("insert into exclusions values (?, ?, ?)", dump(content.exclusions))
         similar = [
@@ -200,7 +199,7 @@ def running_api(
             stdout=stream,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            preexec_fn=before,
+            preexec_fn=before,  # noqa: PLW1509 - sets limits of the child, nothing else
         )
     api = ApiProcess(process, f"http://{LOOPBACK}:{port}", log)
     try:
