@@ -25,12 +25,13 @@ When a night is run after a later one, `replay_later_nights` decides the later o
 | `select_challengers` | no candidate at all could be evaluated | see the mapped tasks' logs |
 | `decide_gates` | evaluations are unreadable | clear from `plan_candidates` |
 | `draw_plots` | the lists are not affected | clear the task |
-| `refit_placement`, `generate_lists` | memory, or a recommender that cannot be refitted | yesterday's lists stay live; clear the task |
+| `refit_placement`, `generate_lists`, `generate_similar` | memory, or a recommender that cannot be refitted | yesterday's lists stay live; clear the task |
 | `audit_lists` | the lists break a rule; CURRENT stays as it was | `audit.json` in the run folder says which and by how much |
 | `publish` | lock held or disk full; CURRENT stays as it was | clear the task |
+| `push_postgres` | the lists are live; Postgres still has the last ones | see the message, then clear the task, or `recsys push-postgres` |
 | `promote_aliases`, `report_night`, `replay_later_nights` | the lists are live already | clear the task |
 
-Yesterday's lists are one command away: `recsys rollback`.
+Yesterday's lists are one command away: `recsys rollback`. They stay live until `recsys unpin`.
 """
 
 from __future__ import annotations
@@ -96,15 +97,18 @@ def nightly_recommendations() -> None:
     refitted = refit.partial(as_of=AS_OF).expand(subject=placements)
     generate = step("recommend.generate_lists", max_active_tis_per_dagrun=1)
     lists = generate.partial(as_of=AS_OF).expand(subject=placements)
+    similar = step("recommend.generate_similar")(AS_OF)
     audit = step("recommend.audit_lists")(AS_OF)
     publish = step("recommend.publish", in_warehouse=True)(AS_OF)
+    postgres = step("recommend.push_postgres")(AS_OF)
     aliases = step("promote.promote_aliases")(AS_OF)
     report = step("recommend.report_night")(AS_OF)
     replay = step("recommend.replay_later_nights", in_warehouse=True)(AS_OF)
 
     choose_night() >> load >> check_raw >> build >> snapshot >> check_built >> plan
     evaluated >> select >> placements >> plots
-    refitted >> lists >> audit >> publish >> aliases >> report >> replay
+    refitted >> lists >> similar >> audit >> publish >> aliases >> report >> replay
+    publish >> postgres  # a task of its own: a failure is seen and repeated, and holds up nothing
 
 
 nightly_recommendations()

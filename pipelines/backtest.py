@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.backtest_night import NightRecord, night_keys, replay_night
-from pipelines.config import Settings, load_settings, silence_telemetry
+from pipelines.config import PostgresSettings, Settings, load_settings, silence_telemetry
+from pipelines.durable import read_if_there, write_json, write_text
 from pipelines.errors import SettingsError
-from pipelines.recommend.durable import read_if_there, write_json, write_text
 from pipelines.windows import parse_day
 
 logger = logging.getLogger(__name__)
@@ -105,11 +105,13 @@ def plan_backtest(
 def backtest_settings(settings: Settings, plan: BacktestPlan) -> Settings:
     """The same settings on the backtest's own home, where its nights also keep their MLflow runs.
 
-    The live home's warehouse, publications and registry are never opened for writing.
+    The live home's warehouse, publications and registry are never opened for writing, and nothing
+    goes to Postgres.
     """
+    publish = settings.publish.model_copy(update={"postgres": PostgresSettings()})
     mlflow = settings.mlflow.model_copy(update={"tracking_uri": None})
     home = settings.home / "backtests" / plan.name
-    return settings.model_copy(update={"home": home, "mlflow": mlflow})
+    return settings.model_copy(update={"home": home, "mlflow": mlflow, "publish": publish})
 
 
 def replay_nights(

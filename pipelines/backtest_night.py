@@ -32,7 +32,10 @@ CODE = (
     "dbt_project/**/*.yml",
 )
 #: Settings that do not change what a night finds.
-WITHOUT_EFFECT = {"home", "mlflow", "warehouse"}
+WITHOUT_EFFECT: dict[str, Any] = {
+    **dict.fromkeys(("home", "mlflow", "warehouse"), True),
+    "publish": {"postgres": True},
+}
 #: Failures of the machine and not of the night: the backtest ends, and goes on when run again.
 MACHINE_FAILURES = (OSError, MemoryError, WarehouseLockedError, PublishLockedError)
 

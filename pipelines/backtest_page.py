@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-img { width: 100%; height: auto; border: 1px solid #ddd; border-radius: 6px; }
-table { border-collapse: collapse; width: 100%; font-size: .88rem; }
-th { text-align: left; border-bottom: 2px solid #999; padding: .35rem .6rem; }
-td { border-bottom: 1px solid #e4e4e4; padding: .35rem .6rem; vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.promoted { color: #0072B2; font-weight: 600; } .refused { color: #B22222; }
-.stopped { background: #faeeee; } .quiet { color: #777; }
-ul { margin: 0; padding-left: 1.1rem; }
-"""
+from pipelines.web_page import bullets, embedded, page, table
+
 MISSING = "–"
 
 
@@ -35,23 +23,20 @@ def backtest_page(results: Mapping[str, Any], picture: Path) -> str:
         The chart, a PNG.
     """
     plan = results["plan"]
-    chart = base64.b64encode(picture.read_bytes()).decode()
     title = f"Backtest {plan['name']}"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">{escape(_subtitle(results))}</p>',
         "<h2>In short</h2>",
-        _bullets(summary_lines(results)),
-        f'<p><img alt="{escape(_alternative(results))}" src="data:image/png;base64,{chart}"></p>',
+        bullets(summary_lines(results)),
+        embedded(picture, _alternative(results)),
         "<h2>Promotions and refusals</h2>",
         _verdict_table(results),
         "<h2>Every night</h2>",
         _night_table(results),
         f'<p class="quiet">{escape(_legend(results))}</p>',
     ]
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    body = "\n".join(parts)
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+    return page(title, parts)
 
 
 def summary_lines(results: Mapping[str, Any]) -> list[str]:
@@ -110,9 +95,7 @@ def _verdict_table(results: Mapping[str, Any]) -> str:
             escape(one["challenger"] or MISSING),
             escape(one["in_words"])
             + (
-                _bullets(rule["reason"] for rule in one["failed_rules"])
-                if one["challenger"]
-                else ""
+                bullets(rule["reason"] for rule in one["failed_rules"]) if one["challenger"] else ""
             ),
         ]
         for one in results["verdicts"]
@@ -123,7 +106,7 @@ def _verdict_table(results: Mapping[str, Any]) -> str:
         if night["state"] == "stopped"
     ]
     heads = ("night", "placement", "outcome", "challenger", "why")
-    return _table(heads, sorted(rows, key=lambda row: row[0]), numbers=())
+    return table(heads, sorted(rows, key=lambda row: row[0]), numbers=())
 
 
 def _night_table(results: Mapping[str, Any]) -> str:
@@ -143,7 +126,7 @@ def _night_table(results: Mapping[str, Any]) -> str:
         "champion",
         *(f"{v}: {p}" for v in ("gate", "served") for p in parts),
     )
-    return _table(heads, rows, numbers=range(3, 9))
+    return table(heads, rows, numbers=range(3, 9))
 
 
 def _cells(figures: Mapping[str, Any] | None) -> list[str]:
@@ -178,23 +161,3 @@ def format_interval(found: Mapping[str, Any], *, signed: bool = False) -> str:
 
 def _stop(night: Mapping[str, Any]) -> str:
     return f"{escape(str(night['stopped_at']))}: {escape(str(night['reason']))}"
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Iterable[int]) -> str:
-    """A table of cells that are HTML already."""
-    right = set(numbers)
-    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-    body = "".join(
-        f'<tr class="{"stopped" if "stopped" in row else ""}">'
-        + "".join(
-            f'<td class="{"number" if n in right else ""}">{cell}</td>'
-            for n, cell in enumerate(row)
-        )
-        + "</tr>\n"
-        for row in rows
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"

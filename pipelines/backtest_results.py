@@ -14,11 +14,11 @@ import pandas as pd
 from pipelines.backtest_night import NightRecord
 from pipelines.backtest_served import night_that_knows, score_served
 from pipelines.config import Settings
+from pipelines.durable import read_if_there
 from pipelines.errors import MissingEvaluationError, NoChampionError
 from pipelines.offline.intervals import mean_interval, paired_interval
 from pipelines.offline.results import read_evaluation
 from pipelines.promote.gate import read_gate
-from pipelines.recommend.durable import read_if_there
 from pipelines.recommend.report_gate import plain, verdict_in_words
 
 #: The two ways a night's champion is scored: by the gate before it serves, and on what it served.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Settings, stable_hash
+from pipelines.durable import read_json
 from pipelines.offline.tracking import attempt, experiment_id, git_commit
-from pipelines.recommend.durable import read_json
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric

@@ -25,11 +25,18 @@ VERBS = {
     "benchmark": "pipelines.offline.benchmark_commands:benchmark_command",
     "gate": "pipelines.promote.commands:gate_command",
     "publish": "pipelines.recommend.commands:publish_command",
-    "rollback": "pipelines.recommend.commands:rollback_command",
+    "rollback": "pipelines.recommend.live_commands:rollback_command",
+    "pin": "pipelines.recommend.live_commands:pin_command",
+    "unpin": "pipelines.recommend.live_commands:unpin_command",
+    "publications": "pipelines.recommend.stored_commands:publications_command",
+    "diff": "pipelines.recommend.stored_commands:diff_command",
+    "push-postgres": "pipelines.recommend.live_commands:push_postgres_command",
     "query": "pipelines.recommend.commands:query_command",
     "report": "pipelines.recommend.commands:report_command",
     "serve": "pipelines.serve.commands:serve_command",
     "api-key": "pipelines.serve.commands:api_key_command",
+    "experiment": "pipelines.track.commands:experiment_command",
+    "measure": "pipelines.track.commands:measure_command",
     "run": "pipelines.commands:run_command",
     "backtest": "pipelines.commands:backtest_command",
     "up": "pipelines.commands:up_command",
@@ -86,6 +93,14 @@ def main() -> None:
     except click.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(130)
+    except Exception as error:
+        from pipelines.disk_full import find_disk_full
+
+        plain = find_disk_full(error)
+        if plain is None:
+            raise
+        click.echo(f"{type(plain).__name__}: {plain}", err=True)
+        sys.exit(2)
 
 
 # options that every stage's commands share

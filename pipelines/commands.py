@@ -61,7 +61,7 @@ def backtest_command(
     """
     from pipelines.backtest import backtest_settings, plan_backtest, run_backtest
     from pipelines.backtest_page import summary_lines
-    from pipelines.recommend.durable import to_json
+    from pipelines.durable import to_json
     from pipelines.windows import parse_day
 
     plan = plan_backtest(parse_day(start), parse_day(end), every, name)

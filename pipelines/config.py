@@ -7,12 +7,14 @@ a run writes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -236,10 +238,41 @@ class AuditSettings(_Section):
     """No item in the first `evaluation.k` places of more than this share of the personal lists."""
 
 
+class PostgresSettings(_Section):
+    """A table in Postgres that holds the live lists too, for services that read Postgres."""
+
+    dsn_variable: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """Environment variable with the address, ``postgresql://…``; without it, nothing is copied."""
+    schema_name: str = Field("recsys", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
+    """Schema of the tables; made if it is not there."""
+    table_name: str = Field("recommendations", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
+    """Table of the lists; ``<name>_publication`` beside it says which they are."""
+    connect_timeout_seconds: int = Field(10, ge=2, le=600)
+    """How long the server may take to answer."""
+    lock_timeout_seconds: int = Field(10, ge=1, le=3600)
+    """How long to wait for somebody who has locked the table or rows of it; readers do not."""
+
+
+class SimilarSettings(_Section):
+    """Lists of items like an item, for product pages and for visitors nobody knows."""
+
+    candidate: str | None = None
+    """Candidate that makes them from histories of one item; without it there are none."""
+    completed_by: str | None = None
+    """Candidate that completes short ones, such as one that knows titles; default nobody."""
+    list_length: int = Field(50, ge=1, le=1000)
+    """Items like an item, at most."""
+    min_share: float = Field(0.5, ge=0, le=1)
+    """Share of the items with a history that must have such a list (audit)."""
+
+
 class PublishSettings(_Section):
-    """How many publications are kept."""
+    """How many publications are kept, and where else the live one is copied."""
 
     keep: int = Field(3, ge=1)
+    """Publications kept; the current and a pinned one are never deleted."""
+    postgres: PostgresSettings = PostgresSettings()
+    """Optional: the live lists as a table in Postgres."""
 
 
 class ServeSettings(_Section):
@@ -267,6 +300,15 @@ class ServeSettings(_Section):
     """Days of what people did that are held in memory at most, however old the publication is."""
 
 
+class TrackSettings(_Section):
+    """What counts as coming from a list that was shown."""
+
+    attribution_days: int = Field(7, ge=1, le=90)
+    """Days after an answer in which a purchase counts as coming from it."""
+    covariate_days: int = Field(14, ge=1, le=90)
+    """Days before a user's first exposure that tell how much the user buys anyway."""
+
+
 class MlflowSettings(_Section):
     """Where runs are logged."""
 
@@ -281,6 +323,8 @@ class Settings(_Section):
     """Everything a night can be told. Built once at the edge and passed down."""
 
     home: Path = Path(DEFAULT_HOME)
+    experiments_folder: Path = Path("experiments")
+    """Where experiments' files are; a relative path starts at the settings file's folder."""
     placements: Mapping[str, PlacementSettings] = Field(
         default_factory=lambda: {"discover": PlacementSettings()}
     )
@@ -297,8 +341,10 @@ class Settings(_Section):
     gate: GateSettings = GateSettings()
     tuning: TuningSettings = TuningSettings()
     audit: AuditSettings = AuditSettings()
+    similar: SimilarSettings = SimilarSettings()
     publish: PublishSettings = PublishSettings()
     serve: ServeSettings = ServeSettings()
+    track: TrackSettings = TrackSettings()
     mlflow: MlflowSettings = MlflowSettings()
 
     @model_validator(mode="after")
@@ -312,6 +358,12 @@ class Settings(_Section):
                 raise ValueError(
                     f"placements.{placement_name} names candidates that do not exist: "
                     f"{sorted(unknown)}. Known: {sorted(names)}"
+                )
+        for key in ("candidate", "completed_by"):
+            if (name := getattr(self.similar, key)) is not None and name not in names:
+                raise ValueError(
+                    f"similar.{key} names a candidate that does not exist: {name!r}. "
+                    f"Known: {sorted(names)}"
                 )
         return self
 
@@ -417,6 +469,8 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
         ) from error
     chosen_home = home or os.environ.get("RECSYS_HOME") or values.get("home") or DEFAULT_HOME
     values["home"] = Path(chosen_home).expanduser().resolve()
+    experiments = Path(values.get("experiments_folder", "experiments")).expanduser()
+    values["experiments_folder"] = (path.parent / experiments).resolve()
     if server := os.environ.get("MLFLOW_TRACKING_URI"):
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
     return parse_settings(values, source=str(path))
@@ -450,6 +504,67 @@ def _config_path(config: Path | str | None) -> Path:
         return Path(named)
     here = Path(DEFAULT_CONFIG)
     return here if here.exists() else PROJECT_ROOT / DEFAULT_CONFIG
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a proof does to this process (`pipelines.faults`).
+
+    Parameters
+    ----------
+    at : int
+        Number of the place, from 1; 0 only counts.
+    kind : {"kill", "enospc"}
+    log : Path or None
+        File that gets the name of every place passed.
+    """
+
+    at: int
+    kind: str
+    log: Path | None
+
+
+@functools.cache
+def armed_fault() -> Fault | None:
+    """What ``RECSYS_FAULT`` and ``RECSYS_FAULT_LOG`` ask for, read once; None in ordinary runs.
+
+    Raises
+    ------
+    SettingsError
+        If ``RECSYS_FAULT`` is not a number, with or without a kind.
+    """
+    asked = os.environ.get("RECSYS_FAULT")
+    if not asked:
+        return None
+    number, _, kind = asked.partition(":")
+    kind = kind or "kill"
+    if not number.isdecimal() or kind not in {"kill", "enospc"}:
+        raise SettingsError(
+            f"RECSYS_FAULT must be N, N:kill or N:enospc. Got {asked!r}. "
+            "Unset it: only proofs of this project set it."
+        )
+    log = os.environ.get("RECSYS_FAULT_LOG")
+    return Fault(int(number), kind, Path(log) if log else None)
+
+
+def postgres_dsn(settings: Settings) -> str:
+    """Address of the Postgres server, from the variable that `publish.postgres` names.
+
+    Raises
+    ------
+    SettingsError
+        If the variable is not set, or holds something else; its value is never shown.
+    """
+    name = settings.publish.postgres.dsn_variable or ""
+    dsn = os.environ.get(name, "")
+    if not dsn.startswith(("postgresql://", "postgres://")):
+        found = "another form" if dsn else "nothing"
+        raise SettingsError(
+            f"${name} must hold the address of a Postgres server. Found {found} there. "
+            f'Run `export {name}="postgresql://USER:PASSWORD@HOST:5432/DATABASE"`, or remove '
+            "dsn_variable from [publish.postgres] in recsys.toml."
+        )
+    return dsn
 
 
 def process_environment(settings: Settings) -> dict[str, str]:

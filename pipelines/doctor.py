@@ -125,9 +125,15 @@ def _tracking(settings: Settings) -> Finding:
 
 def _publication(settings: Settings) -> Finding:
     from pipelines.recommend import read_current
+    from pipelines.recommend.current import PIN, named_id
 
     try:
-        current = read_current(settings)
+        live = read_current(settings).publication_id
+        pinned = named_id(settings, PIN)
     except PipelineError as error:
         return Finding("publication", False, str(error), "Run a night, or: recsys rollback")
-    return Finding("publication", True, f"CURRENT is {current.publication_id}")
+    if pinned is None:
+        return Finding("publication", True, f"CURRENT is {live}")
+    return Finding(
+        "publication", True, f"{live} is pinned: later nights are not shown until recsys unpin"
+    )

@@ -17,6 +17,13 @@ class SettingsError(PipelineError):
     """A setting or argument is missing, unknown or out of range."""
 
 
+# the machine
+
+
+class DiskFullError(PipelineError):
+    """A disk, a quota or a limit on file sizes has no room for what is written."""
+
+
 # orchestration
 
 
@@ -111,12 +118,16 @@ class PublishLockedError(PipelineError):
     """Another publisher holds the lock."""
 
 
-class StalePublicationError(PipelineError):
-    """A publication older than CURRENT would replace it."""
+class PinnedError(PipelineError):
+    """A publication is pinned, so what was asked would have no effect."""
 
 
 class PublicationNotFoundError(PipelineError):
     """The publication asked for does not exist or fails its hashes."""
+
+
+class PostgresError(PipelineError):
+    """The live lists could not be copied to Postgres; what is live stays so."""
 
 
 class UnknownUserError(PipelineError):
@@ -160,3 +171,10 @@ class RequestRefusedError(PipelineError):
 
 class EventLogError(PipelineError):
     """A line could not be appended to the API's logs; it does not count as written."""
+
+
+# experiments
+
+
+class ExperimentError(PipelineError):
+    """An experiment's file is missing, invalid or edited, or its state does not allow the step."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.config import silence_telemetry
 from pipelines.errors import DataCheckError
+from pipelines.faults import faultpoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -238,7 +239,9 @@ def _validate(
         for result in results:
             number = result.expectation_config.meta["check"]
             outcome[number] = _read_result(checks[number], result)
+    faultpoint("checks.judged")
     context.build_data_docs()
+    faultpoint("checks.documented")
     return tuple(outcome[n] for n in range(len(checks)))
 
 

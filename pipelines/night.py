@@ -27,11 +27,13 @@ NIGHT: tuple[tuple[str, str | None], ...] = (
     ("offline.draw_plots", None),
     ("promote.refit_placement", "promote.decide_gates"),
     ("recommend.generate_lists", "promote.decide_gates"),
+    ("recommend.generate_similar", None),
     ("recommend.audit_lists", None),
     ("recommend.publish", None),
     ("promote.promote_aliases", None),
     ("recommend.report_night", None),
     ("recommend.replay_later_nights", None),
+    ("recommend.push_postgres", None),
 )
 #: Verbs that may fail for some of their subjects: one failed candidate loses no night.
 MAY_FAIL = ("offline.evaluate_candidate",)

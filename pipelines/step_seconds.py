@@ -7,7 +7,6 @@ must leave identical.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
+from pipelines.durable import write_text
 
 
 def steps_folder(settings: Settings, as_of: date) -> Path:
@@ -43,13 +43,9 @@ def timed_step(
     started = time.monotonic()
     yield
     seconds = round(time.monotonic() - started, 3)
-    folder = steps_folder(settings, as_of)
-    folder.mkdir(parents=True, exist_ok=True)
     name = verb if subject is None else f"{verb}.{subject}"
     found = {"verb": verb, "subject": subject, "seconds": seconds}
-    part = folder / f".{name}.{os.getpid()}.part"
-    part.write_text(json.dumps(found) + "\n", encoding="utf-8")
-    os.replace(part, folder / f"{name}.json")
+    write_text(steps_folder(settings, as_of) / f"{name}.json", json.dumps(found) + "\n")
 
 
 def read_step_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:

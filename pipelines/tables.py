@@ -43,7 +43,8 @@ class Table:
         return f"create table if not exists {self.qualified} ({body})"
 
 
-EVENT_COLUMNS = {
+#: What an event is made of; an id that is not given is derived from these, so they never change.
+PAYLOAD_COLUMNS = {
     "event_id": "VARCHAR",
     "event_type": "VARCHAR",
     "user_id": "VARCHAR",
@@ -57,6 +58,15 @@ EVENT_COLUMNS = {
     "experiment_id": "VARCHAR",
     "variant": "VARCHAR",
     "publication_id": "VARCHAR",
+}
+EVENT_COLUMNS = {
+    **PAYLOAD_COLUMNS,
+    "placement": "VARCHAR",
+    "source": "VARCHAR",
+    "bucket": "INTEGER",
+    "config_hash": "VARCHAR",
+    "lists_differ": "BOOLEAN",
+    "propensity": "DOUBLE",
 }
 ITEM_COLUMNS = {
     "item_id": "VARCHAR",
@@ -329,6 +339,163 @@ SERVING_PUBLICATIONS = Table(
     },
 )
 
+SERVING_PUBLICATION_MODELS = Table(
+    "serving",
+    "publication_models",
+    "one row per publication_id, placement and variant",
+    ("publication_id", "placement", "variant"),
+    {
+        "publication_id": "VARCHAR",
+        "placement": "VARCHAR",
+        "variant": "VARCHAR",
+        "as_of": "DATE",
+        "candidate": "VARCHAR",
+        "recommender": "VARCHAR",
+        "spec_hash": "VARCHAR",
+        "specification": "VARCHAR",
+        "model_version": "VARCHAR",
+        "run_id": "VARCHAR",
+    },
+)
+SERVING_EXPERIMENT_EFFECTS = Table(
+    "serving",
+    "experiment_effects",
+    "one row per as_of, experiment_id, arm, metric and population",
+    ("as_of", "experiment_id", "arm", "metric", "population"),
+    {
+        "as_of": "DATE",
+        "experiment_id": "VARCHAR",
+        "arm": "VARCHAR",
+        "metric": "VARCHAR",
+        "population": "VARCHAR",
+        "user_count": "BIGINT",
+        "estimate": "DOUBLE",
+        "standard_error": "DOUBLE",
+        "low": "DOUBLE",
+        "high": "DOUBLE",
+        "p_value": "DOUBLE",
+        "holm_p_value": "DOUBLE",
+        "fixed_low": "DOUBLE",
+        "fixed_high": "DOUBLE",
+        "reason": "VARCHAR",
+    },
+)
+SERVING_EXPERIMENT_DECISIONS = Table(
+    "serving",
+    "experiment_decisions",
+    "one row per as_of, experiment_id and arm",
+    ("as_of", "experiment_id", "arm"),
+    {
+        "as_of": "DATE",
+        "experiment_id": "VARCHAR",
+        "arm": "VARCHAR",
+        "verdict": "VARCHAR",
+        "reason": "VARCHAR",
+        "user_count": "BIGINT",
+        "is_healthy": "BOOLEAN",
+        "sample_ratio_p_value": "DOUBLE",
+    },
+)
+
+INT_SHOWN_ITEMS = Table(
+    "intermediate",
+    "int_shown_items",
+    "one row per request_id and item_id",
+    ("request_id", "item_id"),
+    {
+        "request_id": "VARCHAR",
+        "item_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "served_at": "TIMESTAMP",
+        "served_date": "DATE",
+        "position": "INTEGER",
+        "placement": "VARCHAR",
+        "variant": "VARCHAR",
+        "experiment_id": "VARCHAR",
+        "publication_id": "VARCHAR",
+        "source": "VARCHAR",
+        "impression_at": "TIMESTAMP",
+        "click_at": "TIMESTAMP",
+        "purchase_count": "BIGINT",
+        "revenue": "DOUBLE",
+    },
+)
+MET_LIST_DAYS = Table(
+    "metrics",
+    "met_list_days",
+    "one row per served_date, placement, experiment_id, variant, publication_id and source",
+    ("served_date", "placement", "experiment_id", "variant", "publication_id", "source"),
+    {
+        "served_date": "DATE",
+        "placement": "VARCHAR",
+        "experiment_id": "VARCHAR",
+        "variant": "VARCHAR",
+        "publication_id": "VARCHAR",
+        "source": "VARCHAR",
+        "answer_count": "BIGINT",
+        "user_count": "BIGINT",
+        "served_item_count": "BIGINT",
+        "distinct_item_count": "BIGINT",
+        "impression_count": "BIGINT",
+        "click_count": "BIGINT",
+        "purchase_count": "BIGINT",
+        "revenue": "DOUBLE",
+        "ctr": "DOUBLE",
+    },
+)
+MET_PUBLICATIONS = Table(
+    "metrics",
+    "met_publications",
+    "one row per publication_id, placement, experiment_id and variant",
+    ("publication_id", "placement", "experiment_id", "variant"),
+    {
+        "publication_id": "VARCHAR",
+        "placement": "VARCHAR",
+        "experiment_id": "VARCHAR",
+        "variant": "VARCHAR",
+        "first_served_at": "TIMESTAMP",
+        "last_served_at": "TIMESTAMP",
+        "answer_count": "BIGINT",
+        "user_count": "BIGINT",
+        "impression_count": "BIGINT",
+        "click_count": "BIGINT",
+        "ctr": "DOUBLE",
+        "converted_user_count": "BIGINT",
+        "conversion": "DOUBLE",
+        "revenue": "DOUBLE",
+        "shown_item_count": "BIGINT",
+        "catalogue_item_count": "BIGINT",
+        "coverage": "DOUBLE",
+        "diversity": "DOUBLE",
+        "fallback_share": "DOUBLE",
+    },
+)
+MET_EXPERIMENT_USERS = Table(
+    "metrics",
+    "met_experiment_users",
+    "one row per experiment_id and user_id",
+    ("experiment_id", "user_id"),
+    {
+        "experiment_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "placement": "VARCHAR",
+        "variant": "VARCHAR",
+        "variant_count": "BIGINT",
+        "bucket": "INTEGER",
+        "config_hash": "VARCHAR",
+        "config_hash_count": "BIGINT",
+        "lists_differ": "BOOLEAN",
+        "first_served_at": "TIMESTAMP",
+        "answer_count": "BIGINT",
+        "impression_count": "BIGINT",
+        "click_count": "BIGINT",
+        "purchase_count": "BIGINT",
+        "revenue": "DOUBLE",
+        "purchase_count_before": "BIGINT",
+        "revenue_before": "DOUBLE",
+    },
+)
+
 #: Tables Python writes; `warehouse.connect` creates them.
 PYTHON_TABLES = (
     RAW_EVENTS,
@@ -341,6 +508,19 @@ PYTHON_TABLES = (
     SERVING_CHAMPIONS,
     SERVING_RECOMMENDATIONS,
     SERVING_PUBLICATIONS,
+    SERVING_PUBLICATION_MODELS,
+    SERVING_EXPERIMENT_EFFECTS,
+    SERVING_EXPERIMENT_DECISIONS,
 )
 #: Tables dbt writes and Python reads.
-DBT_TABLES = (INT_USER_ITEM_DAYS, INT_ITEM_VERSIONS, FEAT_USER_ITEMS, FEAT_USERS, FEAT_ITEMS)
+DBT_TABLES = (
+    INT_USER_ITEM_DAYS,
+    INT_ITEM_VERSIONS,
+    INT_SHOWN_ITEMS,
+    FEAT_USER_ITEMS,
+    FEAT_USERS,
+    FEAT_ITEMS,
+    MET_LIST_DAYS,
+    MET_PUBLICATIONS,
+    MET_EXPERIMENT_USERS,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import duckdb
 
 from pipelines.config import Settings
 from pipelines.errors import WarehouseLockedError
+from pipelines.faults import faultpoint
 from pipelines.tables import PYTHON_TABLES, Table
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def connect(
     try:
         if path is None and not read_only:
             create_tables(connection)
+            faultpoint("warehouse.opened")
         yield connection
+        if not read_only:
+            faultpoint("warehouse.closes")
     finally:
         connection.close()
 
@@ -80,6 +84,22 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(table.ddl())
 
 
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what the block changes as a whole, or leave everything as it was."""
+    connection.execute("begin")
+    try:
+        yield
+        faultpoint("warehouse.changed")
+        connection.execute("commit")
+    except BaseException:
+        # A commit that failed may have taken the connection with it; the first error is the one.
+        with suppress(duckdb.Error):
+            connection.execute("rollback")
+        raise
+    faultpoint("warehouse.committed")
+
+
 def replace_slice(
     connection: duckdb.DuckDBPyConnection,
     table: Table,
@@ -103,15 +123,13 @@ def replace_slice(
     columns = ", ".join(table.columns)
     connection.register("new_slice", frame[list(table.columns)])
     try:
-        connection.execute("begin")
-        connection.execute(f"delete from {table.qualified} where {condition}", list(where.values()))
-        connection.execute(
-            f"insert into {table.qualified} ({columns}) select {columns} from new_slice"
-        )
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
+        with transaction(connection):
+            connection.execute(
+                f"delete from {table.qualified} where {condition}", list(where.values())
+            )
+            connection.execute(
+                f"insert into {table.qualified} ({columns}) select {columns} from new_slice"
+            )
     finally:
         connection.unregister("new_slice")
 

@@ -17,9 +17,9 @@ from pipelines.backtest import (
 )
 from pipelines.backtest_night import NightRecord
 from pipelines.config import load_settings
+from pipelines.durable import read_json
 from pipelines.errors import SettingsError
 from pipelines.events import land
-from pipelines.recommend.durable import read_json
 from tests.conftest import (
     SHOP_SETTINGS,
     bundled_settings,

@@ -6,8 +6,8 @@ import pytest
 
 from pipelines.backtest import SHARED, backtest_settings
 from pipelines.backtest_tracking import EXPERIMENT, log_backtest, step_metrics
+from pipelines.durable import read_json, write_json
 from pipelines.offline.tracking import tracking_client
-from pipelines.recommend.durable import read_json, write_json
 from tests.conftest import fabricate_results
 
 

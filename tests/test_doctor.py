@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pipelines.doctor import MIN_FREE_BYTES, examine
 from pipelines.night import run_in_a_row
+from pipelines.recommend import pin
 from tests.conftest import land_small_shop, shop_night
 
 BASELINES = ("popularity", "recent_popularity")
@@ -33,6 +34,11 @@ def test_a_home_after_a_night_lacks_nothing(small_shop):
     assert [finding.subject for finding in found if not finding.is_fine] == []
     assert by_subject(settings)["MLflow"].found.endswith(": 1 nights")
     assert "CURRENT is 2024-03-11-" in by_subject(settings)["publication"].found
+    pin(settings)
+    assert "is pinned: later nights are not shown" in by_subject(settings)["publication"].found
+    (settings.publications / "PIN.json").write_text("{")
+    broken = by_subject(settings)["publication"]
+    assert not broken.is_fine and "recsys unpin" in broken.found
 
 
 def test_days_that_were_landed_are_counted(make_settings):

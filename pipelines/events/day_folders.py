@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from pipelines.config import Settings
+from pipelines.durable import new_file
 
 #: File formats a day folder may hold, mixed as they come.
 FORMATS = (".parquet", ".csv", ".jsonl")
@@ -125,11 +125,6 @@ def write_atomically(path: Path, content: bytes | memoryview) -> bool:
     """
     if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(content)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with new_file(path) as draft:
+        draft.write_bytes(content)
     return True

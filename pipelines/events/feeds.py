@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.events.rules import EVENT_RULES, ITEM_RULES, Rule
-from pipelines.tables import EVENT_COLUMNS, ITEM_COLUMNS, RAW_EVENTS, RAW_ITEMS, Table
+from pipelines.tables import (
+    EVENT_COLUMNS,
+    ITEM_COLUMNS,
+    PAYLOAD_COLUMNS,
+    RAW_EVENTS,
+    RAW_ITEMS,
+    Table,
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Feed:
 
 def canonical_payload() -> str:
     """SQL expression: an event's values as one text, the same whatever file format held them."""
-    parts = (f"coalesce({name}::varchar, '')" for name in EVENT_COLUMNS if name != "event_id")
+    parts = (f"coalesce({name}::varchar, '')" for name in PAYLOAD_COLUMNS if name != "event_id")
     return "concat_ws(chr(31), " + ", ".join(parts) + ")"
 
 

@@ -17,7 +17,7 @@ from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import replace_days
 from pipelines.events.staging import arrived_table
-from pipelines.warehouse import connect
+from pipelines.warehouse import connect, transaction
 
 logger = logging.getLogger(__name__)
 
@@ -196,9 +196,8 @@ def _write(
     connection: duckdb.DuckDBPyConnection, plans: list[_Plan]
 ) -> dict[str, tuple[int, int, dict[str, int]]]:
     """Replace the chosen days of all feeds in one transaction."""
-    connection.execute("begin")
-    try:
-        counts = {
+    with transaction(connection):
+        return {
             plan.feed.name: replace_days(
                 connection,
                 plan.feed,
@@ -210,11 +209,6 @@ def _write(
             for plan in plans
             if plan.folders
         }
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    return counts
 
 
 def _feed_load(

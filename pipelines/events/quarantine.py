@@ -15,7 +15,7 @@ from pipelines.errors import SettingsError
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import payload_expression, recount, restore_released
 from pipelines.events.staging import Source, arrived_table, create_arrived, stage
-from pipelines.warehouse import connect
+from pipelines.warehouse import connect, transaction
 
 DUPLICATE = "duplicate"
 
@@ -145,17 +145,12 @@ def release_quarantine(
         )
     with connect(settings) as connection:
         chosen = _select(connection, ids, day, reason)
-        connection.execute("begin")
-        try:
+        with transaction(connection):
             reports = [
                 _release_feed(connection, settings, feed, chosen, dict(fixes or {}))
                 for feed in FEEDS.values()
                 if any(row_feed == feed.name for _, row_feed, _, _ in chosen)
             ]
-            connection.execute("commit")
-        except BaseException:
-            connection.execute("rollback")
-            raise
     return ReleaseReport(
         sorted(row_id for report in reports for row_id in report.released),
         {row_id: why for report in reports for row_id, why in sorted(report.refused.items())},

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import PROJECT_ROOT, Settings, kept_environment, silence_telemetry
+from pipelines.durable import write_text
 from pipelines.errors import FeatureBuildError
+from pipelines.faults import faultpoint
 from pipelines.features.build_report import (
     BuildReport,
     failure_text,
@@ -24,6 +26,7 @@ from pipelines.warehouse import connect
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
+    from dbt_common.events.base_types import EventMsg
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +79,8 @@ def build_features(
         invocation_id(settings.run_folder(as_of) / "dbt"),
         nodes,
     )
-    _write_json(settings.run_folder(as_of) / BUILD_FILE, report.as_dict())
+    text = json.dumps(report.as_dict(), indent=2) + "\n"
+    write_text(settings.run_folder(as_of) / BUILD_FILE, text)
     _log(report)
     if report.failed:
         raise FeatureBuildError(failure_text(report, settings.run_folder(as_of) / "dbt"))
@@ -112,6 +116,9 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
         "heavy_user_days": settings.features.heavy_user_days,
         "half_life_days": settings.features.half_life_days,
         "exposures": list(settings.events.exposures),
+        "attribution_days": settings.track.attribution_days,
+        "covariate_days": settings.track.covariate_days,
+        "diversity_depth": settings.evaluation.k,
         "stale_warn_days": settings.features.stale_warn_days,
         "stale_error_days": settings.features.stale_error_days,
         "warehouse": str(settings.warehouse_path),
@@ -143,12 +150,18 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
             nonlocal manifest
             if manifest is None:
                 manifest = _require_started(dbtRunner().invoke(["parse", *options])).result
-            return _require_started(dbtRunner(manifest=manifest).invoke([*command, *options]))
+            runner = dbtRunner(manifest=manifest, callbacks=[_pass_faultpoint])
+            return _require_started(runner.invoke([*command, *options]))
 
         try:
             yield invoke
         finally:
             DuckDBConnectionManager.close_all_connections()
+
+
+def _pass_faultpoint(event: EventMsg) -> None:
+    if event.info.name == "NodeFinished":
+        faultpoint("dbt.node_ends")
 
 
 def _options(folder: Path, variables: Mapping[str, Any]) -> list[str]:
@@ -187,8 +200,3 @@ def _log(report: BuildReport) -> None:
         tests,
         report.seconds,
     )
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import shutil
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -15,7 +13,9 @@ from typing import Any
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.durable import file_sha256, fsync_file, new_folder, write_text
 from pipelines.errors import MissingSnapshotError
+from pipelines.faults import faultpoint
 from pipelines.features.build import BUILD_FILE
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_ITEM_VERSIONS, INT_USER_ITEM_DAYS, Table
 from pipelines.warehouse import connect
@@ -81,19 +81,12 @@ def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
         If another process writes the warehouse.
     """
     folder = snapshot_folder(settings, as_of)
-    fresh = folder.with_name(f"snapshot.new-{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    try:
+    with new_folder(folder, same_by=MANIFEST_FILE) as fresh:
         with connect(settings, read_only=True) as connection:
             _require_built(connection, settings, as_of)
             rows = _copy_all(connection, settings, as_of, fresh)
         manifest = _manifest(settings, as_of, fresh, rows)
-        text = json.dumps(manifest, indent=2) + "\n"
-        (fresh / MANIFEST_FILE).write_text(text, encoding="utf-8")
-        _replace_folder(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        write_text(fresh / MANIFEST_FILE, json.dumps(manifest, indent=2) + "\n")
     logger.info("snapshot of %s: %s", as_of, rows)
     return manifest
 
@@ -173,6 +166,8 @@ def _copy(
         f"to $path (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})",
         {"day": day, "path": str(path)},
     ).fetchone()
+    faultpoint("snapshot.copied")
+    fsync_file(path)
     return int(written[0]) if written else 0
 
 
@@ -180,7 +175,7 @@ def _manifest(
     settings: Settings, as_of: date, folder: Path, rows: dict[str, int]
 ) -> dict[str, Any]:
     files = {
-        name: {"rows": count, "sha256": _file_hash(folder / name)} for name, count in rows.items()
+        name: {"rows": count, "sha256": file_sha256(folder / name)} for name, count in rows.items()
     }
     described: dict[str, Any] = {
         "as_of": as_of.isoformat(),
@@ -189,20 +184,3 @@ def _manifest(
     }
     canonical = json.dumps(described, sort_keys=True, separators=(",", ":"))
     return {**described, "content_hash": hashlib.sha256(canonical.encode()).hexdigest()}
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _replace_folder(fresh: Path, folder: Path) -> None:
-    """Put `fresh` in the place of `folder`; equal content is left where it is."""
-    manifest = folder / MANIFEST_FILE
-    if manifest.exists() and manifest.read_bytes() == (fresh / MANIFEST_FILE).read_bytes():
-        return
-    old = folder.with_name(f"snapshot.old-{os.getpid()}")
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

@@ -5,9 +5,7 @@ Nothing is ever pickled or unpickled, and equal recommenders give equal bytes.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from pipelines.durable import file_sha256, new_file, write_text
 from pipelines.errors import StoredRecommenderError
 from pipelines.models.base import Recommender
 from pipelines.models.candidates import RECOMMENDERS, Spec, make_recommender
@@ -55,21 +54,18 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
     values: dict[str, Any] = {}
     _sort_attributes(recommender, "", arrays, values)
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{ARRAYS_FILE}"
-    _write_arrays(unfinished, arrays)
+    with new_file(folder / ARRAYS_FILE) as draft:
+        _write_arrays(draft, arrays)
     description = {
         "format": FORMAT,
         "name": spec.name,
         "spec": spec.as_dict(),
         "spec_hash": spec.spec_hash,
         "values": values,
-        "arrays_sha256": _hash_file(unfinished),
+        "arrays_sha256": file_sha256(folder / ARRAYS_FILE),
     }
-    os.replace(unfinished, folder / ARRAYS_FILE)
     text = json.dumps(description, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    unfinished = folder / f".{RECOMMENDER_FILE}"
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, folder / RECOMMENDER_FILE)
+    write_text(folder / RECOMMENDER_FILE, text)
 
 
 def load_recommender(folder: Path) -> Recommender:
@@ -193,7 +189,7 @@ def _read_description(path: Path) -> dict[str, Any]:
 
 def _read_arrays(path: Path, sha256: str) -> dict[str, np.ndarray]:
     try:
-        found = _hash_file(path)
+        found = file_sha256(path)
         if found != sha256:
             raise ValueError(f"sha256 is {found}, recorded as {sha256}")
         arrays = {}
@@ -223,8 +219,3 @@ def _join_matrices(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
             )
         attributes[name] = sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
     return attributes
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.config import Settings
+from pipelines.durable import new_file
 from pipelines.errors import MissingEvaluationError
 from pipelines.offline.leaderboard import read_evaluations
 from pipelines.offline.results import Evaluation
@@ -63,7 +64,6 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     folder = settings.run_folder(as_of) / "plots"
-    folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for placement in settings.placements:
         try:
@@ -75,7 +75,8 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
             for name, draw in _drawings().items():
                 figure = draw(settings, placement, evaluations)
                 path = folder / f"{placement}_{name}.png"
-                FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+                with new_file(path) as draft:
+                    FigureCanvasAgg(figure).print_png(draft, metadata={"Software": None})
                 paths.append(path)
     logger.info("drew %d plots in %s", len(paths), folder)
     log_plots(settings, as_of, paths)

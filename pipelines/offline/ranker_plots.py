@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.config import Settings
+from pipelines.durable import new_folder
 from pipelines.offline.plots import CANDIDATE_COLOUR, STYLE
 from pipelines.offline.results import write_json
 
@@ -61,13 +62,17 @@ def write_explained(folder: Path, explained: RankerExplained | None, title: str)
     title : str
         Of whom the pictures are.
     """
+    if explained is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with new_folder(folder) as draft:
+        _fill(draft, explained, title)
+
+
+def _fill(folder: Path, explained: RankerExplained, title: str) -> None:
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    shutil.rmtree(folder, ignore_errors=True)
-    if explained is None:
-        return
-    folder.mkdir(parents=True)
     explained.gain.to_csv(folder / "feature_gain.csv", index=False)
     explained.dependence.to_csv(folder / "partial_dependence.csv", index=False)
     sample = {"user_count": explained.user_count, "row_count": explained.row_count}

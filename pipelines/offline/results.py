@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.config import Settings
+from pipelines.durable import new_file, write_text
 from pipelines.errors import MissingEvaluationError
 
 PER_USER_FILE = "per_user.parquet"
@@ -111,19 +111,11 @@ def write_evaluation(folder: Path, per_user: pd.DataFrame, metrics: Mapping[str,
     """Write both files, each at once; `metrics.json` comes last and makes them count."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS_FILE).unlink(missing_ok=True)
-    part = _partial(folder / PER_USER_FILE)
-    per_user.to_parquet(part, index=False)
-    os.replace(part, folder / PER_USER_FILE)
+    with new_file(folder / PER_USER_FILE) as draft:
+        per_user.to_parquet(draft, index=False)
     write_json(folder / METRICS_FILE, metrics)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON at once: a reader sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = _partial(path)
-    part.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write JSON at once, keys in their own order; NaN and infinities are refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
+from pipelines.faults import faultpoint
 from pipelines.offline.results import write_json
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ def attempt(settings: Settings, action: Callable[[MlflowClient], T], what: str) 
         logger.info("MLflow: skipped %s: %s failed earlier in this process", what, server)
         return None
     try:
-        return action(tracking_client(settings))
+        faultpoint("tracking.asked")
+        answer = action(tracking_client(settings))
+        faultpoint("tracking.answered")
+        return answer
     except Exception as error:  # noqa: BLE001 - whatever tracking raises, the lists come first
         if server.startswith("http") and _is_server_failure(error):
             _failed_servers.add(server)

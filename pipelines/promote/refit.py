@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings, stable_hash
+from pipelines.durable import new_folder
 from pipelines.errors import MissingEvaluationError
 from pipelines.features import read_interactions
 from pipelines.models import fit_candidate, save_recommender
@@ -78,11 +78,8 @@ def _refit_role(
     wanted = stable_hash([as_of, holder, snapshot_hash(settings, as_of), code_hash()])
     stored = read_role(settings, as_of, placement, role)
     if stored is None or stored["input_hash"] != wanted:
-        draft = folder.with_name(f".{role}.{os.getpid()}.part")
-        shutil.rmtree(draft, ignore_errors=True)
-        _make_recommender(settings, as_of, holder, wanted, draft)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(draft, folder)
+        with new_folder(folder) as draft:
+            _make_recommender(settings, as_of, holder, wanted, draft)
     else:
         logger.info("%s: %s %s kept, nothing changed", placement, role, holder["name"])
     entry = {
@@ -102,10 +99,11 @@ def _refit_role(
 def _make_recommender(
     settings: Settings, as_of: date, holder: Mapping[str, Any], wanted: str, folder: Path
 ) -> None:
-    """Save the fitted recommender to a new folder: copied from another placement, or fitted."""
+    """Save the fitted recommender to a folder: copied from another placement, or fitted."""
     same = _same_fit(settings, as_of, wanted)
     if same is not None:
-        shutil.copytree(same, folder, ignore=shutil.ignore_patterns(ROLE_FILE))
+        others = shutil.ignore_patterns(ROLE_FILE)
+        shutil.copytree(same, folder, ignore=others, dirs_exist_ok=True)
         logger.info("%s: the fit of %s is shared", holder["name"], same.parent.name)
         return
     history = read_interactions(settings, as_of, as_of)
@@ -116,7 +114,6 @@ def _make_recommender(
         "%s: refitted in %.1f s on %s users x %s items",
         *(holder["name"], time.monotonic() - started, history.n_users, history.n_items),
     )
-    folder.mkdir(parents=True)
     save_recommender(recommender, spec, folder)
 
 

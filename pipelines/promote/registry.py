@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipelines.config import PROJECT_ROOT, Settings, stable_hash
+from pipelines.faults import faultpoint
 from pipelines.models import load_recommender
 from pipelines.offline.inputs import planned_spec, snapshot_hash
 from pipelines.offline.tracking import attempt, end_night, experiment_id, parent_run_id
@@ -108,6 +109,7 @@ def promote_aliases(settings: Settings, as_of: date) -> dict[str, dict[str, str 
         for placement, found in versions.items():
             for role in ROLES:
                 _point_alias(client, registered_name(placement), role, as_of, found)
+                faultpoint("registry.aliased")
 
     if any(number for found in versions.values() for number in found.values()):
         attempt(settings, set_aliases, "setting the aliases")
@@ -187,6 +189,7 @@ def _log_version(
             signature=_signature(),
             input_example=(pd.DataFrame({"user_id": ["a-user"]}), {"k": DEFAULT_K}),
         )
+    faultpoint("registry.logged")
     _ensure_registered(client, name, entry["placement"])
     return client.create_model_version(
         name, model.model_uri, run.info.run_id, tags=dict(tags), model_id=model.model_id

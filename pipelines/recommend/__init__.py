@@ -1,7 +1,7 @@
 """Lists for every user, their audit, and their publication.
 
 In:    models/<placement>/<role>, the night's snapshot, the publications already there.
-Out:   publications/<id>/, CURRENT.json, `serving.recommendations`, the night's report.
+Out:   publications/<id>/, CURRENT.json, PIN.json, `serving.recommendations`, the night's report.
 Grain: one row per placement, variant, user_id and rank; one publication per `as_of`.
 Fails when: a list breaks a rule of the audit, or another publisher holds the lock.
 """
@@ -13,10 +13,14 @@ from typing import Any
 
 _VERBS = {
     "generate_lists": "lists",
+    "generate_similar": "similar_items",
     "audit_lists": "audit",
     "publish": "publication",
+    "push_postgres": "postgres",
     "read_current": "current",
-    "rollback": "current",
+    "pin": "live",
+    "rollback": "live",
+    "unpin": "live",
     "query_user": "query",
     "run_sql": "query",
     "report_night": "report",
@@ -26,13 +30,17 @@ _VERBS = {
 __all__ = [
     "audit_lists",
     "generate_lists",
+    "generate_similar",
+    "pin",
     "publish",
+    "push_postgres",
     "query_user",
     "read_current",
     "replay_later_nights",
     "report_night",
     "rollback",
     "run_sql",
+    "unpin",
 ]
 
 

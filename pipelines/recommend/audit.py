@@ -11,14 +11,17 @@ from typing import Any
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.durable import file_sha256, read_if_there, read_json, write_json
 from pipelines.errors import AuditError, PublicationNotFoundError
 from pipelines.features import read_catalogue
 from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
 from pipelines.recommend.audit_rules import audit_file, audit_missing
+from pipelines.recommend.audit_similar import audit_similar
 from pipelines.recommend.current import Publication, date_of, read_publication, stored_ids
-from pipelines.recommend.durable import file_sha256, read_if_there, read_json, write_json
+from pipelines.recommend.exclusion_rows import exclusion_path
 from pipelines.recommend.findings import Finding
 from pipelines.recommend.list_rows import CONTROL, FALLBACK
+from pipelines.recommend.similar_items import similar_path
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
@@ -70,8 +73,9 @@ def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
         last, notes = _find_last(settings, as_of)
         audit = _Audit(settings, as_of, connection, last)
         _register_inputs(audit)
-        files = {path: file_sha256(audit.folder / path) for path in list_files(settings, as_of)}
+        files = _hashes(settings, as_of)
         findings = [finding for name in settings.placements for finding in _audit_one(audit, name)]
+        findings += audit_similar(connection, settings, as_of)
     failed = [finding for finding in findings if not finding.passed]
     report = {
         "as_of": as_of.isoformat(),
@@ -98,8 +102,17 @@ def list_files(settings: Settings, as_of: date) -> list[str]:
     )
 
 
+def _hashes(settings: Settings, as_of: date) -> dict[str, str]:
+    """sha256 by path under `lists/` of every file a publication is made of."""
+    folder = settings.run_folder(as_of) / "lists"
+    sides = [similar_path(settings, as_of)]
+    sides += [exclusion_path(settings, as_of, name) for name in settings.placements]
+    found = [*list_files(settings, as_of), *(str(path.relative_to(folder)) for path in sides)]
+    return {name: file_sha256(folder / name) for name in found if (folder / name).exists()}
+
+
 def read_audited_files(settings: Settings, as_of: date) -> list[str]:
-    """Paths under `lists/` that passed the audit and have not changed since.
+    """Paths under `lists/` of the list files, which passed the audit and have not changed since.
 
     Raises
     ------
@@ -117,14 +130,13 @@ def read_audited_files(settings: Settings, as_of: date) -> list[str]:
         raise AuditError(
             f"Lists must pass the audit before they are published. Found {path} failed. {retry}"
         )
-    folder = settings.run_folder(as_of) / "lists"
-    found = {name: file_sha256(folder / name) for name in list_files(settings, as_of)}
+    found = _hashes(settings, as_of)
     if not found or found != report.get("files"):
         raise AuditError(
             "Exactly the audited list files may be published. Found others (or changed ones) in "
-            f"{folder} since the audit. {retry}"
+            f"{settings.run_folder(as_of) / 'lists'} since the audit. {retry}"
         )
-    return sorted(found)
+    return list_files(settings, as_of)
 
 
 def _find_last(settings: Settings, as_of: date) -> tuple[Publication | None, list[str]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.durable import read_json
 from pipelines.models.pins import PINNED
 from pipelines.recommend.audit_pins import audit_pins
-from pipelines.recommend.durable import read_json
 from pipelines.recommend.findings import Finding, ListFile
 from pipelines.recommend.list_rows import ANYONE, FALLBACK, LIST_SCHEMA, SHORT_LIST
 

@@ -1,4 +1,4 @@
-"""`recsys publish | rollback | query | report`."""
+"""`recsys publish | query | report`."""
 
 from __future__ import annotations
 
@@ -15,55 +15,39 @@ SHOWN_ROWS = 200
 @click.command(
     epilog=examples(
         "recsys publish --as-of 2011-12-09",
-        "recsys publish --as-of 2011-12-02 --force   # make an older night live again",
+        "recsys publish --as-of 2011-12-02 --force   # an older night becomes current",
     )
 )
 @as_of_option
-@click.option("--force", is_flag=True, help="Make it live also if a later night is live.")
+@click.option("--force", is_flag=True, help="Make it current also if a later night is.")
 @json_option
 @settings_options
 def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> None:
-    """Write a night's lists, audit them, and publish them if every rule holds."""
+    """Write a night's lists, audit them, and publish them if every rule holds.
+
+    Where Postgres is set, what is live is then copied there; if that fails, the publication stands
+    and the exit code is 2.
+    """
+    from pipelines.durable import to_json
     from pipelines.recommend.audit import audit_lists
-    from pipelines.recommend.durable import to_json
     from pipelines.recommend.lists import generate_lists
-    from pipelines.recommend.publication import publish
+    from pipelines.recommend.postgres import push_postgres
+    from pipelines.recommend.publication import describe_state, publish
+    from pipelines.recommend.similar_items import generate_similar
 
     for placement in settings.placements:
         generate_lists(settings, as_of, placement)
+    generate_similar(settings, as_of)
     audit = audit_lists(settings, as_of)
     result = publish(settings, as_of, force=force)
     if as_json:
         click.echo(to_json({**result, "audit": audit}), nl=False)
-        return
-    what = "published" if result["is_new"] else "was published before"
-    state = "live" if result["is_live"] else "stored, not live: a later night is (--force changes)"
-    click.echo(
-        f"{result['publication_id']} {what}: {result['user_count']:,} users, "
-        f"{result['row_count']:,} rows; {state}. {len(audit['rules'])} audit rules hold."
-    )
-
-
-@click.command(
-    epilog=examples("recsys rollback", "recsys rollback --to 2011-12-02-0a1b2c3d --home var")
-)
-@click.option("--to", "to", metavar="ID", help="A publication id [default: the one before].")
-@json_option
-@settings_options
-def rollback_command(settings: Any, to: str | None, as_json: bool) -> None:
-    """Make an earlier publication live again, after its hashes are checked.
-
-    The next night that is published becomes live as usual.
-    """
-    from pipelines.recommend.current import rollback
-    from pipelines.recommend.durable import to_json
-
-    result = rollback(settings, to)
-    if as_json:
-        click.echo(to_json(result), nl=False)
     else:
-        before = result["previous"] or "unreadable"
-        click.echo(f"Live: {result['publication_id']} (before: {before})")
+        click.echo(
+            f"{describe_state(result)}. {result['user_count']:,} users, "
+            f"{result['row_count']:,} rows; {len(audit['rules'])} audit rules hold."
+        )
+    push_postgres(settings)
 
 
 @click.command(
@@ -84,8 +68,8 @@ def query_command(
 ) -> None:
     """Ask the live publication; answers also while a night is running.
 
-    Tables: recommendations, fallback_recommendations, items, publication; view:
-    current_recommendations.
+    Tables: recommendations, fallback_recommendations, similar_items, items, models,
+    publication; views: current_recommendations, explained_recommendations.
     """
     if (user_id is None) == (sql is None):
         raise click.UsageError("Give either --user or --sql. Example: recsys query --user 17841")
@@ -101,7 +85,7 @@ def query_command(
 @settings_options
 def report_command(settings: Any, as_of: Any, as_json: bool) -> None:
     """Show what a night loaded, decided and published, and write report.md and report.json."""
-    from pipelines.recommend.durable import to_json
+    from pipelines.durable import to_json
     from pipelines.recommend.report import build_report, report_night
 
     if as_json:
@@ -140,7 +124,7 @@ def _cell(value: Any) -> str:
 
 
 def _print_user(settings: Any, user_id: str, placement: str | None, as_json: bool) -> None:
-    from pipelines.recommend.durable import to_json
+    from pipelines.durable import to_json
     from pipelines.recommend.query import query_user
 
     found = query_user(settings, user_id, placement)

@@ -1,9 +1,8 @@
-"""Publications on disk: which are there, which one is live, and going back to an earlier one."""
+"""Publications on disk: which are there, whether they are sound, and which one is live."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import re
@@ -15,18 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
+from pipelines.durable import file_sha256, read_json, write_json
 from pipelines.errors import PublicationNotFoundError, PublishLockedError
-from pipelines.recommend.durable import file_sha256, read_json, write_json
 
 logger = logging.getLogger(__name__)
 
 POINTER = "CURRENT.json"
 PIN = "PIN.json"
 LOCK = "publish.lock"
+#: Raised when a reader of the older files would misread the new ones.
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 #: Holds the sha256 of the manifest's bytes and a newline, nothing else.
 MANIFEST_HASH = "manifest.json.sha256"
-_ID_FORM = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{8}")
+#: What mends a pointer that names nothing sound.
+_REMEDY = {
+    POINTER: "Run `recsys rollback --to ID`, or publish the newest night again",
+    PIN: "Run `recsys pin ID` with another one, or `recsys unpin`",
+}
+_ID_FORM = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{8}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,17 @@ def date_of(publication_id: str) -> date:
     return date.fromisoformat(publication_id[:10])
 
 
+def is_publication_id(name: str) -> bool:
+    """Whether a name has the form of a publication's id.
+
+    Examples
+    --------
+    >>> is_publication_id("2011-12-09-0a1b2c3d"), is_publication_id("../2011-12-09-0a1b2c3d")
+    (True, False)
+    """
+    return _ID_FORM.fullmatch(name) is not None
+
+
 def stored_ids(settings: Settings) -> list[str]:
     """Ids of the publications on disk, oldest `as_of` first; their hashes are not looked at."""
     if not settings.publications.exists():
@@ -75,7 +92,7 @@ def stored_ids(settings: Settings) -> list[str]:
     return sorted(
         folder.name
         for folder in settings.publications.iterdir()
-        if _ID_FORM.fullmatch(folder.name) and (folder / MANIFEST).exists()
+        if is_publication_id(folder.name) and (folder / MANIFEST).exists()
     )
 
 
@@ -97,14 +114,14 @@ def read_publication(
         If it is not there, or differs from its hashes.
     """
     folder = settings.publications / publication_id
-    if not _ID_FORM.fullmatch(publication_id) or not (folder / MANIFEST).is_file():
+    if not is_publication_id(publication_id) or not (folder / MANIFEST).is_file():
         raise PublicationNotFoundError(
             f"A publication must be in {settings.publications}. Found no {publication_id!r}. "
             f"There are: {', '.join(stored_ids(settings)) or 'none'}."
         )
     try:
         publication = Publication(publication_id, folder, read_json(folder / MANIFEST))
-        damage = _find_damage(publication) if verify else None
+        damage = _find_damage(publication, verify)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         damage = f"{MANIFEST}: {error}"
     if damage:
@@ -117,13 +134,16 @@ def read_publication(
     return publication
 
 
-def _find_damage(publication: Publication) -> str | None:
-    """What differs from the hashes, or None."""
+def _find_damage(publication: Publication, verify: bool) -> str | None:
+    """What differs from the hashes, or None; without `verify` only whether the id agrees."""
     folder = publication.folder
-    if (folder / MANIFEST_HASH).read_bytes() != f"{file_sha256(folder / MANIFEST)}\n".encode():
+    manifest_hash = f"{file_sha256(folder / MANIFEST)}\n".encode() if verify else b""
+    if verify and (folder / MANIFEST_HASH).read_bytes() != manifest_hash:
         return f"{MANIFEST} differs from {MANIFEST_HASH}"
     if publication.manifest["publication_id"] != publication.publication_id:
         return f"{MANIFEST} is of {publication.manifest['publication_id']}"
+    if not verify:
+        return None
     for name, wanted in publication.manifest["files"].items():
         if file_sha256(folder / name) != wanted["sha256"]:
             return f"{name} differs from its hash"
@@ -131,34 +151,54 @@ def _find_damage(publication: Publication) -> str | None:
 
 
 def read_current(settings: Settings, *, verify: bool = False) -> Publication:
-    """The live publication.
+    """The live publication: what PIN names if it is there, else what CURRENT names.
 
     Parameters
     ----------
     settings : Settings
     verify : bool, default False
-        Compare the sha256 of every file, not only that the manifest is the one CURRENT names.
+        Compare the sha256 of every file, not only that the manifest is the one that is named.
 
     Raises
     ------
     PublicationNotFoundError
         If nothing was published, the pointer cannot be read, or what it names is not there or
-        differs from its hashes.
+        differs from its hashes. A reader that has lists already keeps them; it never falls back
+        from PIN to CURRENT by itself.
     """
-    pointer = _read_pointer(settings)
-    publication = read_publication(settings, pointer["publication_id"], verify=verify)
+    name = POINTER if _read_pointer(settings, PIN) is None else PIN
+    return read_pointed(settings, name, verify=verify)
+
+
+def read_pointed(settings: Settings, name: str, *, verify: bool = False) -> Publication:
+    """The publication that `POINTER` or `PIN` names, whichever of them is in force.
+
+    Raises
+    ------
+    PublicationNotFoundError
+        As `read_current`.
+    """
+    pointer = _read_pointer(settings, name)
+    if pointer is None:
+        raise PublicationNotFoundError(
+            f"A publication must be live. Found no {settings.publications / name}. "
+            "Run a night first: `recsys run --as-of YYYY-MM-DD`."
+        )
+    try:
+        publication = read_publication(settings, pointer["publication_id"], verify=verify)
+    except PublicationNotFoundError as error:
+        raise PublicationNotFoundError(f"{error} {name} names it. {_REMEDY[name]}.") from error
     if file_sha256(publication.folder / MANIFEST) != pointer["manifest_sha256"]:
         raise PublicationNotFoundError(
-            f"{POINTER} and the publication must agree. Found {MANIFEST} of "
-            f"{publication.publication_id} changed since it was published. "
-            "Run `recsys rollback --to ID` to a sound one, or publish the night again."
+            f"{name} and the publication must agree. Found {MANIFEST} of "
+            f"{publication.publication_id} changed since {name} was written. {_REMEDY[name]}."
         )
     return publication
 
 
 def find_current(settings: Settings) -> Publication | None:
-    """The live publication, or None (with a warning if the pointer is there but no good)."""
-    if not (settings.publications / POINTER).exists():
+    """The live publication, or None (with a warning if a pointer is there but no good)."""
+    if not is_there(settings, PIN) and not is_there(settings, POINTER):
         return None
     try:
         return read_current(settings)
@@ -167,48 +207,63 @@ def find_current(settings: Settings) -> Publication | None:
         return None
 
 
-def _read_pointer(settings: Settings) -> dict[str, str]:
-    path = settings.publications / POINTER
+def is_there(settings: Settings, name: str) -> bool:
+    """Whether the pointer's file exists, readable or not."""
+    return (settings.publications / name).exists()
+
+
+def named_id(settings: Settings, name: str) -> str | None:
+    """The id in a pointer's file, or None if there is no such file.
+
+    Raises
+    ------
+    PublicationNotFoundError
+        If the file is there but cannot be read; whether the publication exists is not looked at.
+    """
+    pointer = _read_pointer(settings, name)
+    return None if pointer is None else pointer["publication_id"]
+
+
+def _read_pointer(settings: Settings, name: str) -> dict[str, str] | None:
+    path = settings.publications / name
     try:
         pointer = read_json(path)
         return {key: str(pointer[key]) for key in ("publication_id", "manifest_sha256")}
-    except FileNotFoundError as error:
-        raise PublicationNotFoundError(
-            f"A publication must be live. Found no {path}. "
-            "Run a night first: `recsys run --as-of YYYY-MM-DD`."
-        ) from error
+    except FileNotFoundError:
+        return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PublicationNotFoundError(
-            f"{POINTER} must name a publication. Found {path} unreadable: {error!r}. "
-            f"Run `recsys rollback --to ID`. There are: "
-            f"{', '.join(stored_ids(settings)) or 'none'}."
+            f"{name} must name a publication. Found {path} unreadable: {error!r}. "
+            f"{_REMEDY[name]}. There are: {', '.join(stored_ids(settings)) or 'none'}."
         ) from error
 
 
 def protected_ids(settings: Settings) -> set[str]:
-    """Ids that CURRENT and PIN name: retention leaves them alone."""
-    named = set()
-    for name in (POINTER, PIN):
-        try:
-            named.add(str(read_json(settings.publications / name)["publication_id"]))
-        except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError):
-            continue  # not there or not readable: it names nothing
-    return named
+    """Ids that CURRENT and PIN name: retention leaves them alone.
+
+    A pointer that cannot be read may have named any of them, so it protects them all.
+    """
+    try:
+        named = {named_id(settings, name) for name in (POINTER, PIN)}
+    except PublicationNotFoundError as error:
+        logger.warning("no publication is dropped: %s", error)
+        return set(stored_ids(settings))
+    return {publication_id for publication_id in named if publication_id is not None}
 
 
-def point_to(settings: Settings, publication: Publication) -> bool:
-    """Make a publication the live one in one step; False if it was already."""
+def point_to(settings: Settings, publication: Publication, name: str = POINTER) -> bool:
+    """Let a pointer name a publication, in one step; False if it did already."""
     pointer = {
         "publication_id": publication.publication_id,
         "as_of": publication.as_of.isoformat(),
         "manifest_sha256": file_sha256(publication.folder / MANIFEST),
     }
-    path = settings.publications / POINTER
+    path = settings.publications / name
     try:
         if read_json(path) == pointer:
             return False
     except (OSError, ValueError):
-        pass  # not there or not readable: written below
+        pass  # not there or not readable: it is written anew
     write_json(path, pointer)
     return True
 
@@ -240,49 +295,3 @@ def publish_lock(settings: Settings) -> Iterator[None]:
         stream.write(str(os.getpid()))
         stream.flush()
         yield
-
-
-def rollback(settings: Settings, to: str | None = None) -> dict[str, Any]:
-    """Make an earlier publication live again; nothing is deleted.
-
-    Parameters
-    ----------
-    settings : Settings
-    to : str, optional
-        A publication id; default the newest one whose `as_of` is before the live one's. With an
-        unreadable pointer, the newest one on disk.
-
-    Returns
-    -------
-    dict
-        ``publication_id`` that is live now and ``previous`` that was (None if unreadable).
-
-    Raises
-    ------
-    PublicationNotFoundError
-        If there is none, or it differs from its hashes; the pointer stays as it was.
-    PublishLockedError
-        If a night is publishing at this moment.
-    """
-    with publish_lock(settings):
-        current = find_current(settings)
-        target = read_publication(settings, to or _previous_id(settings, current), verify=True)
-        point_to(settings, target)
-        previous = current.publication_id if current else None
-        logger.info("live: %s, before: %s", target.publication_id, previous)
-        return {"publication_id": target.publication_id, "previous": previous}
-
-
-def _previous_id(settings: Settings, current: Publication | None) -> str:
-    earlier = [
-        publication_id
-        for publication_id in stored_ids(settings)
-        if current is None or date_of(publication_id) < current.as_of
-    ]
-    if not earlier:
-        raise PublicationNotFoundError(
-            "A rollback needs an earlier publication. Found none before "
-            f"{current.publication_id if current else 'the unreadable pointer'}. "
-            f"There are: {', '.join(stored_ids(settings)) or 'none'}; name one with --to."
-        )
-    return earlier[-1]

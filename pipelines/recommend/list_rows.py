@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.durable import new_file
+from pipelines.faults import faultpoint
 from pipelines.models.shown_items import CONTROL
 from pipelines.recommend.fill import FilledLists
 
@@ -34,7 +35,7 @@ __all__ = [
 
 #: Name of the list for people the night does not know; never a variant's name.
 FALLBACK = "fallback"
-#: user_id of the list for people the night does not know.
+#: user_id of the list for people the night does not know; its lists by category have the category.
 ANYONE = ""
 #: What the reason of every row of a list shorter than asked ends with.
 SHORT_LIST = "short list: no other item may be shown"
@@ -154,10 +155,9 @@ def _labels(writer: ListWriter) -> tuple[list[str], list[str]]:
     return strategies * 2, reasons + [f"{reason}; {SHORT_LIST}" for reason in reasons]
 
 
-def write_tables(path: Path, tables: Iterable[pa.Table], own_draft: str) -> None:
+def write_tables(path: Path, tables: Iterable[pa.Table], schema: pa.Schema = LIST_SCHEMA) -> None:
     """Write row groups beside the file and put it in place in one step."""
-    draft = path.with_name(f"{path.name}.{own_draft}.tmp")
-    with pq.ParquetWriter(draft, LIST_SCHEMA, compression="zstd") as out:
+    with new_file(path) as draft, pq.ParquetWriter(draft, schema, compression="zstd") as out:
         for table in tables:
             out.write_table(table, row_group_size=max(table.num_rows, 1))
-    os.replace(draft, path)
+            faultpoint("lists.row_group")

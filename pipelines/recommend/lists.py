@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from pipelines.config import Settings
+from pipelines.durable import read_json, write_json
 from pipelines.errors import NoChampionError, SettingsError
 from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
@@ -22,18 +22,18 @@ from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.personal_recency import PersonalRecency
-from pipelines.models.pins import insert_pins
 from pipelines.offline.inputs import planned_spec
-from pipelines.recommend.durable import read_json, write_json
+from pipelines.recommend.anyone_lists import list_for_anyone, lists_by_category
+from pipelines.recommend.exclusion_rows import write_exclusions
 from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import (
-    ANYONE,
     CONTROL,
     FALLBACK,
     ListWriter,
     to_table,
     write_tables,
 )
+from pipelines.recommend.ranked import pin_lists, rank_lists
 
 logger = logging.getLogger(__name__)
 
@@ -84,10 +84,13 @@ def generate_lists(
     _check_names(settings, placement, variant)
     writer, history, exclude = _prepare(settings, as_of, placement, variant)
     folder = settings.run_folder(as_of) / "lists" / placement
-    folder.mkdir(parents=True, exist_ok=True)
     summary = _write_users(folder / f"{variant}.parquet", writer, history, exclude)
-    anyone = _list_for_anyone(writer, history, exclude)
-    write_tables(folder / f"{FALLBACK}.parquet", [anyone], own_draft=variant)
+    anyone = list_for_anyone(writer, history, exclude)
+    by_category = lists_by_category(
+        writer, history, exclude, read_catalogue(settings, as_of, as_of)
+    )
+    write_tables(folder / f"{FALLBACK}.parquet", [anyone, by_category])
+    write_exclusions(settings, as_of, placement, history, exclude)
     summary |= {"fallback_rows": anyone.num_rows, "as_of": as_of.isoformat()}
     write_json(folder / f"{variant}.json", summary)
     return summary
@@ -166,7 +169,7 @@ def _write_users(
             )
             yield table
 
-    write_tables(path, blocks(), own_draft=writer.variant)
+    write_tables(path, blocks())
     return {
         "placement": writer.placement,
         "variant": writer.variant,
@@ -185,7 +188,7 @@ def _rank_block(
     """Lists of `BLOCK_USERS` users, completed where they are short."""
     positions = slice(start, start + BLOCK_USERS)
     block, rule = history.select_users(positions), exclude.select_users(positions)
-    own = _rank(writer, writer.recommender, block, rule)
+    own = rank_lists(writer, writer.recommender, block, rule)
     is_met = _met_by_user(writer.recommender, block, own)
     short = np.flatnonzero((own.items < 0).any(axis=1))
     spare_items = np.full_like(own.items, -1)
@@ -193,31 +196,14 @@ def _rank_block(
     spare_ids = writer.fallback.item_ids_
     if len(short):
         pairs = None if rule.pairs is None else rule.pairs[short]
-        spare = _rank(
+        spare = rank_lists(
             writer, writer.fallback, block.select_users(short), Exclusion(pairs, rule.items)
         )
         spare_items[short], spare_scores[short] = spare.items, spare.scores
     lists = back_fill(own, TopN(own.user_ids, spare_ids, spare_items, spare_scores))
     lists = replace(lists, is_met=is_met)
-    return _pin(writer, lists, rule.with_items(block.item_ids, lists.item_ids)), block.user_ids
-
-
-def _rank(
-    writer: ListWriter, recommender: Recommender, history: Interactions, exclude: Exclusion
-) -> TopN:
-    """Lists by every rule of the placement but its pins."""
-    length = writer.rules.fetch_length(writer.list_length)
-    fetched = recommender.recommend(history, length, exclude=exclude)
-    return writer.rules.reorder(fetched, writer.list_length)
-
-
-def _pin(writer: ListWriter, lists: FilledLists, exclude: Exclusion) -> FilledLists:
-    """The same lists with the placement's pinned items."""
-    pins = writer.rules.pins_of(lists.item_ids)
-    if not pins:
-        return lists
-    pinned = insert_pins(lists.items, lists.scores, pins, exclude)
-    return replace(lists, items=pinned.items, scores=pinned.scores, origin=pinned.origin)
+    shown = pin_lists(writer, lists, rule.with_items(block.item_ids, lists.item_ids))
+    return shown, block.user_ids
 
 
 def _met_by_user(recommender: Recommender, history: Interactions, own: TopN) -> np.ndarray | None:
@@ -230,17 +216,3 @@ def _met_by_user(recommender: Recommender, history: Interactions, own: TopN) -> 
     return np.isin(
         row * known.n_items + own.items, met.row.astype(np.int64) * known.n_items + met.col
     )
-
-
-def _list_for_anyone(writer: ListWriter, history: Interactions, exclude: Exclusion) -> pa.Table:
-    """The fallback's list for a user without history, sorted by rank."""
-    nobody = replace(
-        history.select_users(np.array([], dtype=int)), user_ids=np.array([ANYONE], dtype=str)
-    )
-    everybody = Exclusion(items=exclude.items)
-    top = _rank(writer, writer.fallback, nobody, everybody)
-    lists = FilledLists(
-        top.item_ids, top.items, top.scores.astype(np.float64), np.zeros(1, dtype=int)
-    )
-    lists = _pin(writer, lists, everybody.with_items(history.item_ids, top.item_ids))
-    return to_table(replace(writer, variant=FALLBACK), lists, nobody.user_ids)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
-from pipelines.offline.tracking import git_commit
-from pipelines.recommend.current import MANIFEST, MANIFEST_HASH
-from pipelines.recommend.durable import (
+from pipelines.durable import (
     file_sha256,
     fsync_file,
     read_if_there,
@@ -17,8 +16,11 @@ from pipelines.recommend.durable import (
     write_json,
     write_text,
 )
+from pipelines.offline.tracking import git_commit, parent_run_id
+from pipelines.recommend.current import MANIFEST, MANIFEST_HASH, SCHEMA_VERSION
+from pipelines.recommend.list_rows import CONTROL
 from pipelines.recommend.lookup_file import LOOKUPS
-from pipelines.recommend.serving_files import SCHEMA_VERSION, SERVING
+from pipelines.recommend.serving_files import SERVING
 
 
 def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) -> None:
@@ -32,7 +34,8 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
     counts : dict
         ``publication_id``, ``as_of``, ``logical_hash``, ``generated_at``, ``user_count``,
         ``row_count`` and ``lists``; the manifest adds ``models``, ``metrics`` and ``gate`` of
-        each placement, what the audit found, the git commit, and the files' hashes.
+        each placement, its list length, the night's MLflow run, what the audit found, the git
+        commit, and the files' hashes.
     """
     as_of = date.fromisoformat(counts["as_of"])
     run = settings.run_folder(as_of)
@@ -42,7 +45,9 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
         **counts,
         "schema_version": SCHEMA_VERSION,
         "git_commit": git_commit(),
-        "models": _by_placement(settings, run / "models", "champion/role.json"),
+        "run_id": parent_run_id(settings, as_of),
+        "list_lengths": {name: rules.list_length for name, rules in settings.placements.items()},
+        "models": read_roles(settings, as_of),
         "gate": {
             name: read_if_there(run / "gate" / f"{name}.json") for name in settings.placements
         },
@@ -63,8 +68,33 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
     write_text(staging / MANIFEST_HASH, f"{file_sha256(staging / MANIFEST)}\n")
 
 
-def _by_placement(settings: Settings, folder: Path, name: str) -> dict[str, Any]:
-    return {place: read_if_there(folder / place / name) for place in settings.placements}
+def read_roles(settings: Settings, as_of: date) -> dict[str, Any]:
+    """What wrote each placement's control lists: the champion's `role.json`, or None."""
+    folder = settings.run_folder(as_of) / "models"
+    return {
+        place: read_if_there(folder / place / "champion" / "role.json")
+        for place in settings.placements
+    }
+
+
+def model_rows(settings: Settings, publication_id: str, as_of: date) -> list[dict[str, Any]]:
+    """Rows of `SERVING_PUBLICATION_MODELS` of a night's lists."""
+    return [
+        {
+            "publication_id": publication_id,
+            "placement": placement,
+            "variant": CONTROL,
+            "as_of": as_of,
+            "candidate": role["candidate"],
+            "recommender": role["spec"]["recommender"],
+            "spec_hash": role["spec_hash"],
+            "specification": json.dumps(role["spec"], sort_keys=True),
+            "model_version": role["model_version"],
+            "run_id": role["run_id"],
+        }
+        for placement, role in read_roles(settings, as_of).items()
+        if role is not None
+    ]
 
 
 def _champion_metrics(run: Path, models: dict[str, Any]) -> dict[str, Any]:

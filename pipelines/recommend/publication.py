@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -12,28 +13,33 @@ from typing import Any
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.durable import fsync_folder, put_folder, write_json
 from pipelines.errors import PublicationNotFoundError
+from pipelines.faults import faultpoint
 from pipelines.features import read_catalogue
 from pipelines.offline.tracking import attempt, parent_run_id
 from pipelines.recommend.audit import read_audited_files
 from pipelines.recommend.current import (
+    PIN,
     POINTER,
+    SCHEMA_VERSION,
     Publication,
     date_of,
-    find_current,
+    named_id,
     point_to,
     protected_ids,
     publish_lock,
+    read_pointed,
     read_publication,
     stored_ids,
 )
-from pipelines.recommend.durable import fsync_folder, write_json
+from pipelines.recommend.exclusion_rows import exclusion_path
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.lookup_file import LOOKUPS, build_lookups
-from pipelines.recommend.manifest import write_manifest
+from pipelines.recommend.manifest import model_rows, write_manifest
 from pipelines.recommend.serving_files import (
-    SCHEMA_VERSION,
     SERVING,
+    NightFiles,
     build_serving,
     count_lists,
     count_users,
@@ -41,31 +47,35 @@ from pipelines.recommend.serving_files import (
     open_lists,
 )
 from pipelines.recommend.serving_rows import drop_rows, insert_rows, refresh_view
+from pipelines.recommend.similar_items import similar_path
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
 
 
 def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str, Any]:
-    """Publish the night's audited lists and make them live.
+    """Publish the night's audited lists and make them current, and so live unless one is pinned.
 
     Parameters
     ----------
     settings : Settings
     as_of : date
     force : bool, default False
-        Make them live also if a later night's are live now.
+        Make them current also if a later night's are now.
 
     Returns
     -------
     dict
-        ``publication_id``, ``as_of``, ``logical_hash``, ``user_count``, ``row_count``,
-        ``is_live`` and ``is_new`` (False if the same lists were published before).
+        ``publication_id``, ``as_of``, ``logical_hash``, ``user_count``, ``row_count``;
+        ``is_new`` (False if the same lists were published before), ``is_current`` (CURRENT names
+        it), ``pinned_id`` (None without a pin) and ``is_live`` (it is what readers see).
 
     Raises
     ------
     AuditError
         If the lists there are not those that passed the audit.
+    PublicationNotFoundError
+        If PIN.json is there but cannot be read: nobody knows what must stay. Nothing is changed.
     PublishLockedError
         If another publisher is at work.
     WarehouseLockedError
@@ -80,12 +90,15 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
     `publish.keep` stay, and the live and the pinned one always.
     """
     with publish_lock(settings):
+        pinned_id = named_id(settings, PIN)
         files = read_audited_files(settings, as_of)
         _empty_staging(settings)
         publication, is_new = _store(settings, as_of, files)
         with connect(settings) as warehouse:
             insert_rows(warehouse, publication)
-            is_live = _make_live(settings, publication, force)
+            is_current = _make_current(settings, publication, force)
+            if pinned_id == publication.publication_id:
+                point_to(settings, publication, PIN)  # it may have been built again
             kept = retained_ids(settings, publication.publication_id)
             drop_rows(warehouse, kept)
             refresh_view(settings, warehouse)
@@ -94,13 +107,30 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
     result = {name: publication.manifest[name] for name in names}
     write_json(settings.run_folder(as_of) / "publication.json", result)
     _tag_night(settings, as_of, publication.publication_id)
-    logger.info(
-        "publication %s: %s, %s",
-        publication.publication_id,
-        "new" if is_new else "already published",
-        "live" if is_live else "not live, a later night is",
-    )
-    return {**result, "is_live": is_live, "is_new": is_new}
+    state = {"is_new": is_new, "is_current": is_current, "pinned_id": pinned_id}
+    state["is_live"] = is_current if pinned_id is None else pinned_id == result["publication_id"]
+    level = logging.INFO if state["is_live"] else logging.WARNING
+    logger.log(level, "publication %s", describe_state({**result, **state}))
+    return {**result, **state}
+
+
+def describe_state(result: dict[str, Any]) -> str:
+    """What became of a publication, in a line.
+
+    Examples
+    --------
+    >>> state = {"is_new": True, "is_current": True, "is_live": False, "pinned_id": "2011-12-02-aa"}
+    >>> describe_state({"publication_id": "2011-12-09-bb", **state})
+    '2011-12-09-bb: new, current, not live: 2011-12-02-aa is pinned (`recsys unpin` ends that)'
+    """
+    words = [
+        "new" if result["is_new"] else "published before",
+        "current" if result["is_current"] else "not current, a later night is (--force changes)",
+        "live" if result["is_live"] else "not live",
+    ]
+    if result["pinned_id"] is not None:
+        words[-1] += f": {result['pinned_id']} is pinned (`recsys unpin` ends that)"
+    return f"{result['publication_id']}: {', '.join(words)}"
 
 
 def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
@@ -126,10 +156,9 @@ def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
 
 def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publication, bool]:
     """The publication of these lists, built unless it is there and sound."""
-    folder = settings.run_folder(as_of) / "lists"
     with connect(settings, path=Path(":memory:")) as connection:
         catalogue = read_catalogue(settings, as_of, as_of)
-        open_lists(connection, [folder / name for name in files], catalogue)
+        open_lists(connection, _night_files(settings, as_of, files), catalogue)
         content = logical_hash(connection)
         publication_id = f"{as_of}-{content[:8]}"
         if (settings.publications / publication_id).exists():
@@ -139,26 +168,38 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
                 logger.warning("building it again: %s", error)
         staging = settings.publications / "staging" / publication_id
         staging.mkdir(parents=True)
-        counts = _build_files(connection, staging, publication_id, as_of, content)
-    # The one clock of the data path: it says when, and decides nothing.
-    counts["generated_at"] = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+        faultpoint("publication.begins")
+        counts = _build_files(connection, settings, staging, as_of, content)
     write_manifest(settings, staging, counts)
     _put_in_place(settings, staging)
     return read_publication(settings, publication_id), True
 
 
+def _night_files(settings: Settings, as_of: date, files: list[str]) -> NightFiles:
+    folder = settings.run_folder(as_of) / "lists"
+    return NightFiles(
+        [folder / name for name in files],
+        similar_path(settings, as_of),
+        [exclusion_path(settings, as_of, name) for name in settings.placements],
+    )
+
+
 def _build_files(
     connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
     staging: Path,
-    publication_id: str,
     as_of: date,
     content: str,
 ) -> dict[str, Any]:
     """Both files, and what the manifest says of them."""
     lists = count_lists(connection)
+    publication_id = staging.name
+    # The one clock of the data path: it says when, and decides nothing.
+    moment = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     counts: dict[str, Any] = {
         "publication_id": publication_id,
         "as_of": as_of.isoformat(),
+        "generated_at": moment,
         "logical_hash": content,
         "user_count": count_users(connection),
         "row_count": sum(entry["row_count"] for entry in lists if entry["variant"] != FALLBACK),
@@ -170,25 +211,45 @@ def _build_files(
         publication_id=publication_id,
         as_of=as_of,
         counts=counts,
+        models=model_rows(settings, publication_id, as_of),
     )
-    meta = {name: str(counts[name]) for name in ("publication_id", "as_of", "logical_hash")}
-    build_lookups(connection, staging / LOOKUPS, {**meta, "schema_version": str(SCHEMA_VERSION)})
+    faultpoint("publication.serving_built")
+    build_lookups(connection, staging / LOOKUPS, _lookup_meta(settings, counts))
+    faultpoint("publication.lookups_built")
     return counts
+
+
+def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
+    """What the API must know of the night besides its lists: the rules they were made by."""
+    names = ("publication_id", "as_of", "generated_at", "logical_hash")
+    rules = (
+        *("exclude", "exclude_within_days", "list_length"),
+        *("max_per_category", "rerank_depth", "pinned"),
+    )
+    placements = {
+        name: placement.model_dump(mode="json", include=set(rules))
+        for name, placement in settings.placements.items()
+    }
+    return {
+        **{name: str(counts[name]) for name in names},
+        "schema_version": str(SCHEMA_VERSION),
+        "placements": json.dumps(placements),
+        "exposure_types": json.dumps(list(settings.events.exposures)),
+    }
 
 
 def _put_in_place(settings: Settings, staging: Path) -> None:
     """Rename the whole folder to its name; a damaged one there makes way."""
-    target = settings.publications / staging.name
-    fsync_folder(staging)
-    if target.exists():
-        os.replace(target, staging.with_name(f"damaged-{staging.name}"))
-    os.replace(staging, target)
-    fsync_folder(settings.publications)
+    put_folder(staging, settings.publications / staging.name)
 
 
 def _empty_staging(settings: Settings) -> None:
     """Remove what a killed publisher left behind; nobody else is at work under the lock."""
+    for left in settings.publications.glob(".*.old"):
+        shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(settings.publications / "staging", ignore_errors=True)
+    for draft in settings.publications.glob("*.json.*.tmp"):
+        draft.unlink()
 
 
 def _drop_folders(settings: Settings, kept: set[str]) -> None:
@@ -198,6 +259,7 @@ def _drop_folders(settings: Settings, kept: set[str]) -> None:
     for publication_id in stored_ids(settings):
         if publication_id not in kept:
             os.replace(settings.publications / publication_id, staging / publication_id)
+            faultpoint("publication.dropped")
             logger.info("dropped publication %s", publication_id)
     fsync_folder(settings.publications)
     _empty_staging(settings)
@@ -206,24 +268,24 @@ def _drop_folders(settings: Settings, kept: set[str]) -> None:
 # the pointer
 
 
-def _make_live(settings: Settings, publication: Publication, force: bool) -> bool:
-    """Flip CURRENT unless a later night is live; returns whether this one is live now."""
-    current = find_current(settings)
-    if current is not None:
-        newest = current.as_of
-    elif (settings.publications / POINTER).exists():
-        # It cannot be read, so the newest night on disk is taken for the one that was live.
-        newest = max(date_of(publication_id) for publication_id in stored_ids(settings))
-    else:
-        newest = publication.as_of
-    if publication.as_of < newest and not force:
-        logger.warning(
-            "%s is stored but not live: the lists of %s are newer. Use --force to go back.",
-            *(publication.publication_id, newest),
-        )
+def _make_current(settings: Settings, publication: Publication, force: bool) -> bool:
+    """Flip CURRENT unless it names a later night; returns whether it names this one now."""
+    if not force and _current_night(settings, publication) > publication.as_of:
         return False
     point_to(settings, publication)
     return True
+
+
+def _current_night(settings: Settings, publication: Publication) -> date:
+    """The night that CURRENT names; the newest on disk if that cannot be told."""
+    try:
+        if named_id(settings, POINTER) in (None, publication.publication_id):
+            return publication.as_of
+        return read_pointed(settings, POINTER).as_of
+    except PublicationNotFoundError as error:
+        newest = max(date_of(publication_id) for publication_id in stored_ids(settings))
+        logger.warning("taking %s for the current night: %s", newest, error)
+        return newest
 
 
 def _tag_night(settings: Settings, as_of: date, publication_id: str) -> None:

@@ -81,8 +81,9 @@ def run_sql(settings: Settings, sql: str) -> pd.DataFrame:
     ----------
     settings : Settings
     sql : str
-        Tables: recommendations, fallback_recommendations, items, publication; view:
-        current_recommendations. No other file can be read or written.
+        Tables: recommendations, fallback_recommendations, similar_items, items, models,
+        publication; views: current_recommendations, explained_recommendations. No other file
+        can be read or written.
 
     Returns
     -------
@@ -107,8 +108,9 @@ def run_sql(settings: Settings, sql: str) -> pd.DataFrame:
         except duckdb.Error as error:
             raise QueryError(
                 "SQL must be one that reads the live publication. Found: "
-                f"{error}. Tables: recommendations, fallback_recommendations, items, publication, "
-                "current_recommendations; `describe` shows the columns of each."
+                f"{error}. Tables: recommendations, fallback_recommendations, similar_items, "
+                "items, models, publication, current_recommendations, explained_recommendations; "
+                "`describe` shows the columns of each."
             ) from error
     raise QueryError("SQL must return rows. Found a statement without any. Start with `select`.")
 

@@ -16,7 +16,9 @@ from pipelines.promote import (
 )
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.lists import generate_lists
+from pipelines.recommend.postgres import push_postgres
 from pipelines.recommend.publication import publish
+from pipelines.recommend.similar_items import generate_similar
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
@@ -63,6 +65,8 @@ def replay_later_nights(settings: Settings, as_of: date) -> list[str]:
         _decide_again(settings, stale)
         replayed.append(stale.isoformat())
         after = stale
+    if replayed:
+        push_postgres(settings)  # the last of them may be the live one
     return replayed
 
 
@@ -80,6 +84,7 @@ def _decide_again(settings: Settings, as_of: date) -> None:
     for placement in decide_gates(settings, as_of):
         refit_placement(settings, as_of, placement)
         generate_lists(settings, as_of, placement)
+    generate_similar(settings, as_of)
     audit_lists(settings, as_of)
     publish(settings, as_of)
     promote_aliases(settings, as_of)

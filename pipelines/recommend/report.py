@@ -13,13 +13,20 @@ from typing import Any
 import pandas as pd
 
 from pipelines.config import Settings
+from pipelines.durable import read_if_there, write_json, write_text
 from pipelines.errors import MissingEvaluationError, PublicationNotFoundError
 from pipelines.features import read_catalogue
 from pipelines.offline.leaderboard import WINDOWS, leaderboard, rule_board
 from pipelines.offline.spent import evaluation_seconds
-from pipelines.recommend.current import date_of, read_current, read_publication, stored_ids
+from pipelines.recommend.current import (
+    PIN,
+    date_of,
+    is_there,
+    read_current,
+    read_publication,
+    stored_ids,
+)
 from pipelines.recommend.customers import choose_customers
-from pipelines.recommend.durable import read_if_there, write_json, write_text
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.report_markdown import to_markdown
 from pipelines.recommend.report_notes import tuned_specifications
@@ -103,6 +110,7 @@ def _publication(settings: Settings, as_of: date) -> dict[str, Any] | None:
         return None
     live = _live_id(settings)
     shown = {**result, "live_id": live, "is_live": live == result["publication_id"], "lists": []}
+    shown["is_pinned"] = is_there(settings, PIN)
     shown["audit"] = _audit(settings, as_of)
     try:
         manifest = read_publication(settings, result["publication_id"], verify=False).manifest

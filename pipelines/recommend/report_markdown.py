@@ -142,6 +142,7 @@ def _publication(publication: Mapping[str, Any] | None) -> list[str]:
     if publication is None:
         return ["Nothing was published from this night."]
     state = "live" if publication["is_live"] else f"not live; live is `{publication['live_id']}`"
+    state += ", pinned" if publication["is_pinned"] else ""
     rows = [
         [
             *(entry["placement"], entry["variant"], entry["user_count"], entry["row_count"]),

@@ -98,6 +98,7 @@ def _print_publication(console: Console, publication: Mapping[str, Any] | None) 
         console.print("Nothing was published from this night.")
         return
     state = "live" if publication["is_live"] else f"not live; live is {publication['live_id']}"
+    state += ", pinned" if publication["is_pinned"] else ""
     console.print(
         f"[bold]{publication['publication_id']}[/] ({state}): {publication['user_count']:,} users,"
         f" {publication['row_count']:,} rows"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,13 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from pipelines.recommend.current import SCHEMA_VERSION
 from pipelines.recommend.list_rows import FALLBACK
-from pipelines.tables import SERVING_RECOMMENDATIONS
+from pipelines.tables import SERVING_PUBLICATION_MODELS, SERVING_RECOMMENDATIONS
 
 SERVING = "serving.duckdb"
 #: DuckDB 1.5 and later open a file of this storage version.
 STORAGE_VERSION = "v1.5.0"
-#: Raised when a reader of the older files would misread the new ones.
-SCHEMA_VERSION = 1
 #: Users whose lists are hashed and packed at once.
 BLOCK_USERS = 20_000
 #: Rows moved from DuckDB to SQLite at once.
@@ -27,23 +27,54 @@ _BATCH_ROWS = 10_000
 ITEM_COLUMNS = ("item_id", "title", "category", "price", "is_available")
 
 
+@dataclass(frozen=True)
+class NightFiles:
+    """Files of a night that a publication is made of.
+
+    Parameters
+    ----------
+    lists : list of Path
+        Of `LIST_SCHEMA`, the fallback's with the category in `user_id`.
+    similar : Path
+        Of `SIMILAR_SCHEMA`.
+    exclusions : list of Path
+        Of `EXCLUSION_SCHEMA`.
+    """
+
+    lists: list[Path]
+    similar: Path
+    exclusions: list[Path]
+
+
 def open_lists(
-    connection: duckdb.DuckDBPyConnection, files: list[Path], catalogue: pd.DataFrame
+    connection: duckdb.DuckDBPyConnection, files: NightFiles, catalogue: pd.DataFrame
 ) -> None:
-    """View `lists` over the night's list files and table `items` over its catalogue.
+    """Views `lists`, `similar_items` and `exclusions` of a night, and its catalogue as `items`.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-    files : list of Path
-        Parquet files of `LIST_SCHEMA`.
+    files : NightFiles
     catalogue : DataFrame
         One row per item_id with `ITEM_COLUMNS`.
     """
-    connection.read_parquet([str(path) for path in files]).create_view("lists")
+    connection.read_parquet([str(path) for path in files.lists]).create_view("lists")
+    connection.read_parquet(str(files.similar)).create_view("similar_items")
+    connection.read_parquet([str(path) for path in files.exclusions]).create_view("exclusions")
     connection.register("catalogue", catalogue[list(ITEM_COLUMNS)])
     connection.execute("create table items as select * from catalogue order by item_id")
     connection.unregister("catalogue")
+
+
+_SIMILAR_HASHES = """
+select sha256(concat_ws(
+    chr(31), item_id, rank, similar_item_id, score, strategy, reason
+)) from similar_items order by item_id, rank
+"""
+_EXCLUSION_HASHES = """
+select sha256(concat_ws(chr(31), placement, user_id, array_to_string(item_ids, chr(30))))
+from exclusions order by placement, user_id
+"""
 
 
 def logical_hash(connection: duckdb.DuckDBPyConnection) -> str:
@@ -53,7 +84,7 @@ def logical_hash(connection: duckdb.DuckDBPyConnection) -> str:
     -------
     str
         Hex sha256 over the sha256 of each user's list, in order of placement, variant and
-        user_id.
+        user_id; of each item's list of similar items; and of what is kept from each user.
     """
     digest = hashlib.sha256()
     for cursor in by_blocks_of_users(
@@ -73,6 +104,9 @@ def logical_hash(connection: duckdb.DuckDBPyConnection) -> str:
     ):
         for batch in in_batches(cursor):
             digest.update("".join(list_hash for (list_hash,) in batch).encode())
+    for sql in (_SIMILAR_HASHES, _EXCLUSION_HASHES):
+        for batch in in_batches(connection.execute(sql)):
+            digest.update("".join(row_hash for (row_hash,) in batch).encode())
     return digest.hexdigest()
 
 
@@ -115,6 +149,7 @@ def build_serving(
     publication_id: str,
     as_of: date,
     counts: dict[str, Any],
+    models: list[dict[str, Any]],
 ) -> None:
     """Write `serving.duckdb`.
 
@@ -128,12 +163,16 @@ def build_serving(
     as_of : date
     counts : dict
         ``logical_hash``, ``user_count``, ``row_count``.
+    models : list of dict
+        Rows of `SERVING_PUBLICATION_MODELS`: what wrote the lists.
 
     Notes
     -----
     `recommendations` is sorted by its key, so that a query for one user reads one row group.
-    `fallback_recommendations` holds one list per placement, for people the night does not know.
-    `current_recommendations` is the same view that the warehouse has.
+    `fallback_recommendations` holds, per placement, a list for people the night does not know
+    (category ``''``) and one for each category. `similar_items` are the items like an item.
+    `current_recommendations` is the same view that the warehouse has; `explained_recommendations`
+    adds titles and what wrote each row.
     """
     path = str(target).replace("'", "''")
     connection.execute(f"attach '{path}' as serving_file (storage_version '{STORAGE_VERSION}')")
@@ -152,9 +191,10 @@ def build_serving(
     connection.execute(
         """
         create table serving_file.fallback_recommendations as
-        select ?::varchar as publication_id, lists.* exclude (variant, user_id)
+        select ?::varchar as publication_id, placement, user_id as category,
+            lists.* exclude (placement, variant, user_id)
         from lists where variant = ?
-        order by placement, rank
+        order by placement, user_id, rank
         """,
         [publication_id, FALLBACK],
     )
@@ -171,7 +211,34 @@ def build_serving(
         ],
     )
     connection.execute(
+        """
+        create table serving_file.similar_items as
+        select ?::varchar as publication_id, * from similar_items order by item_id, rank
+        """,
+        [publication_id],
+    )
+    columns = ", ".join(
+        f"{name} {kind}" for name, kind in SERVING_PUBLICATION_MODELS.columns.items()
+    )
+    connection.execute(f"create table serving_file.models ({columns})")
+    if models:
+        names = list(SERVING_PUBLICATION_MODELS.columns)
+        connection.executemany(
+            f"insert into serving_file.models values ({', '.join('?' * len(names))})",
+            [[row[name] for name in names] for row in models],
+        )
+    connection.execute(
         "create view serving_file.current_recommendations as select * from recommendations"
+    )
+    connection.execute(
+        """
+        create view serving_file.explained_recommendations as
+        select recommendations.*, items.title, items.category, models.candidate,
+            models.recommender, models.spec_hash, models.specification, models.run_id
+        from recommendations
+        left join items using (item_id)
+        left join models using (publication_id, placement, variant)
+        """
     )
     connection.execute("detach serving_file")
 

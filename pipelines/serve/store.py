@@ -12,9 +12,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pipelines.errors import PublicationNotFoundError
-from pipelines.recommend.current import Publication
+from pipelines.recommend.current import SCHEMA_VERSION, Publication
 
-SCHEMA = 2
 _BROKEN = (sqlite3.Error, OSError, ValueError, KeyError, TypeError)
 
 
@@ -57,7 +56,7 @@ class ListStore:
         self._connection = connection
         self._lock = threading.Lock()
         meta = dict(connection.execute("select key, value from meta"))
-        if int(meta["schema_version"]) != SCHEMA:
+        if int(meta["schema_version"]) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {meta['schema_version']}")
         self.publication_id: str = meta["publication_id"]
         self.as_of = date.fromisoformat(meta["as_of"])
@@ -88,8 +87,8 @@ class ListStore:
             return cls(connection)
         except _BROKEN as error:
             raise PublicationNotFoundError(
-                f"lists.sqlite must be readable and of schema {SCHEMA}. Found {error!r} in {path}. "
-                "Publish the night again."
+                f"lists.sqlite must be readable and of schema {SCHEMA_VERSION}. Found {error!r} in "
+                f"{path}. Publish the night again."
             ) from error
 
     def _one(self, sql: str, *values: str) -> Any:
@@ -123,10 +122,7 @@ class ListStore:
     def get_similar(self, item_id: str) -> StoredList | None:
         """Items like this one."""
         found = self._one("select payload from similar where item_id = ?", item_id)
-        if found is None:
-            return None
-        label = {"from_rank": 1, "strategy": found["strategy"], "reason": found["reason"]}
-        return StoredList(found["items"], found["scores"], [label], "")
+        return None if found is None else StoredList(**found)
 
     def get_items(self, item_ids: Iterable[str]) -> dict[str, ItemInfo]:
         """What is known of some items."""

@@ -17,18 +17,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import Settings
+from pipelines.config import Settings, load_settings
+from pipelines.durable import write_json
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE, items_file, snapshot_folder, users_file
 from pipelines.models import candidate_spec, fit_candidate, save_recommender
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import stored_ids
-from pipelines.recommend.durable import write_json
+from pipelines.recommend.exclusion_rows import EXCLUSION_SCHEMA
 from pipelines.recommend.list_rows import LIST_SCHEMA
 from pipelines.recommend.lists import generate_lists
 from pipelines.recommend.publication import publish
-from pipelines.recommend.serving_files import open_lists
+from pipelines.recommend.serving_files import NightFiles, open_lists
+from pipelines.recommend.serving_rows import refresh_view
+from pipelines.recommend.similar_items import SIMILAR_SCHEMA, generate_similar
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
+from pipelines.warehouse import connect
 from tests.conftest import write_item_versions
 
 NIGHT = date(2024, 3, 10)
@@ -38,6 +42,7 @@ CANDIDATES = [
     {"name": "personal_frequency", "recommender": "personal_frequency"},
     {"name": "item_knn", "recommender": "item_knn"},
 ]
+CANDIDATE_KEYS = ("name", "recommender")
 
 
 @pytest.fixture
@@ -53,7 +58,37 @@ def shop(make_settings: Callable[..., Settings]) -> Settings:
             },
         },
         candidates=CANDIDATES,
+        similar={"candidate": "item_knn", "list_length": 4},
     )
+
+
+@pytest.fixture
+def shop_config(shop: Settings, tmp_path: Path) -> Path:
+    """The shop's settings as a file, for verbs that run in processes of their own."""
+    lines = [
+        "[gate]",
+        "min_users = 2",
+        "min_segment_users = 2",
+        "[events]",
+        "weights = { purchase = 1.0 }",
+        "[warehouse]",
+        'memory_limit = "1GB"',
+        "threads = 1",
+        "[placements.discover]",
+        "list_length = 5",
+        'baselines = ["recent_popularity"]',
+        "[placements.for_you]",
+        'exclude = "none"',
+        "list_length = 5",
+        'baselines = ["recent_popularity", "personal_frequency"]',
+    ]
+    for candidate in CANDIDATES:
+        lines += ["[[candidates]]", *(f'{key} = "{candidate[key]}"' for key in CANDIDATE_KEYS)]
+        lines += [f"params.{name} = {value}" for name, value in candidate.get("params", {}).items()]
+    path = tmp_path / "recsys.toml"
+    path.write_text("\n".join(lines) + "\n")
+    assert load_settings(path, shop.home) == shop
+    return path
 
 
 def bought(as_of: date) -> list[tuple[str, str, str, int]]:
@@ -170,6 +205,7 @@ def make_lists(
         make_night(as_of, **night)
         for placement in shop.placements:
             generate_lists(shop, as_of, placement)
+        generate_similar(shop, as_of)
         if not night:
             shutil.copytree(shop.run_folder(as_of), made, ignore=lambda *_: {"audit.json"})
         return as_of
@@ -218,6 +254,8 @@ def two_nights(shop: Settings, publish_night: Callable[..., str], homes: Path) -
         shutil.copytree(shop.home, made)
     else:
         shutil.copytree(made, shop.home)
+        with connect(shop) as warehouse:
+            refresh_view(shop, warehouse)  # it names the home that it was made in
     before, last = stored_ids(shop)
     return before, last
 
@@ -332,19 +370,39 @@ def list_frame(rows: Sequence[tuple[str, str, int, str, str]] = ROWS) -> pd.Data
 
 @pytest.fixture
 def open_rows(tmp_path: Path) -> Iterator[Callable[..., duckdb.DuckDBPyConnection]]:
-    """A connection with `lists` over frames, one file each, and three items."""
+    """A connection with `lists` over frames, one file each, three items, and rows beside them."""
     with duckdb.connect() as connection:
 
-        def open_frame(*frames: pd.DataFrame) -> duckdb.DuckDBPyConnection:
+        def open_frame(
+            *frames: pd.DataFrame,
+            similar: Sequence[tuple[str, int, str]] = (),
+            exclusions: Sequence[tuple[str, list[str]]] = (),
+        ) -> duckdb.DuckDBPyConnection:
             files = []
             for number, frame in enumerate(frames):
                 files.append(tmp_path / f"{number}.parquet")
                 table = pa.Table.from_pandas(frame, LIST_SCHEMA, preserve_index=False)
                 pq.write_table(table, files[-1])
-            connection.execute("drop view if exists lists; drop table if exists items")
+            for view in ("lists", "similar_items", "exclusions"):
+                connection.execute(f"drop view if exists {view}")
+            connection.execute("drop table if exists items")
+            sides = tmp_path / "similar.parquet", tmp_path / "exclusions.parquet"
+            alike = [
+                {
+                    **dict(zip(("item_id", "rank", "similar_item_id"), row, strict=True)),
+                    **{"score": 1.0 / row[1], "strategy": "item_knn", "reason": "alike"},
+                }
+                for row in similar
+            ]
+            pq.write_table(pa.Table.from_pylist(alike, SIMILAR_SCHEMA), sides[0])
+            kept = [
+                {"placement": "discover", "user_id": user, "item_ids": items}
+                for user, items in exclusions
+            ]
+            pq.write_table(pa.Table.from_pylist(kept, EXCLUSION_SCHEMA), sides[1])
             titles = {"title": ["A", "B", "C"], "category": None, "price": 1.5}
             catalogue = {"item_id": ["a", "b", "c"], **titles, "is_available": True}
-            open_lists(connection, files, pd.DataFrame(catalogue))
+            open_lists(connection, NightFiles(files, sides[0], [sides[1]]), pd.DataFrame(catalogue))
             return connection
 
         yield open_frame

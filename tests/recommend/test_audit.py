@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.durable import file_sha256, read_json, write_json
 from pipelines.errors import AuditError
 from pipelines.recommend.audit import audit_lists, list_files, read_audited_files
-from pipelines.recommend.durable import file_sha256, read_json, write_json
 from pipelines.recommend.lists import generate_lists
+from pipelines.recommend.similar_items import generate_similar
 
 
 def by_rule(report, placement="discover"):
@@ -41,8 +42,10 @@ def test_the_report_names_the_files_it_is_about(shop, make_lists):
     night = make_lists()
     report = audit_lists(shop, night)
     folder = shop.run_folder(night) / "lists"
-    assert report["files"] == {name: file_sha256(folder / name) for name in list_files(shop, night)}
-    assert len(report["files"]) == 4
+    sides = ["similar.parquet", *(f"exclusions/{name}.parquet" for name in shop.placements)]
+    named = [*list_files(shop, night), *sides]
+    assert report["files"] == {name: file_sha256(folder / name) for name in named}
+    assert len(report["files"]) == 7
 
 
 def test_the_next_night_is_compared_with_the_one_before(shop, publish_night, make_lists):
@@ -123,6 +126,7 @@ def test_a_damaged_publication_is_passed_over_and_named(shop, publish_night, mak
 def test_a_placement_without_lists_fails(shop, make_night):
     night = make_night()
     generate_lists(shop, night, "for_you")
+    generate_similar(shop, night)
     assert failures(shop, night) == {"rows", "fallback_present"}
 
 

@@ -7,6 +7,7 @@ from pipelines.config import parse_settings
 from pipelines.errors import AuditError
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.lists import generate_lists
+from pipelines.recommend.similar_items import generate_similar
 
 PINS = [{"item_id": "i09", "rank": 2}, {"item_id": "i13", "rank": 1}]
 
@@ -21,6 +22,7 @@ def pinned(shop, make_night):
     settings = parse_settings(values)
     for name in settings.placements:
         generate_lists(settings, night, name)
+    generate_similar(settings, night)
     return settings, night
 
 

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.durable import read_json
 from pipelines.errors import AuditError
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.audit_rules import audit_missing
-from pipelines.recommend.durable import read_json
 from pipelines.recommend.list_rows import LIST_SCHEMA
 
 

@@ -65,6 +65,6 @@ def test_a_short_list_says_so_in_every_row():
 
 def test_one_row_group_per_table_and_nothing_beside_the_file(tmp_path):
     table = to_table(writer(), filled([[0, 1, 2]], [3]), np.array(["u0"]))
-    write_tables(tmp_path / "control.parquet", [table, table], own_draft="control")
+    write_tables(tmp_path / "control.parquet", [table, table])
     assert pq.ParquetFile(tmp_path / "control.parquet").num_row_groups == 2
     assert [path.name for path in tmp_path.iterdir()] == ["control.parquet"]

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from pipelines.durable import file_sha256, write_json
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import read_publication
-from pipelines.recommend.durable import file_sha256, write_json
 from pipelines.recommend.publication import publish
 
 
@@ -13,6 +13,7 @@ def test_the_manifest_tells_models_gate_metrics_audit_and_hashes(shop, make_list
     metrics = {"ndcg_at_10": {"all": {"value": 0.25}}}
     folder = run / "candidates" / "item_knn" / "gate" / "discover"
     write_json(folder / "metrics.json", {"metrics": metrics})
+    write_json(run / "tracking.json", {"parent_run_id": "0123"})
     audit_lists(shop, night)
     publication = read_publication(shop, publish(shop, night)["publication_id"])
     manifest = publication.manifest
@@ -20,6 +21,8 @@ def test_the_manifest_tells_models_gate_metrics_audit_and_hashes(shop, make_list
     assert manifest["gate"] == {"discover": {"is_promoted": True}, "for_you": None}
     assert manifest["metrics"] == {"discover": metrics, "for_you": None}
     assert manifest["audit"]["discover/control/rows"] == 60
+    assert manifest["list_lengths"] == {"discover": 5, "for_you": 5}
+    assert manifest["run_id"] == "0123"
     assert set(manifest["files"]) == {"serving.duckdb", "lists.sqlite"}
     for name, entry in manifest["files"].items():
         path = publication.folder / name

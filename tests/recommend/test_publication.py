@@ -8,17 +8,20 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.durable import read_json
 from pipelines.errors import AuditError, PublicationNotFoundError, PublishLockedError
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import (
     PIN,
     POINTER,
+    date_of,
     publish_lock,
     read_current,
+    read_pointed,
     read_publication,
     stored_ids,
 )
-from pipelines.recommend.durable import read_json, write_json
+from pipelines.recommend.live import pin, unpin
 from pipelines.recommend.publication import publish, retained_ids
 from pipelines.warehouse import connect
 
@@ -110,11 +113,44 @@ def test_only_the_last_nights_are_kept_on_disk_and_in_the_warehouse(shop, publis
 
 def test_the_live_and_the_pinned_publication_are_always_kept(shop, publish_night, night):
     pinned = publish_night(night)
-    write_json(shop.publications / PIN, {"publication_id": pinned})
+    pin(shop)
     later = [publish_night(night + number * DAY) for number in range(1, 5)]
     assert stored_ids(shop) == [pinned, *later[1:]]
-    (shop.publications / PIN).unlink()
+    unpin(shop)
     assert retained_ids(shop, later[-1]) == set(later[1:])
+
+
+def test_while_a_pointer_is_unreadable_nothing_is_dropped(shop, publish_night, night):
+    ids = [publish_night(night + number * DAY) for number in range(2)]
+    strict = shop.model_copy(update={"publish": shop.publish.model_copy(update={"keep": 1})})
+    assert retained_ids(strict, ids[-1]) == {ids[-1]}
+    (shop.publications / PIN).write_text("{")
+    assert retained_ids(strict, ids[-1]) == set(ids)
+
+
+def test_a_night_is_not_published_while_the_pin_is_unreadable(shop, two_nights, make_lists, night):
+    audit_lists(shop, make_lists(night + 2 * DAY))
+    (shop.publications / PIN).write_text("{")
+    with pytest.raises(PublicationNotFoundError, match=r"PIN\.json.*recsys unpin"):
+        publish(shop, night + 2 * DAY)
+    assert stored_ids(shop) == list(two_nights)
+    unpin(shop)
+    assert publish(shop, night + 2 * DAY)["is_live"]
+
+
+@pytest.mark.parametrize("name", ["serving.duckdb", "manifest.json"])
+def test_a_damaged_publication_that_is_pinned_and_current_is_built_again_under_both(
+    shop, two_nights, night, name
+):
+    before, last = two_nights
+    pin(shop, before)
+    for publication_id in two_nights:
+        (shop.publications / publication_id / name).write_bytes(b"{}")
+        as_of = date_of(publication_id)
+        result = publish(shop, as_of)
+        assert (result["publication_id"], result["is_new"]) == (publication_id, True)
+    assert read_current(shop, verify=True).publication_id == before
+    assert read_pointed(shop, POINTER, verify=True).publication_id == last
 
 
 def test_other_lists_of_the_same_night_take_its_place(shop, publish_night, bought_rows, night):
@@ -149,6 +185,60 @@ def test_a_second_publisher_is_refused(shop, make_lists):
     with publish_lock(shop), pytest.raises(PublishLockedError, match="One publisher at a time"):
         publish(shop, night)
     assert publish(shop, night)["is_new"]
+
+
+EIGHT_PUBLISHERS = """
+import os, sys
+from pipelines.errors import PublishLockedError
+from pipelines.night import call_verb
+from pipelines.recommend import publication
+
+read = publication.read_audited_files
+until_the_others_ended, others_ended = os.pipe()
+
+
+def hold(*arguments):
+    os.read(until_the_others_ended, 1)
+    return read(*arguments)
+
+
+publication.read_audited_files = hold
+for _ in range(8):
+    if os.fork() == 0:
+        os.close(others_ended)
+        try:
+            call_verb("recommend.publish", sys.argv[1])
+            said = "wins"
+        except PublishLockedError as error:
+            said = error
+        os.write(1, f"{said}\\n".encode())
+        os._exit(0)
+for _ in range(7):
+    os.wait()
+os.close(others_ended)
+os.wait()
+"""
+
+
+def test_of_eight_publishers_at_once_one_wins_and_seven_say_locked(
+    shop, shop_config, make_lists, capsys
+):
+    night = make_lists()
+    audit_lists(shop, night)
+    done = subprocess.run(
+        [sys.executable, "-c", EIGHT_PUBLISHERS, str(night)],
+        env={**os.environ, "RECSYS_CONFIG": str(shop_config), "RECSYS_HOME": str(shop.home)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    *locked, winner = done.stdout.splitlines()
+    with capsys.disabled():
+        print(f"\n8 publishers at once: {done.stdout.count('wins')} wins, {len(locked)} say locked")
+    assert winner == "wins" and len(locked) == 7
+    assert all(line.startswith("One publisher at a time may change") for line in locked)
+    assert read_current(shop, verify=True).as_of == night
 
 
 HOLD_LOCK = """

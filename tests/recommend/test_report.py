@@ -5,9 +5,10 @@ import subprocess
 
 import pytest
 
-from pipelines.recommend.current import rollback
-from pipelines.recommend.durable import read_json
+from pipelines.durable import read_json
+from pipelines.recommend.live import rollback
 from pipelines.recommend.report import build_report, report_night
+from pipelines.recommend.report_markdown import to_markdown
 
 
 def test_the_report_tells_the_whole_night(shop, report_home, two_nights):
@@ -51,10 +52,15 @@ def test_a_person_sees_no_log_line_beside_the_report(shop, report_home, caplog):
     assert caplog.messages == []
 
 
-def test_a_night_that_is_not_live_any_more_says_which_is(shop, report_home, two_nights):
+def test_a_night_that_is_not_live_any_more_says_which_is(shop, report_home, two_nights, capsys):
     rollback(shop)
-    publication = build_report(shop, report_home)["publication"]
+    report = build_report(shop, report_home)
+    publication = report["publication"]
     assert not publication["is_live"] and publication["live_id"] == two_nights[0]
+    state = f"not live; live is {two_nights[0]}, pinned"
+    report_night(shop, report_home)
+    assert state in " ".join(capsys.readouterr().out.split())
+    assert state in to_markdown(report).replace("`", "")
 
 
 def test_a_publication_that_retention_dropped_is_still_named(shop, report_home, one_night):

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
+from pipelines.durable import write_json
 from pipelines.models.specifications import specifications_file
-from pipelines.recommend.durable import write_json
 from pipelines.recommend.report import build_report
 from pipelines.recommend.report_markdown import to_markdown
 from pipelines.recommend.report_notes import board_notes, tuned_specifications

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.recommend.durable import read_json, write_json
+from pipelines.durable import read_json, write_json
 from pipelines.recommend.report import build_report
 from pipelines.recommend.report_markdown import to_markdown
 from pipelines.recommend.report_rules import LEGEND, champion_prices, print_prices

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
+from pipelines.durable import write_json
 from pipelines.offline.results import evaluation_folder, read_metrics
-from pipelines.recommend.durable import write_json
 from pipelines.recommend.report import build_report
 from pipelines.recommend.report_markdown import to_markdown
 from pipelines.recommend.report_terminal import print_report

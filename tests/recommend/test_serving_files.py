@@ -3,6 +3,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from pipelines.recommend.current import SCHEMA_VERSION
 from pipelines.recommend.serving_files import (
     build_serving,
     count_lists,
@@ -28,6 +29,20 @@ def test_the_hash_changes_with_any_value(frame_of, open_rows, column, value):
     assert logical_hash(open_rows(changed)) != whole
 
 
+def test_the_hash_covers_what_goes_with_the_lists(frame_of, open_rows):
+    hashes = {
+        logical_hash(open_rows(frame_of(), **sides))
+        for sides in (
+            {},
+            {"similar": [("a", 1, "b")]},
+            {"similar": [("a", 1, "c")]},
+            {"exclusions": [("u0", ["a"])]},
+            {"exclusions": [("u0", ["a", "b"])]},
+        )
+    }
+    assert len(hashes) == 5
+
+
 def test_counts_are_per_placement_and_variant(frame_of, open_rows):
     connection = open_rows(frame_of())
     control = count_lists(connection)[0]
@@ -48,8 +63,18 @@ def test_people_find_lists_items_and_the_publication_in_one_file(
     target = tmp_path / "it's" / "serving.duckdb"
     target.parent.mkdir()
     counts = {"logical_hash": "abc", "user_count": 2, "row_count": 4}
+    model = {
+        **{"publication_id": "2024-03-10-abc", "placement": "discover", "variant": "control"},
+        **{"as_of": night, "candidate": "ease", "recommender": "ease", "spec_hash": "f00"},
+        **{"specification": "{}", "model_version": "ease-abc@2024-03-10", "run_id": None},
+    }
     build_serving(
-        open_rows(frame_of()), target, publication_id="2024-03-10-abc", as_of=night, counts=counts
+        open_rows(frame_of(), similar=[("a", 1, "b")]),
+        target,
+        publication_id="2024-03-10-abc",
+        as_of=night,
+        counts=counts,
+        models=[model],
     )
     with duckdb.connect(str(target), read_only=True) as published:
 
@@ -65,5 +90,12 @@ def test_people_find_lists_items_and_the_publication_in_one_file(
             ("2024-03-10-abc", "u0", 3, "C"),
             ("2024-03-10-abc", "u1", 1, "B"),
         ]
-        assert rows("select rank, item_id from fallback_recommendations") == [(1, "c")]
-        assert rows("from publication") == [("2024-03-10-abc", night, "abc", 2, 4, 1)]
+        assert rows("select category, rank, item_id from fallback_recommendations") == [
+            ("", 1, "c")
+        ]
+        assert rows("select item_id, similar_item_id from similar_items") == [("a", "b")]
+        assert rows(
+            "select distinct candidate, spec_hash, title from explained_recommendations"
+            " where item_id = 'b'"
+        ) == [("ease", "f00", "B")]
+        assert rows("from publication") == [("2024-03-10-abc", night, "abc", 2, 4, SCHEMA_VERSION)]

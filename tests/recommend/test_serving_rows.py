@@ -46,7 +46,7 @@ def test_a_failed_insert_leaves_the_rows_as_they_were(shop, one_night):
 
 def test_the_view_follows_the_pointer_without_being_made_again(shop, two_nights):
     before, last = two_nights
-    from pipelines.recommend.current import rollback
+    from pipelines.recommend.live import rollback
 
     with connect(shop) as warehouse:
         refresh_view(shop, warehouse)

@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 
 from pipelines.config import PROJECT_ROOT, Settings, process_environment
+from pipelines.durable import file_sha256, write_json, write_text
 from pipelines.recommend.current import Publication, point_to
-from pipelines.recommend.durable import file_sha256, write_json, write_text
 from pipelines.recommend.serving_files import SCHEMA_VERSION
 from pipelines.services import LOOPBACK, free_port
 

@@ -58,6 +58,19 @@ renamed as (
         value as event_value,
         price as unit_price,
 
+        ---------- what was shown, and why
+        request_id,
+        position,
+        placement,
+        experiment_id,
+        variant,
+        bucket,
+        config_hash,
+        publication_id,
+        source,
+        lists_differ,
+        propensity,
+
         ---------- times
         event_at,
         cast(event_at as date) as event_date,

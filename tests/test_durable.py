@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from pipelines.recommend.durable import (
+from pipelines.durable import (
     file_sha256,
     fsync_file,
     fsync_folder,

@@ -1,0 +1,62 @@
+"""What a placement's rule keeps from each user, stored so that the API can complete lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.config import Settings
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Exclusion
+from pipelines.recommend.list_rows import write_tables
+
+#: What a placement's rule keeps from its users: one row per user_id from whom it keeps anything.
+EXCLUSION_SCHEMA = pa.schema(
+    [
+        ("placement", pa.string()),
+        ("user_id", pa.string()),
+        ("item_ids", pa.list_(pa.string())),
+    ]
+)
+#: Users whose rows are written at once.
+BLOCK_USERS = 20_000
+
+
+def exclusion_path(settings: Settings, as_of: date, placement: str) -> Path:
+    """Where a placement's file is."""
+    return settings.run_folder(as_of) / "lists" / "exclusions" / f"{placement}.parquet"
+
+
+def write_exclusions(
+    settings: Settings, as_of: date, placement: str, history: Interactions, exclude: Exclusion
+) -> None:
+    """Write `lists/exclusions/<placement>.parquet`: what the rule keeps from each user.
+
+    What is not available is kept from everybody and not in it.
+    """
+    path = exclusion_path(settings, as_of, placement)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pairs = exclude.pairs
+
+    def tables() -> Iterator[pa.Table]:
+        if pairs is None:
+            return
+        for start in range(0, history.n_users, BLOCK_USERS):
+            block = pairs[start : start + BLOCK_USERS].tocsr()
+            block.sort_indices()
+            kept = pa.array(history.item_ids.tolist(), pa.string()).take(pa.array(block.indices))
+            lists = pa.ListArray.from_arrays(pa.array(block.indptr, pa.int32()), kept)
+            users = history.user_ids[start : start + BLOCK_USERS]
+            columns = [
+                pa.repeat(pa.scalar(placement), len(users)),
+                pa.array(users.tolist(), pa.string()),
+                lists,
+            ]
+            table = pa.Table.from_arrays(columns, schema=EXCLUSION_SCHEMA)
+            yield table.filter(pa.array(np.diff(block.indptr) > 0))
+
+    write_tables(path, tables(), schema=EXCLUSION_SCHEMA)

@@ -1,0 +1,99 @@
+"""`recsys publications | diff`: look at what is stored."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from pipelines.cli import examples, json_option, settings_options
+
+_MEBIBYTE = 1024**2
+
+
+@click.command(epilog=examples("recsys publications", "recsys publications --verify --json"))
+@click.option("--verify", is_flag=True, help="Compare the sha256 of every file.")
+@json_option
+@settings_options
+def publications_command(settings: Any, verify: bool, as_json: bool) -> None:
+    """List the publications on disk, oldest night first, and say which is live.
+
+    Ends with exit code 1 if one is damaged, or a pointer names nothing sound.
+    """
+    from pipelines.durable import to_json
+    from pipelines.recommend.stored import list_publications
+
+    found = list_publications(settings, verify=verify)
+    if as_json:
+        click.echo(to_json(found), nl=False)
+    else:
+        _print_publications(found)
+    damages = [row["damage"] for row in found["publications"] if row["damage"]]
+    for problem in () if as_json else (*found["problems"], *damages):
+        click.echo(problem, err=True)
+    if found["problems"] or damages:
+        sys.exit(1)
+
+
+@click.command(
+    epilog=examples(
+        "recsys diff   # what the live publication changed",
+        "recsys diff 2011-12-02-0a1b2c3d live --placement discover",
+        "recsys diff live current --json   # under a pin: what the newest night would change",
+    )
+)
+@click.argument("before", metavar="[A]", default="previous")
+@click.argument("after", metavar="[B]", default="live")
+@click.option("--placement", metavar="NAME", help="Only this placement.")
+@click.option("--items", default=10, show_default=True, help="Items named on each side.")
+@json_option
+@settings_options
+def diff_command(
+    settings: Any, before: str, after: str, *, placement: str | None, items: int, as_json: bool
+) -> None:
+    """Say what changed from publication A to B.
+
+    A and B are ids, or live, previous (before the live one) or current (the newest night's).
+    Shows users whose lists changed, how much of the first ten items stayed, items that entered
+    and left, and rows by strategy.
+    """
+    from pipelines.durable import to_json
+    from pipelines.recommend.diff import diff_publications
+    from pipelines.recommend.diff_text import print_diff
+    from pipelines.recommend.report_tables import make_console
+
+    found = diff_publications(settings, before, after, placement=placement, shown_items=items)
+    if as_json:
+        click.echo(to_json(found), nl=False)
+    else:
+        print_diff(make_console(), found)
+
+
+def _print_publications(found: dict[str, Any]) -> None:
+    from pipelines.recommend.report_tables import format_count, make_console, make_table
+
+    if not found["publications"]:
+        click.echo("No publication is stored yet. Run a night: recsys run --as-of YYYY-MM-DD")
+        return
+    numbers = [("users", "right"), ("rows", "right"), ("MiB", "right")]
+    left = [("publication", "left"), ("state", "left")]
+    right = [("generated at", "left"), ("files", "left"), ("models", "wrap")]
+    table = make_table([*left, *numbers, *right])
+    for row in found["publications"]:
+        models = ", ".join(f"{place}: {name}" for place, name in sorted(row["models"].items()))
+        table.add_row(
+            *(row["publication_id"], _state(row)),
+            *(format_count(row["user_count"]), format_count(row["row_count"])),
+            f"{row['byte_count'] / _MEBIBYTE:.1f}",
+            *(row["generated_at"] or "", _soundness(row), models),
+        )
+    make_console().print(table)
+
+
+def _state(row: dict[str, Any]) -> str:
+    return ", ".join(name for name in ("live", "pinned", "current") if row[f"is_{name}"])
+
+
+def _soundness(row: dict[str, Any]) -> str:
+    return {True: "sound", False: "damaged", None: ""}[row["is_sound"]]

@@ -1,0 +1,150 @@
+"""Measure every experiment on a morning: rows, a report with its pictures, and what follows."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipelines.config import Settings
+from pipelines.durable import write_json, write_text
+from pipelines.experiments import Experiment, started_experiments, stop_experiment
+from pipelines.tables import SERVING_EXPERIMENT_DECISIONS, SERVING_EXPERIMENT_EFFECTS
+from pipelines.track.analysis import analyse_units
+from pipelines.track.decision import ROLL_BACK
+from pipelines.track.units import read_units
+from pipelines.warehouse import connect, replace_slice
+
+logger = logging.getLogger(__name__)
+
+
+def measure_experiments(settings: Settings, as_of: date) -> list[str]:
+    """Analyse every experiment that is on, or whose last users still have days to buy.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        Exclusive end of what is looked at.
+
+    Returns
+    -------
+    list of str
+        Ids of the experiments that were measured.
+
+    Notes
+    -----
+    Safe to repeat: rows and report of an `as_of` are replaced. A significant loss ends an
+    experiment whose ``rolls_back`` is true: from the next night on, everybody gets control.
+    """
+    measured = []
+    for experiment in started_experiments(settings):
+        if _is_to_be_measured(settings, experiment, as_of):
+            measure_experiment(settings, experiment, as_of)
+            measured.append(experiment.experiment_id)
+    logger.info("measured %s experiments before %s", len(measured), as_of)
+    return measured
+
+
+def measure_experiment(settings: Settings, experiment: Experiment, as_of: date) -> dict[str, Any]:
+    """Analyse one experiment, store its rows, and write its report.
+
+    Returns
+    -------
+    dict
+        The analysis (see `analyse_experiment`) with ``history``: effects of earlier mornings.
+    """
+    report = analyse_units(experiment, read_units(settings, experiment, as_of), as_of)
+    _store(settings, report)
+    report["history"] = read_history(settings, experiment.experiment_id, as_of)
+    _roll_back_if_lost(settings, experiment, report, as_of)
+    write_report(settings, report)
+    return report
+
+
+def report_folder(settings: Settings, experiment_id: str, as_of: date) -> Path:
+    """Where a morning's report of an experiment is."""
+    return settings.home / "experiments" / experiment_id / as_of.isoformat()
+
+
+def write_report(settings: Settings, report: dict[str, Any]) -> Path:
+    """Write `report.json`, `report.html` and its pictures; returns the page."""
+    from pipelines.track.experiment_charts import draw_experiment
+    from pipelines.track.experiment_page import experiment_page
+    from pipelines.track.experiment_runs import log_experiment
+
+    as_of = date.fromisoformat(report["as_of"])
+    folder = report_folder(settings, report["experiment_id"], as_of)
+    write_json(folder / "report.json", report)
+    pictures = draw_experiment(report, folder)
+    write_text(folder / "report.html", experiment_page(report, pictures))
+    log_experiment(settings, report, folder)
+    return folder / "report.html"
+
+
+def read_history(settings: Settings, experiment_id: str, as_of: date) -> list[dict[str, Any]]:
+    """Effects of every morning up to `as_of`, oldest first."""
+    with connect(settings, read_only=True) as warehouse:
+        frame = warehouse.execute(
+            "select as_of::varchar as as_of, arm, metric, population, estimate, low, high "
+            f"from {SERVING_EXPERIMENT_EFFECTS.qualified} "
+            "where experiment_id = ? and as_of <= ? order by as_of, metric, arm, population",
+            [experiment_id, as_of],
+        ).df()
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _is_to_be_measured(settings: Settings, experiment: Experiment, as_of: date) -> bool:
+    given = experiment.definition
+    last = min(experiment.stopped_on or given.ends, given.ends)
+    return given.starts < as_of <= last + timedelta(days=settings.track.attribution_days)
+
+
+def _store(settings: Settings, report: dict[str, Any]) -> None:
+    as_of = date.fromisoformat(report["as_of"])
+    slice_of = {"as_of": as_of, "experiment_id": report["experiment_id"]}
+    effects = [
+        {
+            **slice_of,
+            **{key: row[key] for key in row if key != "fixed"},
+            "fixed_low": row["fixed"]["low"],
+            "fixed_high": row["fixed"]["high"],
+        }
+        for row in report["effects"]
+    ]
+    decisions = [
+        {
+            **slice_of,
+            **row,
+            "user_count": sum(report["users"].values()),
+            "is_healthy": report["health"]["is_healthy"],
+            "sample_ratio_p_value": report["health"]["sample_ratio_p_value"],
+        }
+        for row in report["decisions"]
+    ]
+    with connect(settings) as warehouse:
+        for table, rows in (
+            (SERVING_EXPERIMENT_EFFECTS, effects),
+            (SERVING_EXPERIMENT_DECISIONS, decisions),
+        ):
+            frame = pd.DataFrame(rows, columns=list(table.columns))
+            replace_slice(warehouse, table, frame, slice_of)
+
+
+def _roll_back_if_lost(
+    settings: Settings, experiment: Experiment, report: dict[str, Any], as_of: date
+) -> None:
+    lost = [row for row in report["decisions"] if row["verdict"] == ROLL_BACK]
+    if not lost or experiment.status != "running" or not experiment.definition.rolls_back:
+        return
+    reason = "; ".join(f"{row['arm']}: {row['reason']}" for row in lost)
+    stop_experiment(settings, experiment.experiment_id, as_of, f"rolled back: {reason}")
+    report["status"] = "stopped"
+    logger.warning(
+        "experiment %s is stopped, everybody gets control from the next publication on: %s",
+        *(experiment.experiment_id, reason),
+    )
