@@ -17,7 +17,8 @@ import pytest
 
 from pipelines.config import PROJECT_ROOT, process_environment
 from pipelines.errors import ServiceError, SettingsError
-from pipelines.recommend.current import point_to, rollback
+from pipelines.recommend.current import point_to
+from pipelines.recommend.live import pin, rollback, unpin
 from pipelines.serve.server import run_server
 from pipelines.services import LOOPBACK, free_port
 from tests.serve.publications import (
@@ -156,7 +157,9 @@ def test_ten_thousand_requests_across_twenty_publications(make_settings):
     check_swaps(*swap_under_load(make_settings(), 20, 10_000), 20, 10_000)
 
 
-def test_a_rollback_is_live_without_a_restart_and_a_bad_pointer_changes_nothing(make_settings):
+def test_pins_and_rollbacks_are_live_without_a_restart_and_a_bad_pointer_changes_nothing(
+    make_settings,
+):
     settings = make_settings()
     first = publish_by_hand(settings, marked(1), tag="00000001")
     later = AS_OF + timedelta(days=1)
@@ -165,12 +168,23 @@ def test_a_rollback_is_live_without_a_restart_and_a_bad_pointer_changes_nothing(
         wait_until_live(api, second.publication_id)
         rollback(settings)
         wait_until_live(api, first.publication_id)
+        unpin(settings)
+        wait_until_live(api, second.publication_id)
+        pin(settings, first.publication_id)
+        third = publish_by_hand(settings, marked(3), as_of=later + timedelta(days=1), tag="3" * 8)
+        wait_until_live(api, first.publication_id)
+        unpin(settings)
+        wait_until_live(api, third.publication_id)
+        pin(settings, first.publication_id)
+        wait_until_live(api, first.publication_id)
+        unpin(settings)
         (second.folder / "lists.sqlite").write_bytes(b"damaged")
         point_to(settings, second)
         while "recsys_failed_swaps_total 0.0" in httpx.get(api.address + "/metrics").text:
             time.sleep(0.05)
         assert httpx.get(api.address + "/readyz").status_code == 200
-        wait_until_live(api, first.publication_id)
+        found = httpx.get(api.address + LIST + "u1").json()["publication_id"]
+        assert found in {first.publication_id, third.publication_id}
 
 
 def test_an_api_started_before_the_first_publication_becomes_ready(make_settings):
@@ -276,12 +290,16 @@ def test_an_address_that_is_taken_is_named(make_settings):
 
 
 @pytest.mark.prove
-def test_a_rollback_is_live_within_five_seconds_at_the_shipped_settings(make_settings):
+def test_pins_and_rollbacks_are_live_within_five_seconds_at_the_shipped_settings(make_settings):
     settings = make_settings()
     publish_by_hand(settings, marked(1), tag="00000001")
     publish_by_hand(settings, marked(2), as_of=AS_OF + timedelta(days=1), tag="00000002")
     with running_api(settings, poll_seconds=2.0, recent_seconds=1.0) as api:
         rollback(settings)
-        seconds = wait_until_live(api, "2024-03-10-00000001")
-        print(f"visible after {seconds:.2f} s")
-        assert seconds <= 5
+        took = [wait_until_live(api, "2024-03-10-00000001")]
+        unpin(settings)
+        took.append(wait_until_live(api, "2024-03-11-00000002"))
+        pin(settings, "2024-03-10-00000001")
+        took.append(wait_until_live(api, "2024-03-10-00000001"))
+        print(f"rollback, unpin, pin visible after {took} s")
+        assert max(took) <= 5

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
@@ -221,6 +222,7 @@ def test_a_later_publication_knows_what_an_earlier_one_had_to_remember(open_serv
 # batch and API on the same events
 
 ITEMS = [f"i{n:02}" for n in range(12)]
+CATEGORIES = {item: ("tea", "cup", None)[number % 3] for number, item in enumerate(ITEMS)}
 KINDS = ("purchase", "return", "view")
 MIDNIGHT = datetime.combine(CUTOFF, time(), UTC)
 PLACEMENTS = st.fixed_dictionaries(
@@ -252,173 +254,176 @@ class Clock:
         return MIDNIGHT + timedelta(hours=20)
 
 
-def pairs_of(rule, history, user):
-    """Items that an exclusion keeps from a user."""
-    if rule.pairs is None:
-        return set()
-    row = rule.pairs[[history.user_ids.tolist().index(user)]].toarray().ravel()
-    return {ITEMS[n] for n in row.nonzero()[0]}
+@dataclass(frozen=True)
+class World:
+    """A placement's rules, a night, and what came after it."""
 
+    rules: dict
+    rows: list
+    since: list
+    sold_out: list
+    asked_away: list
+    n: int
 
-def check_one_world(rules, rows, since, sold_out, asked_away, n):
-    """The API's list after read-time events, against the batch made again with them."""
-    placement = PlacementSettings(list_length=12, **rules)
-    categories = {item: ("tea", "cup", None)[number % 3] for number, item in enumerate(ITEMS)}
-    # `w` bought everything more or less often, so that every item has a rank of its own
-    base = [("w", item, "purchase", 30 + number) for number, item in enumerate(ITEMS)]
-    popular = [
-        (f"p{k}", item, "purchase", 25) for number, item in enumerate(ITEMS) for k in range(number)
-    ]
-    before = history_of(
-        [*base, *popular, *rows], items=ITEMS, users=[*"uvw", *(f"p{k}" for k in range(12))]
-    )
-    later_rows = [(user, item, kind, age + 1) for user, item, kind, age in [*base, *popular, *rows]]
-    later_rows += [("u", item, kind, 1) for item, kind in since]
-    after = history_of(later_rows, items=ITEMS, users=before.user_ids.tolist())
+    @property
+    def placement(self):
+        return PlacementSettings(list_length=12, **self.rules)
 
-    def catalogue(gone):
-        return pd.DataFrame(
-            {
-                "item_id": ITEMS,
-                "category": [categories[item] for item in ITEMS],
-                "is_available": [item not in gone for item in ITEMS],
+    @property
+    def pinned(self):
+        return {pin["item_id"] for pin in self.rules["pinned"]}
+
+    def history(self, days_later=0):
+        """What `u` and `v` did, amid others who make every item popular in its own measure."""
+        crowd = [f"p{k}" for k in range(12)]
+        rows = [(name, item, "purchase", 25) for n, item in enumerate(ITEMS) for name in crowd[:n]]
+        rows = [(*row[:3], row[3] + days_later) for row in [*rows, *self.rows]]
+        if days_later:
+            rows += [(user, item, kind, 1) for item, kind in self.since for user in "uv"]
+        return history_of(rows, items=ITEMS, users=[*"uv", *crowd])
+
+    def kept(self, history, user):
+        """What the rule keeps from a user."""
+        rule = placement_exclusion(self.placement, history)
+        return (
+            set()
+            if rule.pairs is None
+            else {
+                ITEMS[n] for n in rule.pairs[[history.user_ids.tolist().index(user)]].nonzero()[1]
             }
         )
 
-    recommender = Popularity().fit(before)
-    list_rules = make_list_rules(placement, before, catalogue(()))
+    def batch_list(self, away=(), sold_out=()):
+        """The batch's list for `u`, were these items kept from them."""
+        history = self.history()
+        rules = make_list_rules(self.placement, history, catalogue(()))
+        kept = history_of(
+            [("u", item) for item in sorted(away)], items=ITEMS, users=history.user_ids.tolist()
+        )
+        everything = PlacementSettings(exclude="all")
+        exclude = placement_exclusion(everything, kept, catalogue(sold_out))
+        recommender = Popularity().fit(history)
+        found = recommend_by_rules(recommender, history, 12, exclude=exclude, rules=rules)
+        row = found.items[history.user_ids.tolist().index("u")]
+        return [ITEMS[item] for item in row if item >= 0]
 
-    def lists(history, rule):
-        found = recommend_by_rules(recommender, history, 12, exclude=rule, rules=list_rules)
-        return {
-            user: [ITEMS[item] for item in row if item >= 0]
-            for user, row in zip(history.user_ids.tolist(), found.items, strict=True)
-        }
-
-    night = placement_exclusion(placement, before, catalogue(()))
-    kept_before = {user: pairs_of(night, before, user) for user in "uv"}
-    published = lists(before, night)
-    content = Content(
-        lists={("discover", "u"): packed(published["u"], "popularity", "Popular with others")},
-        fallbacks={("discover", ""): packed(ITEMS[::-1], "popularity", "fallback: for anyone")},
-        exclusions={("discover", user): sorted(kept_before[user]) for user in "uv"},
-        similar={item: [other for other in ITEMS if other != item] for item in ITEMS},
-        items={item: (item, categories[item], 1.0, True) for item in ITEMS},
-        placements={"discover": {**RULES, "list_length": 12, **rules}},
-    )
-    pinned = {pin["item_id"]: pin["rank"] for pin in rules["pinned"]}
-    if content.lists["discover", "u"]["items"]:
-        content.lists["discover", "u"]["labels"] = [
-            {
-                "from_rank": rank,
-                "strategy": "pinned" if item in pinned else "popularity",
-                "reason": "why",
-            }
-            for rank, item in enumerate(published["u"], 1)
+    def content(self):
+        """The night's publication."""
+        night = self.history()
+        items = self.batch_list(self.kept(night, "u"))
+        own = packed(items, "popularity", "Popular with others")
+        words = ["pinned" if item in self.pinned else "popularity" for item in items]
+        own["labels"] = [
+            {"from_rank": rank, "strategy": word, "reason": "why"}
+            for rank, word in enumerate(words, 1)
         ]
+        return Content(
+            lists={("discover", "u"): own},
+            fallbacks={("discover", ""): packed(ITEMS[::-1], "popularity", "fallback: anyone")},
+            exclusions={("discover", user): sorted(self.kept(night, user)) for user in "uv"},
+            similar={item: [other for other in ITEMS if other != item] for item in ITEMS},
+            items={item: (item, CATEGORIES[item], 1.0, True) for item in ITEMS},
+            placements={"discover": {**RULES, "list_length": 12, **self.rules}},
+        )
+
+
+def catalogue(sold_out):
+    return pd.DataFrame(
+        {
+            "item_id": ITEMS,
+            "category": [CATEGORIES[item] for item in ITEMS],
+            "is_available": [item not in sold_out for item in ITEMS],
+        }
+    )
+
+
+def ask(world):
+    """Answers for `u`, strict and not, and for `v`, who has no list of their own."""
     with tempfile.TemporaryDirectory() as folder:
         settings_ = parse_settings({"home": Path(folder)})
-        publish_by_hand(settings_, content, as_of=CUTOFF, generated_at=MIDNIGHT)
+        publish_by_hand(settings_, world.content(), as_of=CUTOFF, generated_at=MIDNIGHT)
         runtime = Runtime(settings_, ServeMetrics(), Clock())
         try:
             runtime.poll()
-            service = runtime.service
             for user in "uv":
-                events = [
-                    {"event_type": kind, "user_id": user, "item_id": item} for item, kind in since
-                ]
-                if events:
-                    service.take_events(events)
-            if sold_out:
-                service.take_stock([{"item_id": item, "is_available": False} for item in sold_out])
-            answers = {
-                user: service.recommend(
-                    Query(user, n=n, exclude=tuple(asked_away), is_strict=is_strict)
+                runtime.service.take_events(
+                    [{"event_type": kind, "user_id": user, "item_id": i} for i, kind in world.since]
                 )
-                for user, is_strict in (("u", True), ("v", False))
-            }
-            filled = service.recommend(Query("u", n=12, exclude=tuple(asked_away)))
+            runtime.service.take_stock(
+                [{"item_id": item, "is_available": False} for item in world.sold_out]
+            )
+            return [
+                (
+                    user,
+                    runtime.service.recommend(
+                        Query(user, n=n, exclude=tuple(world.asked_away), is_strict=is_strict)
+                    ),
+                )
+                for user, n, is_strict in (("u", world.n, True), ("u", 12, False), ("v", 12, False))
+            ]
         finally:
             runtime.stop()
-    again = placement_exclusion(placement, after, catalogue(sold_out))
-    for user, answer in [*answers.items(), ("u", filled)]:
-        # what `u` did since, `v` did too
-        forbidden = (
-            pairs_of(again, after, "u")
-            if user == "u"
-            else {
-                item
-                for item in pairs_of(
-                    placement_exclusion(
-                        placement,
-                        history_of(
-                            [("v", item, kind, 1) for item, kind in since], items=ITEMS, users=["v"]
-                        ),
-                    ),
-                    history_of([], items=ITEMS, users=["v"]),
-                    "v",
-                )
-            }
-            | pairs_of(again, after, "v")
-        )
+
+
+def check_one_world(world):
+    """The API's lists after read-time events, against the batch made again with them."""
+    answers = ask(world)
+    night, later = world.history(), world.history(days_later=1)
+    gone = {*world.sold_out, *world.asked_away}
+    for user, answer in answers:
         shown = [item["item_id"] for item in answer.items]
-        assert not set(shown) & (forbidden | set(sold_out) | set(asked_away))
+        assert not set(shown) & (gone | world.kept(later, user))
         assert len(set(shown)) == len(shown)
         scores = [item["score"] for item in answer.items]
         assert scores == sorted(scores, reverse=True)
     # what the night has kept is kept until the next one, whatever has become old enough since
-    away = kept_before["u"] | pairs_of(again, after, "u") | set(asked_away)
-    union = placement_exclusion(
-        PlacementSettings(exclude="all", list_length=12),
-        history_of(
-            [("u", item) for item in sorted(away)], items=ITEMS, users=before.user_ids.tolist()
-        ),
-        catalogue(sold_out),
-    )
-    wanted = lists(before, union)["u"] if published["u"] else []
-    shown = [item["item_id"] for item in answers["u"].items]
-    assert len(shown) == min(n, len(wanted))
-    if rules["max_per_category"] is None:
-        assert shown == wanted[:n]
+    away = world.kept(night, "u") | world.kept(later, "u") | set(world.asked_away)
+    wanted = world.batch_list(away, world.sold_out)
+    shown = [item["item_id"] for item in answers[0][1].items]
+    if world.rules["max_per_category"] is None:
+        assert shown == wanted[: world.n]
         return
     # a published list does not say what its order was before the cap, so that who moves up after
     # an item is gone may be another one: the cap must hold, and nobody may be lost
-    assert n < len(wanted) or set(shown) == set(wanted)
-    free = [item for item in shown if item not in pinned]
-    check_cap(free, set(wanted) - set(pinned), rules, categories)
+    assert len(shown) == min(world.n, len(wanted))
+    assert world.n < len(wanted) or set(shown) == set(wanted)
+    check_cap([item for item in shown if item not in world.pinned], set(wanted), world)
 
 
-def check_cap(shown, pool, rules, categories):
+def check_cap(shown, pool, world):
     """A rank over the cap is one for which no other item was left."""
+    most = world.rules["max_per_category"]
     counts = dict.fromkeys(("tea", "cup", None), 0)
-    for place, item in enumerate(shown[: rules["rerank_depth"]]):
+    for place, item in enumerate(shown[: world.rules["rerank_depth"]]):
         is_open = {
             other
-            for other in pool - set(shown[:place])
-            if categories[other] is None or counts[categories[other]] < rules["max_per_category"]
+            for other in pool - world.pinned - set(shown[:place])
+            if CATEGORIES[other] is None or counts[CATEGORIES[other]] < most
         }
         assert item in is_open or not is_open
-        counts[categories[item]] += 1
+        counts[CATEGORIES[item]] += 1
 
 
-WORLDS = {
-    "rules": PLACEMENTS,
-    "rows": HISTORY,
-    "since": SINCE,
-    "sold_out": st.lists(st.sampled_from(ITEMS), max_size=2, unique=True),
-    "asked_away": st.lists(st.sampled_from(ITEMS), max_size=2, unique=True),
-    "n": st.integers(1, 12),
-}
+FEW_ITEMS = st.lists(st.sampled_from(ITEMS), max_size=2, unique=True)
+WORLDS = st.builds(
+    World,
+    rules=PLACEMENTS,
+    rows=HISTORY,
+    since=SINCE,
+    sold_out=FEW_ITEMS,
+    asked_away=FEW_ITEMS,
+    n=st.integers(1, 12),
+)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(**WORLDS)
-def test_no_list_holds_what_the_rules_exclude_and_it_is_the_batchs_made_again(**world):
-    check_one_world(**world)
+@given(WORLDS)
+def test_no_list_holds_what_the_rules_exclude_and_it_is_the_batchs_made_again(world):
+    check_one_world(world)
 
 
 @pytest.mark.prove
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
-@given(**WORLDS)
-def test_many_worlds_give_the_batchs_lists(**world):
-    check_one_world(**world)
+@given(WORLDS)
+def test_many_worlds_give_the_batchs_lists(world):
+    check_one_world(world)
