@@ -207,7 +207,10 @@ def run(arguments: argparse.Namespace) -> None:
         )
         try:
             ready = wait_until(f"http://{LOOPBACK}:{api_port}/readyz", api)
-            print(f"ready after {ready:.2f} s (process start, hashes of every file, 100 look-ups)")
+            print(
+                f"ready after {ready:.2f} s, {cpu_seconds(api):.2f} s of CPU "
+                "(process start, hashes of every file, 100 look-ups)"
+            )
             wait_until(f"http://{LOOPBACK}:{empty_port}/", empty)
             for number in range(arguments.repeats):
                 figures = {}
