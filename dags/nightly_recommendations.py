@@ -38,8 +38,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airflow.sdk import Param, TriggerRule, dag, task
+from airflow.sdk import Asset, Param, TriggerRule, dag, task
 
+NIGHT = Asset("recsys-night")  # updated when a night's lists are live; experiments wait for it
 WAREHOUSE_POOL = "warehouse"  # one slot: one writer of the DuckDB file at a time
 # A template and no arrow: a task waits for the tasks before it, not also for `choose_night`.
 AS_OF = "{{ ti.xcom_pull(task_ids='choose_night') }}"
@@ -102,7 +103,7 @@ def nightly_recommendations() -> None:
     publish = step("recommend.publish", in_warehouse=True)(AS_OF)
     postgres = step("recommend.push_postgres")(AS_OF)
     aliases = step("promote.promote_aliases")(AS_OF)
-    report = step("recommend.report_night")(AS_OF)
+    report = step("recommend.report_night", outlets=[NIGHT])(AS_OF)
     replay = step("recommend.replay_later_nights", in_warehouse=True)(AS_OF)
 
     choose_night() >> load >> check_raw >> build >> snapshot >> check_built >> plan

@@ -489,15 +489,20 @@ def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Setti
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        found = "; ".join(
-            f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']} "
-            f"(got {str(item['input'])[:80]!r})"
-            for item in error.errors()
-        )
+        found = explain_validation(error)
         raise SettingsError(
             f"Every setting in {source} must be known and valid. Found: {found}. "
             "The commented recsys.toml lists all keys."
         ) from error
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Each wrong key, what is wrong with it, and what was found, in one line."""
+    return "; ".join(
+        f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']} "
+        f"(got {str(item['input'])[:80]!r})"
+        for item in error.errors()
+    )
 
 
 def _config_path(config: Path | str | None) -> Path:

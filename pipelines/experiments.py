@@ -19,7 +19,7 @@ from pipelines.assignment import (
     check_experiment_id,
     layer_bucket,
 )
-from pipelines.config import Settings, stable_hash
+from pipelines.config import Settings, explain_validation, stable_hash
 from pipelines.durable import read_if_there, write_json
 from pipelines.errors import ExperimentError
 
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Arm that gets the champion's lists; every experiment has it, first.
 CONTROL = "control"
+#: Names that roles and lists have already.
+TAKEN_NAMES = {"champion", "challenger", "fallback"}
 #: How far the weights' sum may be from 1.
 _ROUNDING = 1e-9
 
@@ -83,6 +85,8 @@ class ExperimentDefinition(_Part):
     @model_validator(mode="after")
     def _check(self) -> ExperimentDefinition:
         names = [arm.name for arm in self.arms]
+        if taken := TAKEN_NAMES & set(names):
+            raise ValueError(f"arms must not be named {sorted(taken)}: these names are taken")
         if len(names) < 2 or names[0] != CONTROL or len(set(names)) != len(names):  # noqa: PLR2004  # a comparison is of two
             raise ValueError(f"arms must be `{CONTROL}` first and others of other names: {names}")
         if self.arms[0].candidate or not all(arm.candidate for arm in self.arms[1:]):
@@ -178,9 +182,12 @@ def read_definition(settings: Settings, experiment_id: str) -> ExperimentDefinit
         raise ExperimentError(
             f"An experiment must be a file in {path.parent}. Found no {path.name}. Known: {known}."
         ) from error
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(f"{path} must be TOML. Found: {error}.") from error
+    except ValidationError as error:
+        found = explain_validation(error)
         raise ExperimentError(
-            f"{path} must be a valid experiment. Found: {error}. See docs/experiments.md."
+            f"{path} must be a valid experiment. Found: {found}. See docs/experiments.md."
         ) from error
     _check_against_settings(settings, path, definition)
     return definition
@@ -272,9 +279,28 @@ def running_experiments(settings: Settings, as_of: date | None = None) -> list[E
     for experiment in started_experiments(settings):
         if not _is_on(experiment, as_of):
             continue
-        _require_unedited(settings, experiment)
+        require_unedited(settings, experiment)
         found.append(experiment)
     return found
+
+
+def placement_experiment(settings: Settings, as_of: date, placement: str) -> Experiment | None:
+    """The experiment whose arms a night writes lists for; None if there is none.
+
+    An experiment whose file was edited gets no lists beside control's: people are served, and the
+    log says what must be put right.
+    """
+    for experiment in started_experiments(settings):
+        if experiment.definition.placement == placement and _is_on(experiment, as_of):
+            try:
+                require_unedited(settings, experiment)
+            except ExperimentError:
+                logger.exception(
+                    "experiment %s is left out of this night", experiment.experiment_id
+                )
+            else:
+                return experiment
+    return None
 
 
 def definition_hash(definition: ExperimentDefinition) -> str:
@@ -289,8 +315,16 @@ def _is_on(experiment: Experiment, as_of: date | None) -> bool:
     return experiment.definition.starts <= as_of < last
 
 
-def _require_unedited(settings: Settings, experiment: Experiment) -> None:
-    """A file that is gone was not edited: the frozen copy holds."""
+def require_unedited(settings: Settings, experiment: Experiment) -> None:
+    """Check that the file of an experiment still says what it said at the start.
+
+    A file that is gone was not edited: the frozen copy holds.
+
+    Raises
+    ------
+    ExperimentError
+        If it was edited.
+    """
     path = settings.experiments_folder / f"{experiment.experiment_id}.toml"
     if not path.exists():
         return

@@ -77,6 +77,27 @@ def resolve_as_of(as_of: str | None, logical_date: datetime | None) -> str:
     return logical_date.date().isoformat()
 
 
+def newest_night(as_of: str | None) -> str:
+    """Choose the night that is looked at: the parameter, else the newest one that was published.
+
+    Raises
+    ------
+    SettingsError
+        If neither is there, or `as_of` is not a date.
+    """
+    from pipelines.recommend.current import date_of, stored_ids
+
+    if as_of:
+        return parse_day(as_of).isoformat()
+    stored = stored_ids(load_settings())
+    if not stored:
+        raise SettingsError(
+            "A night must have been published. Found none in this home. "
+            "Run one: `recsys run --as-of YYYY-MM-DD`."
+        )
+    return max(date_of(publication_id) for publication_id in stored).isoformat()
+
+
 def call_verb(verb: str, as_of: str, subject: str | None = None, **options: Any) -> Any:
     """Call a stage's verb for one night, with the settings of this process's environment.
 

@@ -31,6 +31,7 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     def make(**overrides: Any) -> Settings:
         values: dict[str, Any] = {
             "home": tmp_path / "home",
+            "experiments_folder": tmp_path / "experiments",
             "gate": {"min_users": 2, "min_segment_users": 2},
             "events": {"weights": {"purchase": 1.0}},
             "warehouse": {"memory_limit": "1GB", "threads": 1},

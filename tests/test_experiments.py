@@ -64,7 +64,8 @@ WRONG = {
     "unknown candidate": ('"popularity"', '"nobody"', "candidate must be one of the settings"),
     "unknown placement": ('"discover"', '"nowhere"', "placement must be one of the settings"),
     "unknown goal": ('"conversion"', '"joy"', "goal"),
-    "not toml": ("hypothesis =", "hypothesis", "must be a valid experiment"),
+    "not toml": ("hypothesis =", "hypothesis", "must be TOML"),
+    "a name that is taken": ('name = "ease"', 'name = "champion"', "these names are taken"),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from pipelines import night
 from pipelines.config import PROJECT_ROOT
 from pipelines.errors import SettingsError
-from pipelines.night import NIGHT, call_verb, resolve_as_of, run_in_a_row
+from pipelines.night import NIGHT, call_verb, newest_night, resolve_as_of, run_in_a_row
 
 
 def test_the_parameter_wins_over_the_logical_date():
@@ -72,3 +72,15 @@ def test_a_night_whose_every_candidate_failed_stops(make_settings, monkeypatch):
     with pytest.raises(ValueError, match="svd"):
         run_in_a_row(make_settings(), date(2024, 1, 1))
     assert ("promote.decide_gates",) not in calls
+
+
+def test_without_a_parameter_the_newest_published_night_is_looked_at(monkeypatch, tmp_path):
+    monkeypatch.setenv("RECSYS_HOME", str(tmp_path))
+    with pytest.raises(SettingsError, match="must have been published"):
+        newest_night(None)
+    for publication_id in ("2024-03-09-00000000", "2024-03-10-00000000"):
+        folder = tmp_path / "publications" / publication_id
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+    assert newest_night(None) == "2024-03-10"
+    assert newest_night("2024-03-09") == "2024-03-09"

@@ -14,10 +14,11 @@ from typing import Any
 from pipelines.config import Settings, stable_hash
 from pipelines.durable import new_folder
 from pipelines.errors import MissingEvaluationError
+from pipelines.experiments import placement_experiment
 from pipelines.features import read_interactions
 from pipelines.models import fit_candidate, save_recommender
 from pipelines.models.candidates import Spec
-from pipelines.offline.inputs import code_hash, snapshot_hash
+from pipelines.offline.inputs import code_hash, planned_spec, snapshot_hash
 from pipelines.offline.results import read_evaluation, write_json
 from pipelines.promote.gate import read_gate
 from pipelines.promote.registry import register_placement
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def refit_placement(settings: Settings, as_of: date, placement: str) -> dict[str, str]:
-    """Fit a placement's champion, and its challenger if it is another, on all days before `as_of`.
+    """Fit a placement's champion, its challenger, and the arms of its experiment at `as_of`.
 
     Each is saved to `models/<placement>/<role>/` with a `role.json` that names candidate,
     specification, version and run, and registered in MLflow. What is already there for the same
@@ -63,12 +64,33 @@ def refit_placement(settings: Settings, as_of: date, placement: str) -> dict[str
     challenger = verdict["challenger"]
     if challenger and challenger["spec_hash"] != verdict["champion"]["spec_hash"]:
         roles[CHALLENGER] = challenger
-    else:
-        shutil.rmtree(role_folder(settings, as_of, placement, CHALLENGER), ignore_errors=True)
+    roles |= _arms(settings, as_of, placement)
+    _drop_other_roles(settings, as_of, placement, set(roles))
     for role, holder in roles.items():
         _refit_role(settings, as_of, placement, role, holder)
     register_placement(settings, as_of, placement)
     return {role: model_version(holder, as_of) for role, holder in roles.items()}
+
+
+def _arms(settings: Settings, as_of: date, placement: str) -> dict[str, dict[str, Any]]:
+    """Specifications by arm, control aside, of the experiment that runs on the placement."""
+    experiment = placement_experiment(settings, as_of, placement)
+    if experiment is None:
+        return {}
+    found = {}
+    for arm in experiment.definition.arms[1:]:
+        spec = planned_spec(settings, as_of, str(arm.candidate))
+        entry = {"name": spec.name, "spec": spec.as_dict(), "spec_hash": spec.spec_hash}
+        found[arm.name] = entry
+    return found
+
+
+def _drop_other_roles(settings: Settings, as_of: date, placement: str, kept: set[str]) -> None:
+    """Remove roles that an earlier run of the night had, and this one has not."""
+    folder = role_folder(settings, as_of, placement, CHAMPION).parent
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
+        if path.is_dir() and path.name not in kept:
+            shutil.rmtree(path)
 
 
 def _refit_role(

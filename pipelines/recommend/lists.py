@@ -14,6 +14,7 @@ import numpy as np
 from pipelines.config import Settings
 from pipelines.durable import read_json, write_json
 from pipelines.errors import NoChampionError, SettingsError
+from pipelines.experiments import placement_experiment
 from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender
@@ -43,8 +44,41 @@ SELF_FILLING = (PersonalFrequency.strategy, PersonalRecency.strategy)
 BLOCK_USERS = 20_000
 
 
-def generate_lists(
-    settings: Settings, as_of: date, placement: str, variant: str = CONTROL
+def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:
+    """Write a placement's lists: control's, and those of every arm of its experiment.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    placement : str
+
+    Returns
+    -------
+    dict
+        Of control; see `generate_variant`.
+
+    Raises
+    ------
+    SettingsError
+        If the placement does not exist.
+    NoChampionError
+        If a role has no saved model tonight.
+    """
+    experiment = placement_experiment(settings, as_of, placement)
+    arms = [arm.name for arm in experiment.definition.arms[1:]] if experiment else []
+    folder = settings.run_folder(as_of) / "lists" / placement
+    for path in sorted(folder.glob("*.parquet")):
+        if path.stem not in {CONTROL, FALLBACK, *arms}:
+            path.unlink()  # of an arm that an earlier run of the night had
+    summary = generate_variant(settings, as_of, placement, CONTROL)
+    for arm in arms:
+        generate_variant(settings, as_of, placement, arm)
+    return summary
+
+
+def generate_variant(
+    settings: Settings, as_of: date, placement: str, variant: str
 ) -> dict[str, Any]:
     """Write `lists/<placement>/<variant>.parquet`, and the list for people not known yet.
 
@@ -55,9 +89,9 @@ def generate_lists(
         Histories end before this day.
     placement : str
         A placement of the settings.
-    variant : str, default "control"
-        ``control`` is the champion's; another name is that of the role whose lists they are,
-        such as ``challenger``.
+    variant : str
+        ``control`` is the champion's; another name is that of the role whose lists they are: an
+        arm of an experiment.
 
     Returns
     -------

@@ -16,6 +16,7 @@ from pipelines.durable import (
     write_json,
     write_text,
 )
+from pipelines.experiments import placement_experiment
 from pipelines.offline.tracking import git_commit, parent_run_id
 from pipelines.recommend.current import (
     LOOKUPS,
@@ -37,9 +38,9 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
         Holds both files of the publication, closed.
     counts : dict
         ``publication_id``, ``as_of``, ``logical_hash``, ``generated_at``, ``user_count``,
-        ``row_count`` and ``lists``; the manifest adds ``models``, ``metrics`` and ``gate`` of
-        each placement, its list length, the night's MLflow run, what the audit found, the git
-        commit, and the files' hashes.
+        ``row_count``, ``lists`` and ``experiments``; the manifest adds ``models``, ``metrics``
+        and ``gate`` of each placement, its list length, the night's MLflow run, what the audit
+        found, the git commit, and the files' hashes.
     """
     as_of = date.fromisoformat(counts["as_of"])
     run = settings.run_folder(as_of)
@@ -82,23 +83,40 @@ def read_roles(settings: Settings, as_of: date) -> dict[str, Any]:
 
 
 def model_rows(settings: Settings, publication_id: str, as_of: date) -> list[dict[str, Any]]:
-    """Rows of `SERVING_PUBLICATION_MODELS` of a night's lists."""
-    return [
-        {
-            "publication_id": publication_id,
-            "placement": placement,
-            "variant": CONTROL,
-            "as_of": as_of,
-            "candidate": role["candidate"],
-            "recommender": role["spec"]["recommender"],
-            "spec_hash": role["spec_hash"],
-            "specification": json.dumps(role["spec"], sort_keys=True),
-            "model_version": role["model_version"],
-            "run_id": role["run_id"],
-        }
-        for placement, role in read_roles(settings, as_of).items()
-        if role is not None
-    ]
+    """Rows of `SERVING_PUBLICATION_MODELS` of a night's lists: control, and every other variant."""
+    folder = settings.run_folder(as_of)
+    rows = []
+    for placement in settings.placements:
+        variants = sorted(path.stem for path in (folder / "lists" / placement).glob("*.parquet"))
+        for variant in variants:
+            name = "champion" if variant == CONTROL else variant
+            role = read_if_there(folder / "models" / placement / name / "role.json")
+            if role is not None:
+                rows.append(_model_row(role, publication_id, placement, variant))
+    return rows
+
+
+def _model_row(
+    role: dict[str, Any], publication_id: str, placement: str, variant: str
+) -> dict[str, Any]:
+    return {
+        "publication_id": publication_id,
+        "placement": placement,
+        "variant": variant,
+        "as_of": date.fromisoformat(publication_id[:10]),
+        "candidate": role["candidate"],
+        "recommender": role["spec"]["recommender"],
+        "spec_hash": role["spec_hash"],
+        "specification": json.dumps(role["spec"], sort_keys=True),
+        "model_version": role["model_version"],
+        "run_id": role["run_id"],
+    }
+
+
+def published_experiments(settings: Settings, as_of: date) -> list[dict[str, Any]]:
+    """Experiments whose arms' lists a night wrote, as they are frozen."""
+    found = [placement_experiment(settings, as_of, name) for name in settings.placements]
+    return [experiment.as_dict() for experiment in found if experiment is not None]
 
 
 def _champion_metrics(run: Path, models: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from pipelines.recommend.current import (
 from pipelines.recommend.exclusion_rows import exclusion_path
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.lookup_file import build_lookups
-from pipelines.recommend.manifest import model_rows, write_manifest
+from pipelines.recommend.manifest import model_rows, published_experiments, write_manifest
 from pipelines.recommend.serving_files import (
     SERVING,
     NightFiles,
@@ -205,6 +205,7 @@ def _build_files(
         "user_count": count_users(connection),
         "row_count": sum(entry["row_count"] for entry in lists if entry["variant"] != FALLBACK),
         "lists": lists,
+        "experiments": published_experiments(settings, as_of),
     }
     build_serving(
         connection,
@@ -236,6 +237,7 @@ def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
         "schema_version": str(SCHEMA_VERSION),
         "placements": json.dumps(placements),
         "exposure_types": json.dumps(list(settings.events.exposures)),
+        "experiments": json.dumps(counts["experiments"]),
     }
 
 

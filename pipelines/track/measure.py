@@ -11,7 +11,12 @@ import pandas as pd
 
 from pipelines.config import Settings
 from pipelines.durable import write_json, write_text
-from pipelines.experiments import Experiment, started_experiments, stop_experiment
+from pipelines.experiments import (
+    Experiment,
+    require_unedited,
+    started_experiments,
+    stop_experiment,
+)
 from pipelines.tables import SERVING_EXPERIMENT_DECISIONS, SERVING_EXPERIMENT_EFFECTS
 from pipelines.track.analysis import analyse_units
 from pipelines.track.decision import ROLL_BACK
@@ -56,7 +61,13 @@ def measure_experiment(settings: Settings, experiment: Experiment, as_of: date) 
     -------
     dict
         The analysis (see `analyse_experiment`) with ``history``: effects of earlier mornings.
+
+    Raises
+    ------
+    ExperimentError
+        If the experiment's file was edited after its start.
     """
+    require_unedited(settings, experiment)
     report = analyse_units(experiment, read_units(settings, experiment, as_of), as_of)
     _store(settings, report)
     report["history"] = read_history(settings, experiment.experiment_id, as_of)

@@ -15,6 +15,10 @@ HEAVY = ("pandas", "numpy", "sklearn", "duckdb", "mlflow", "dbt", "great_expecta
 
 #: Task to the tasks right after it. Change it together with the DAG, and say so in CHANGELOG.md.
 SHAPES = {
+    "measure_experiments": {
+        "choose_night": {"measure_experiments"},
+        "measure_experiments": set(),
+    },
     "tune": {"tune_candidate": set()},
     "backtest": {
         "replay_nights": {"write_results"},

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
+from pipelines.durable import write_json
 from pipelines.errors import NoChampionError
+from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
 from pipelines.features import read_interactions
 from pipelines.models import load_recommender
 from pipelines.promote import decide_gates, refit_placement, select_challengers
@@ -94,3 +97,28 @@ def test_challenger_of_an_earlier_attempt_is_taken_away(shop, night, decided):
 def test_refit_before_the_gate_is_refused(shop, night):
     with pytest.raises(NoChampionError, match="must be decided before"):
         refit_placement(shop, night, "discover")
+
+
+def test_arms_of_a_running_experiment_are_fitted_beside_the_champion(shop, night, decided):
+    decided()
+    definition = ExperimentDefinition.model_validate(
+        {
+            "hypothesis": "Popular items do as well.",
+            "placement": "discover",
+            "arms": [
+                {"name": "control", "weight": 0.5},
+                {"name": "popular", "weight": 0.5, "candidate": "popularity"},
+            ],
+            "starts": night,
+            "ends": night + timedelta(days=1),
+            "goal": "ctr",
+            "expected_users": 100,
+        }
+    )
+    path = shop.home / "experiments" / "home.json"
+    write_json(path, Experiment("home", definition, definition_hash(definition)).as_dict())
+    assert list(refit_placement(shop, night, "discover")) == ["champion", "popular"]
+    assert read_role(shop, night, "discover", "popular")["candidate"] == "popularity"
+    path.unlink()
+    assert list(refit_placement(shop, night, "discover")) == ["champion"]
+    assert read_role(shop, night, "discover", "popular") is None

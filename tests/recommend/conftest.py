@@ -81,6 +81,9 @@ def shop_config(shop: Settings, tmp_path: Path) -> Path:
         'exclude = "none"',
         "list_length = 5",
         'baselines = ["recent_popularity", "personal_frequency"]',
+        "[similar]",
+        'candidate = "item_knn"',
+        "list_length = 4",
     ]
     for candidate in CANDIDATES:
         lines += ["[[candidates]]", *(f'{key} = "{candidate[key]}"' for key in CANDIDATE_KEYS)]

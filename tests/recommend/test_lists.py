@@ -7,12 +7,22 @@ import pandas as pd
 import pytest
 
 from pipelines.config import parse_settings
+from pipelines.durable import write_json
 from pipelines.errors import NoChampionError, SettingsError
+from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
 from pipelines.features import read_catalogue, read_interactions
-from pipelines.models import load_recommender, placement_exclusion
+from pipelines.models import (
+    candidate_spec,
+    fit_candidate,
+    load_recommender,
+    placement_exclusion,
+    save_recommender,
+)
 from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.recommend import audit_lists, publish, read_current, run_sql
 from pipelines.recommend import lists as lists_module
-from pipelines.recommend.lists import generate_lists
+from pipelines.recommend.lists import generate_lists, generate_variant
+from pipelines.recommend.similar_items import generate_similar
 
 
 def read_lists(settings, as_of, placement, variant="control"):
@@ -124,7 +134,7 @@ def test_rows_say_which_recommender_wrote_them(shop, make_night):
 
 def test_a_night_without_a_fitted_champion_is_refused(shop, make_night):
     with pytest.raises(NoChampionError, match="discover/challenger need a fitted challenger"):
-        generate_lists(shop, make_night(), "discover", "challenger")
+        generate_variant(shop, make_night(), "discover", "challenger")
 
 
 def test_an_unknown_placement_is_refused(shop, make_night):
@@ -134,7 +144,7 @@ def test_an_unknown_placement_is_refused(shop, make_night):
 
 def test_a_variant_named_fallback_is_refused(shop, make_night):
     with pytest.raises(SettingsError, match="must not be named 'fallback'"):
-        generate_lists(shop, make_night(), "discover", "fallback")
+        generate_variant(shop, make_night(), "discover", "fallback")
 
 
 @pytest.mark.parametrize("placement", ["discover", "for_you"])
@@ -162,3 +172,101 @@ def test_lists_are_written_by_the_rules_they_are_judged_by(shop, make_night, pla
         rows = found[found["user_id"] == judged.user_ids[user]]
         assert rows["item_id"].tolist() == judged.item_ids[judged.items[user, :5]].tolist()
         assert rows["score"].tolist() == judged.scores[user, :5].tolist()
+
+
+@pytest.fixture
+def running_experiment(shop):
+    """An experiment of `popular` against the champion in `discover`, from the night on."""
+
+    def start(**changes):
+        definition = ExperimentDefinition.model_validate(
+            {
+                "hypothesis": "Popular items do as well.",
+                "placement": "discover",
+                "arms": [
+                    {"name": "control", "weight": 0.5},
+                    {"name": "popular", "weight": 0.5, "candidate": "recent_popularity"},
+                ],
+                "starts": "2024-03-10",
+                "ends": "2024-04-10",
+                "goal": "ctr",
+                "expected_users": 100,
+                **changes,
+            }
+        )
+        experiment = Experiment("home", definition, definition_hash(definition))
+        write_json(shop.home / "experiments" / "home.json", experiment.as_dict())
+        return experiment
+
+    return start
+
+
+def fit_arm(shop, night):
+    """What the refit leaves for the arm `popular`."""
+    history = read_interactions(shop, night, night)
+    spec = candidate_spec(shop, shop.candidate("recent_popularity"))
+    folder = shop.run_folder(night) / "models" / "discover" / "popular"
+    save_recommender(fit_candidate(spec, history), spec, folder)
+    role = {"candidate": spec.name, "spec": spec.as_dict(), "spec_hash": spec.spec_hash}
+    write_json(folder / "role.json", {**role, "model_version": "popular-1", "run_id": None})
+
+
+def test_every_arm_of_an_experiment_has_lists_for_everybody(shop, make_night, running_experiment):
+    night = make_night()
+    running_experiment()
+    fit_arm(shop, night)
+    generate_lists(shop, night, "discover")
+    control, arm = (read_lists(shop, night, "discover", name) for name in ("control", "popular"))
+    assert set(control["user_id"]) == set(arm["user_id"])
+    assert set(arm["variant"]) == {"popular"} and set(arm["model_version"]) == {"popular-1"}
+    assert not control["item_id"].equals(arm["item_id"])
+
+
+def test_lists_of_an_arm_that_is_no_more_are_removed(shop, make_night, running_experiment):
+    night = make_night()
+    running_experiment()
+    fit_arm(shop, night)
+    generate_lists(shop, night, "discover")
+    running_experiment(ends="2024-03-10", starts="2024-03-01")
+    generate_lists(shop, night, "discover")
+    folder = shop.run_folder(night) / "lists" / "discover"
+    assert {path.stem for path in folder.glob("*.parquet")} == {"control", "fallback"}
+
+
+def test_a_publication_carries_its_experiment_and_what_wrote_each_arm(
+    shop, make_night, running_experiment
+):
+    night = make_night()
+    experiment = running_experiment()
+    fit_arm(shop, night)
+    for placement in shop.placements:
+        generate_lists(shop, night, placement)
+    generate_similar(shop, night)
+    audit_lists(shop, night)
+    publish(shop, night)
+    publication = read_current(shop)
+    assert publication.manifest["experiments"] == [experiment.as_dict()]
+    rows = run_sql(shop, "select placement, variant, candidate from models order by all")
+    assert rows.to_numpy().tolist() == [
+        ["discover", "control", "item_knn"],
+        ["discover", "popular", "recent_popularity"],
+        ["for_you", "control", "personal_frequency"],
+    ]
+    shares = run_sql(
+        shop, "select variant, count(distinct user_id) from recommendations group by 1 order by 1"
+    )
+    assert shares.to_numpy().tolist() == [["control", 12], ["popular", 12]]
+
+
+def test_an_edited_experiment_gets_no_arm_and_people_are_served(
+    shop, make_night, running_experiment, caplog
+):
+    night = make_night()
+    running_experiment()
+    folder = shop.experiments_folder
+    folder.mkdir()
+    (folder / "home.toml").write_text("hypothesis = 'Another.'")
+    generate_lists(shop, night, "discover")
+    assert "left out of this night" in caplog.text
+    assert not (shop.run_folder(night) / "lists" / "discover" / "popular.parquet").exists()
+    assert len(read_lists(shop, night, "discover")) == 60
