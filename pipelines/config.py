@@ -281,7 +281,7 @@ class ServeSettings(_Section):
     keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     """sha256 of each API key, in hex; `recsys api-key` makes one. Empty: loopback only, open."""
     keys_file: Path | None = None
-    """More such hashes, one a line; what follows the hash on its line is a remark."""
+    """More such hashes, one a line, with remarks after them; else ``$RECSYS_API_KEYS_FILE``."""
     requests_per_second: float = Field(500.0, gt=0)
     """Requests a key (without keys: a client's address) may make in the long run."""
     burst: int = Field(1000, ge=1)
@@ -473,6 +473,8 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
     values["experiments_folder"] = (path.parent / experiments).resolve()
     if server := os.environ.get("MLFLOW_TRACKING_URI"):
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
+    if keys_file := os.environ.get("RECSYS_API_KEYS_FILE"):
+        values["serve"] = {"keys_file": keys_file, **values.get("serve", {})}
     return parse_settings(values, source=str(path))
 
 

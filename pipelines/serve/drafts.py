@@ -230,7 +230,12 @@ class Drafting:
             draft.warnings.append("back_filled")
 
     def _pin(self, rows: list[Row], user_id: str | None, pinned: set[str] | None) -> list[Row]:
-        """Rows after cap and pins; `pinned` are those of the user's own list, None without one."""
+        """Rows after cap and pins; `pinned` are those of the user's own list, None without one.
+
+        A list without rows stays without.
+        """
+        if not rows:
+            return rows
         pins = [(str(pin["item_id"]), int(pin["rank"])) for pin in self._pins()]
         allowed = self._allowed_pins([item_id for item_id, _ in pins], user_id, pinned)
         rows = self._cap([row for row in rows if row.item_id not in allowed])

@@ -133,6 +133,11 @@ LIST_EXAMPLE: dict[str, Any] = {
     "stale": False,
     "warnings": [],
 }
+SIMILAR_EXAMPLE: dict[str, Any] = {
+    **{name: value for name, value in LIST_EXAMPLE.items() if name != "user_id"},
+    "item_id": "22423",
+    "source": "similar",
+}
 _MEANINGS = {
     400: "the request is not HTTP/1.1 that can be read",
     401: "no accepted API key",
