@@ -76,28 +76,34 @@ def backtest_command(
 
 
 @click.command(
-    "up", epilog=examples("recsys up", "recsys up --airflow-port 8081 --mlflow-port 5001")
+    "up",
+    epilog=examples(
+        "recsys up", "recsys up --airflow-port 8081 --mlflow-port 5001 --api-port 8001"
+    ),
 )
 @settings_options
 @click.option("--airflow-port", default=8080, show_default=True, help="Port of the Airflow UI.")
 @click.option("--mlflow-port", default=5000, show_default=True, help="Port of the MLflow UI.")
-def up_command(settings: Settings, airflow_port: int, mlflow_port: int) -> None:
-    """Start Airflow and the MLflow UI on 127.0.0.1 and keep them until Ctrl-C.
+@click.option("--api-port", default=8000, show_default=True, help="Port of the API.")
+def up_command(settings: Settings, airflow_port: int, mlflow_port: int, api_port: int) -> None:
+    """Start Airflow, the MLflow UI and the API on 127.0.0.1 and keep them until Ctrl-C.
 
     There is no login: nobody but this machine can reach them.
     """
     import threading
 
-    from pipelines.services import airflow_standalone, mlflow_server
+    from pipelines.services import airflow_standalone, api_server, mlflow_server
 
-    click.echo("Starting MLflow and Airflow (about half a minute) …", err=True)
+    click.echo("Starting the API, MLflow and Airflow (about half a minute) …", err=True)
     with (
+        api_server(settings, api_port) as api,
         mlflow_server(settings, mlflow_port) as mlflow,
         airflow_standalone(settings, airflow_port) as airflow,
     ):
         click.echo(f"Airflow  {airflow}   (DAG nightly_recommendations; it starts paused)")
         click.echo(f"MLflow   {mlflow}   (experiment {settings.mlflow.experiment})")
-        click.echo("Ctrl-C stops both.")
+        click.echo(f"API      {api}   (try {api}/readyz and {api}/openapi.json)")
+        click.echo("Ctrl-C stops them.")
         threading.Event().wait()
 
 

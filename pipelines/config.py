@@ -281,7 +281,7 @@ class ServeSettings(_Section):
     keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     """sha256 of each API key, in hex; `recsys api-key` makes one. Empty: loopback only, open."""
     keys_file: Path | None = None
-    """More such hashes, one a line; what follows the hash on its line is a remark."""
+    """More such hashes, one a line, with remarks after them; else ``$RECSYS_API_KEYS_FILE``."""
     requests_per_second: float = Field(500.0, gt=0)
     """Requests a key (without keys: a client's address) may make in the long run."""
     burst: int = Field(1000, ge=1)
@@ -296,6 +296,8 @@ class ServeSettings(_Section):
     """How often the pointers to the live publication are looked at."""
     recent_seconds: float = Field(1.0, gt=0, le=60)
     """How often the logs of other workers and instances are looked at."""
+    clock_file: str | None = None
+    """File below the home whose moment the API takes for now; for simulations only."""
     recent_days: int = Field(30, ge=2, le=366)
     """Days of what people did that are held in memory at most, however old the publication is."""
 
@@ -473,6 +475,8 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
     values["experiments_folder"] = (path.parent / experiments).resolve()
     if server := os.environ.get("MLFLOW_TRACKING_URI"):
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
+    if keys_file := os.environ.get("RECSYS_API_KEYS_FILE"):
+        values["serve"] = {"keys_file": keys_file, **values.get("serve", {})}
     return parse_settings(values, source=str(path))
 
 

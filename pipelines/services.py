@@ -1,4 +1,4 @@
-"""Airflow and the MLflow server on loopback, started for a person or a test and stopped by process.
+"""Airflow, MLflow and the API on loopback, started for a person or a test, stopped by process.
 
 Nothing here is meant for other machines to reach: there is no authentication.
 """
@@ -103,6 +103,39 @@ def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iter
     log = settings.home / "logs" / "mlflow-server.log"
     with _running(command, process_environment(settings), log) as process:
         _wait_until_healthy(f"{address}/health", process, log, wait_seconds)
+        yield address
+
+
+@contextlib.contextmanager
+def api_server(
+    settings: Settings, port: int, wait_seconds: int = 60, *, config: Path | None = None
+) -> Iterator[str]:
+    """Run the API over this home's live publication; without one it waits for the first.
+
+    Parameters
+    ----------
+    settings : Settings
+    port : int
+    wait_seconds : int, default 60
+    config : Path, optional
+        Settings file of the process; default the one it finds.
+
+    Yields
+    ------
+    str
+        Its address, once it answers.
+
+    Raises
+    ------
+    ServiceError
+        If it does not answer in time.
+    """
+    address = f"http://{LOOPBACK}:{port}"
+    command = [sys.executable, "-m", "pipelines", "serve", "--host", LOOPBACK, "--port", str(port)]
+    command += ["--config", str(config)] if config else []
+    log = settings.home / "logs" / "api.log"
+    with _running(command, process_environment(settings), log) as process:
+        _wait_until_healthy(f"{address}/healthz", process, log, wait_seconds)
         yield address
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 
@@ -7,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import VERBS, cli, examples
+from pipelines.services import free_port
 
 HEAVY = ("pandas", "numpy", "sklearn", "duckdb", "mlflow", "dbt", "great_expectations", "airflow")
 
@@ -59,3 +62,21 @@ def test_doctor_says_what_an_empty_home_lacks(tmp_path):
     assert done.returncode == 1
     assert "LOOK day files: none" in done.stdout
     assert "recsys land online-retail" in done.stdout
+
+
+def test_an_api_key_is_shown_once_with_the_hash_for_the_settings():
+    done = recsys("api-key", "--json")
+    found = json.loads(done.stdout)
+    assert hashlib.sha256(found["key"].encode()).hexdigest() == found["sha256"]
+    assert 'keys = ["' in recsys("api-key").stdout
+
+
+def test_the_api_says_where_it_is_and_what_to_try(tmp_path):
+    port = str(free_port())
+    command = [sys.executable, "-m", "pipelines", "serve", "--port", port, "--home", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        hello = [process.stdout.readline() for _ in range(3)]
+        process.terminate()
+    assert f"http://127.0.0.1:{port}" in hello[0]
+    assert "curl -s 'http://127.0.0.1" in hello[1]
+    assert "/v1/recommendations/" in hello[1]

@@ -18,6 +18,7 @@ SECRETS = (
     "AIRFLOW_JWT_SECRET",
     "AIRFLOW_FERNET_KEY",
     "AIRFLOW_PASSWORDS_FILE",
+    "API_KEYS_FILE",
 )
 
 
@@ -61,6 +62,13 @@ def test_every_port_is_bound_to_loopback():
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(re.match(r"127\.0\.0\.1:", port) for port in ports)
+
+
+def test_the_api_is_there_and_has_keys():
+    api = yaml.safe_load(COMPOSE_FILE.read_text())["services"]["api"]
+    assert api["command"][:2] == ["recsys", "serve"]
+    assert api["environment"]["RECSYS_API_KEYS_FILE"] == "/run/secrets/api_keys"
+    assert api["secrets"] == ["api_keys"]
 
 
 def test_airflow_runs_in_all_its_parts():

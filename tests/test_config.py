@@ -94,3 +94,11 @@ def test_the_settings_file_comments_every_key_the_code_knows():
 def test_pins_that_cannot_stand_together_are_refused(pins, match):
     with pytest.raises(SettingsError, match=match):
         parse_settings({"placements": {"discover": {"pinned": pins}}})
+
+
+def test_keys_of_the_api_come_from_the_file_that_the_environment_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSYS_API_KEYS_FILE", str(tmp_path / "keys"))
+    assert load_settings(ROOT / "recsys.toml").serve.keys_file == tmp_path / "keys"
+    config = tmp_path / "recsys.toml"
+    config.write_text('[serve]\nkeys_file = "/etc/keys"\n')
+    assert load_settings(config).serve.keys_file == Path("/etc/keys")

@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import os
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import ServiceError
-from pipelines.services import LOOPBACK, _running, _wait_until_healthy, free_port, mlflow_server
+from pipelines.services import (
+    LOOPBACK,
+    _running,
+    _wait_until_healthy,
+    api_server,
+    free_port,
+    mlflow_server,
+)
 
 
 def test_a_free_port_is_one_nobody_listens_on():
@@ -54,3 +62,14 @@ def test_the_mlflow_server_shows_the_runs_of_the_home(make_settings):
     with mlflow_server(settings, free_port()) as address:
         body = urllib.request.urlopen(f"{address}/version", timeout=10).read().decode()
     assert body.startswith("3.")
+
+
+def test_the_api_answers_on_loopback_and_waits_for_a_publication(make_settings):
+    settings = make_settings()
+    with api_server(settings, free_port()) as address:
+        with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"{address}/readyz", timeout=5)
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(address, timeout=2)

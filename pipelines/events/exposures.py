@@ -124,8 +124,9 @@ def _rows(
     settings: Settings, files: Sequence[LogFile], counts: _Counts
 ) -> Iterator[dict[str, Any]]:
     for file in files:
-        end = 0
+        read_bytes = 0
         for end, line in read_rows(file.path, 0):
+            read_bytes = end
             try:
                 rows = [] if line is None else _rows_of(settings, file.kind, line, counts)
                 counts.torn += line is None
@@ -134,7 +135,7 @@ def _rows(
                 continue
             counts.rows += len(rows)
             yield from rows
-        counts.torn += file.path.stat().st_size > end
+        counts.torn += file.path.stat().st_size > read_bytes
 
 
 def _rows_of(

@@ -25,6 +25,8 @@ LOCK = "publish.lock"
 #: Raised when a reader of the older files would misread the new ones.
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
+#: The file of a publication that answers one user's list in microseconds.
+LOOKUPS = "lists.sqlite"
 #: Holds the sha256 of the manifest's bytes and a newline, nothing else.
 MANIFEST_HASH = "manifest.json.sha256"
 #: What mends a pointer that names nothing sound.

@@ -11,7 +11,6 @@ import duckdb
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.serving_files import by_blocks_of_users, in_batches
 
-LOOKUPS = "lists.sqlite"
 #: Rows of `lists.sqlite`, sorted by its key.
 _PACKED_LISTS = """
 with labels as (

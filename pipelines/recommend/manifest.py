@@ -18,9 +18,13 @@ from pipelines.durable import (
 )
 from pipelines.experiments import placement_experiment
 from pipelines.offline.tracking import git_commit, parent_run_id
-from pipelines.recommend.current import MANIFEST, MANIFEST_HASH, SCHEMA_VERSION
+from pipelines.recommend.current import (
+    LOOKUPS,
+    MANIFEST,
+    MANIFEST_HASH,
+    SCHEMA_VERSION,
+)
 from pipelines.recommend.list_rows import CONTROL
-from pipelines.recommend.lookup_file import LOOKUPS
 from pipelines.recommend.serving_files import SERVING
 
 

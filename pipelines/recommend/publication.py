@@ -20,6 +20,7 @@ from pipelines.features import read_catalogue
 from pipelines.offline.tracking import attempt, parent_run_id
 from pipelines.recommend.audit import read_audited_files
 from pipelines.recommend.current import (
+    LOOKUPS,
     PIN,
     POINTER,
     SCHEMA_VERSION,
@@ -35,7 +36,7 @@ from pipelines.recommend.current import (
 )
 from pipelines.recommend.exclusion_rows import exclusion_path
 from pipelines.recommend.list_rows import FALLBACK
-from pipelines.recommend.lookup_file import LOOKUPS, build_lookups
+from pipelines.recommend.lookup_file import build_lookups
 from pipelines.recommend.manifest import model_rows, published_experiments, write_manifest
 from pipelines.recommend.serving_files import (
     SERVING,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.responses import Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from pipelines.config import Settings
 from pipelines.errors import RequestRefusedError
@@ -23,8 +24,28 @@ from pipelines.serve.requests import read_id, read_ids, read_optional_id, read_r
 from pipelines.serve.runtime import Runtime
 
 JSON = "application/json"
+
+
+class _IdConvertor(Convertor[str]):
+    """Any text in a path, slashes and line ends too: what is wrong with an id is said, not 404."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("id", _IdConvertor())
 #: What any route under /v1 may answer.
 _EVERYWHERE = (400, 401, 404, 405, 413, 422, 429, 500, 503)
+#: Of lists, by route; FastAPI would leave out their nulls.
+_EXAMPLES = {
+    "/v1/recommendations/{user_id}": schemas.LIST_EXAMPLE,
+    "/v1/items/{item_id}/similar": schemas.SIMILAR_EXAMPLE,
+}
 _Count = Annotated[int, Query(ge=1, le=100, description="Items wanted.")]
 _Strict = Annotated[bool, Query(description="Rather a short list than one that is completed.")]
 
@@ -85,9 +106,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, n_workers: int = 1
 
 def _add_lists(app: FastAPI) -> None:
     @app.get(
-        "/v1/recommendations/{user_id:path}",
+        "/v1/recommendations/{user_id:id}",
         response_model=schemas.Recommendations,
-        responses=schemas.responses(schemas.LIST_EXAMPLE),
         tags=["lists"],
     )
     async def recommendations(  # noqa: PLR0917 - one parameter per part of the question
@@ -117,12 +137,9 @@ def _add_lists(app: FastAPI) -> None:
         answer = _runtime(request).service.recommend(query)
         return _json(answer.as_dict({"user_id": query.user_id}))
 
-    example = {name: value for name, value in schemas.LIST_EXAMPLE.items() if name != "user_id"}
-
     @app.get(
-        "/v1/items/{item_id:path}/similar",
+        "/v1/items/{item_id:id}/similar",
         response_model=schemas.Similar,
-        responses=schemas.responses({"item_id": "22423", **example, "source": "similar"}),
         tags=["lists"],
     )
     async def similar(
@@ -225,6 +242,9 @@ def _describe(app: FastAPI, *, needs_key: bool) -> None:
 
     def openapi() -> dict[str, Any]:
         document = make()
+        for path, example in _EXAMPLES.items():
+            answer = document["paths"][path]["get"]["responses"]["200"]
+            answer["content"][JSON]["example"] = example
         parts = document.setdefault("components", {})
         problem = schemas.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         parts["schemas"].update(problem.pop("$defs"))

@@ -123,7 +123,7 @@ def cap_categories(
 
 
 def insert_pins(rows: list[Row], pins: Iterable[tuple[str, int]]) -> list[Row]:
-    """Put items at their ranks; what was there moves down, a list without rows stays without.
+    """Put items at their ranks; what was there moves down.
 
     Parameters
     ----------
@@ -132,8 +132,6 @@ def insert_pins(rows: list[Row], pins: Iterable[tuple[str, int]]) -> list[Row]:
     pins : iterable of (item_id, rank)
         A list that ends before the rank gets the item at its end.
     """
-    if not rows:
-        return rows
     pinned = list(rows)
     for item_id, rank in sorted(pins, key=lambda pin: pin[1]):
         pinned.insert(min(rank - 1, len(pinned)), Row(item_id, math.nan, PINNED, PINNED_REASON))

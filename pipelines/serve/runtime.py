@@ -36,15 +36,15 @@ class Runtime:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
-        instance = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._recent = RecentEvents(settings.exposures, instance, settings.events.exposures)
+        self.instance = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._recent = RecentEvents(settings.exposures, self.instance, settings.events.exposures)
         self._live = LivePublication(
             settings,
             before_swap=self._cover,
             on_swap=self._swapped,
             on_failure=metrics.failed_swaps.inc,
         )
-        self._log = EventLog(settings.exposures, instance, clock)
+        self._log = EventLog(settings.exposures, self.instance, clock)
         self.service = RecommendationService(
             settings,
             live=self._live,
@@ -76,6 +76,11 @@ class Runtime:
             )
             self._threads.append(thread)
             thread.start()
+
+    def poll(self) -> None:
+        """Look at the pointers and the logs once, as the threads do again and again."""
+        self._follow_publications()
+        self._recent.poll()
 
     def stop(self) -> None:
         """Flush the logs and let every file go."""

@@ -34,12 +34,20 @@ class Warned(_Schema):
     detail: str
 
 
+class Assigned(_Schema):
+    """The arm of an experiment that answered."""
+
+    id: str
+    variant: str
+    bucket: int = Field(ge=0, lt=10_000)
+
+
 class _Listed(_Schema):
     request_id: str
     placement: str
     items: list[Item]
     source: str = Field(description="personal, recent, similar, segment, popular or static")
-    experiment: None = Field(description="{id, variant, bucket} once experiments are published")
+    experiment: Assigned | None = Field(description="The user's arm; null outside experiments")
     model_version: str
     publication_id: str
     generated_at: str
@@ -132,6 +140,11 @@ LIST_EXAMPLE: dict[str, Any] = {
     "age_seconds": 5400,
     "stale": False,
     "warnings": [],
+}
+SIMILAR_EXAMPLE: dict[str, Any] = {
+    **{name: value for name, value in LIST_EXAMPLE.items() if name != "user_id"},
+    "item_id": "22423",
+    "source": "similar",
 }
 _MEANINGS = {
     400: "the request is not HTTP/1.1 that can be read",

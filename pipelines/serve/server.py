@@ -23,6 +23,7 @@ BACKLOG = 1024
 GRACE_SECONDS = 10
 #: Pause before a worker that died is started again.
 _RESTART_SECONDS = 1.0
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_server(
@@ -78,12 +79,12 @@ def _run_worker(settings: Settings, listener: socket.socket, n_workers: int) -> 
     import uvicorn
 
     from pipelines.serve.app import create_app
+    from pipelines.serve.clock import file_clock, utc_now
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # uvicorn raises the signal again once it has stopped: that must not end the process badly
-        signal.signal(number, _ignore)
+    name = settings.serve.clock_file
+    clock = file_clock(settings.home / name) if name else utc_now
     config = uvicorn.Config(
-        create_app(settings, n_workers=n_workers),
+        create_app(settings, clock=clock, n_workers=n_workers),
         log_level="warning",
         access_log=False,  # paths hold user ids
         proxy_headers=False,  # a client must not choose the address it is limited by
@@ -92,11 +93,16 @@ def _run_worker(settings: Settings, listener: socket.socket, n_workers: int) -> 
         timeout_keep_alive=60,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
 
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
 
-def _ignore(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the server has stopped already."""
+    for number in _STOPPING:
+        # uvicorn has handlers of its own while it serves, and raises the signal again once it has
+        # stopped, which must not end the process badly
+        signal.signal(number, stop)
+    server.run(sockets=[listener])
 
 
 class _Workers:
@@ -110,7 +116,7 @@ class _Workers:
         self._is_stopping = False
 
     def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOPPING:
             signal.signal(number, self._stop)
         for _ in range(self._n_workers):
             self._start()
@@ -131,13 +137,19 @@ class _Workers:
         if self._is_stopping:
             return
         parent = os.getpid()
-        # nothing but this thread runs in the parent, so a fork copies no lock that is held
+        # A signal waits until the parent knows the child, and the child has no handler of the
+        # parent's. Nothing but this thread runs in the parent: a fork copies no lock that is held.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
         child = os.fork()
         if child:
             self._children.add(child)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
             return
         code = 1
         try:
+            for number in _STOPPING:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
             threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
             _run_worker(self._settings, self._listener, self._n_workers)
             code = 0

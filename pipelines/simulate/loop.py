@@ -23,6 +23,9 @@ from pipelines.simulate.world import World, make_world
 
 logger = logging.getLogger(__name__)
 
+#: File below the home that the API process of a simulation takes the time from.
+CLOCK_FILE = "simulation/clock"
+
 
 @dataclass(frozen=True)
 class Simulation:
@@ -64,6 +67,7 @@ def simulate_shop(
     simulation: Simulation,
     *,
     over_http: bool = False,
+    config: Path | None = None,
     after_night: Callable[[date], None] | None = None,
     show: Callable[[str], None] = logger.info,
 ) -> list[DayTruth]:
@@ -76,6 +80,8 @@ def simulate_shop(
     simulation : Simulation
     over_http : bool, default False
         Ask an API process on loopback; default the service in this process.
+    config : Path, optional
+        Settings file of that process; its `serve.clock_file` must be `CLOCK_FILE`.
     after_night : callable, optional
         Called with each night once its lists are live.
     show : callable
@@ -91,6 +97,11 @@ def simulate_shop(
     SettingsError
         If the home holds another shop, or the placement does not exist.
     """
+    if over_http and (config is None or settings.serve.clock_file != CLOCK_FILE):
+        raise SettingsError(
+            "A simulation over HTTP needs a settings file whose [serve] clock_file is "
+            f"{CLOCK_FILE!r}. Got {settings.serve.clock_file!r}. Name one with --config."
+        )
     _claim_home(settings, simulation)
     world = make_world(simulation.seed, simulation.n_users, simulation.n_items)
     last_past = simulation.first_night - timedelta(days=1)
@@ -105,7 +116,7 @@ def simulate_shop(
             run_in_a_row(settings, day)
             if after_night is not None:
                 after_night(day)
-            shop = shop or _open_shop(settings, stack, day, over_http)
+            shop = shop or _open_shop(settings, stack, day, config if over_http else None)
             _follow(settings, shop, day)
             truth = _one_day(settings, world, simulation, day, shop, pending)
             truths.append(truth)
@@ -190,17 +201,15 @@ def _claim_home(settings: Settings, simulation: Simulation) -> None:
 
 
 def _open_shop(
-    settings: Settings, stack: ExitStack, day: date, over_http: bool
+    settings: Settings, stack: ExitStack, day: date, config: Path | None
 ) -> HttpShop | ServiceShop:
-    if not over_http:
+    if config is None:
         return stack.enter_context(service_shop(settings))
     from pipelines.services import api_server, free_port
 
-    clock = SimulatedClock(settings.home / "simulation" / "clock")
+    clock = SimulatedClock(settings.home / CLOCK_FILE)
     clock.set(datetime(day.year, day.month, day.day, 1))
-    address = stack.enter_context(
-        api_server(settings, free_port(), clock_file=settings.home / "simulation" / "clock")
-    )
+    address = stack.enter_context(api_server(settings, free_port(), config=config))
     shop = HttpShop(address, clock)
     stack.callback(shop.close)
     return shop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -82,6 +83,27 @@ class HttpShop:
             body = {"events": list(rows[start : start + BATCH])}
             results = self._ask("POST", "/v1/events", body)["results"]
             _check_taken(results)
+
+    def wait_for(self, publication_id: str, at: datetime, seconds: float = 30.0) -> None:
+        """Wait until answers come from a publication.
+
+        Raises
+        ------
+        ServiceError
+            If they do not in time.
+        """
+        self._clock.set(at)
+        deadline = time.monotonic() + seconds
+        found = None
+        while time.monotonic() < deadline:
+            found = self._ask("GET", "/v1/recommendations/nobody?dry_run=true")["publication_id"]
+            if found == publication_id:
+                return
+            time.sleep(0.1)
+        raise ServiceError(
+            f"The API must answer from {publication_id} within {seconds:g} s. Found {found}. "
+            "Read its log."
+        )
 
     def close(self) -> None:
         """Let the connection go."""

@@ -20,11 +20,11 @@ import httpx
 
 from pipelines.config import PROJECT_ROOT, Settings, process_environment
 from pipelines.durable import file_sha256, write_json, write_text
-from pipelines.recommend.current import Publication, point_to
-from pipelines.recommend.serving_files import SCHEMA_VERSION
+from pipelines.recommend.current import LOOKUPS, SCHEMA_VERSION, Publication, point_to
 from pipelines.services import LOOPBACK, free_port
 
 AS_OF = date(2024, 3, 10)
+LOOKUPS_VERSION = str(SCHEMA_VERSION)
 RULES = {
     "exclude": "all",
     "exclude_within_days": None,
@@ -82,14 +82,14 @@ def write_lookups(
         "publication_id": publication_id,
         "as_of": publication_id[:10],
         "logical_hash": publication_id[11:] * 8,
-        "schema_version": "2",
+        "schema_version": LOOKUPS_VERSION,
         "generated_at": generated_at.replace(tzinfo=None).isoformat(timespec="seconds"),
         "placements": json.dumps(content.placements),
         "exposure_types": json.dumps(["impression", "served"]),
     }
 
-    def dump(rows: Mapping[tuple[str, str], Any]) -> list[tuple[str, str, str]]:
-        return [(*key, json.dumps(value)) for key, value in rows.items()]
+    def dump(rows: Mapping[tuple[str, str], Any]) -> Iterator[tuple[str, str, str]]:
+        return ((*key, json.dumps(value)) for key, value in rows.items())
 
     with contextlib.closing(sqlite3.connect(path)) as out:
         out.executescript(TABLES)
@@ -103,8 +103,14 @@ def write_lookups(
                     {
                         "items": list(items),
                         "scores": [1.0 / (rank + 1) for rank in range(len(items))],
-                        "strategy": "item_knn",
-                        "reason": "Often bought together",
+                        "labels": [
+                            {
+                                "from_rank": 1,
+                                "strategy": "item_knn",
+                                "reason": "Often bought together",
+                            }
+                        ],
+                        "model_version": "",
                     }
                 ),
             )
@@ -132,10 +138,8 @@ def publish_by_hand(
     publication_id = f"{as_of}-{tag}"
     folder = settings.publications / publication_id
     folder.mkdir(parents=True)
-    write_lookups(
-        folder / "lists.sqlite", publication_id, content, generated_at or datetime.now(UTC)
-    )
-    files = {"lists.sqlite": {"sha256": file_sha256(folder / "lists.sqlite")}}
+    write_lookups(folder / LOOKUPS, publication_id, content, generated_at or datetime.now(UTC))
+    files = {LOOKUPS: {"sha256": file_sha256(folder / LOOKUPS)}}
     manifest = {
         "publication_id": publication_id,
         "as_of": as_of.isoformat(),
@@ -198,7 +202,7 @@ def running_api(
             stdout=stream,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            preexec_fn=before,
+            preexec_fn=before,  # noqa: PLW1509 - sets limits of the child, nothing else
         )
     api = ApiProcess(process, f"http://{LOOPBACK}:{port}", log)
     try:

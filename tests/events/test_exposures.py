@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.errors import LandingError
+from pipelines.events import load_days
+from pipelines.events.exposures import take_in_exposures
+from pipelines.events.landing import land
+
+DAY, AS_OF = date(2024, 3, 1), date(2024, 3, 2)
+CLICK = {
+    "event_id": "e1",
+    "event_type": "click",
+    "user_id": "u1",
+    "item_id": "b",
+    "event_at": "2024-03-01T10:00:05.000000Z",
+    "request_id": "r1",
+    "position": 2,
+    "publication_id": "2024-02-29-00000000",
+}
+SERVED = {
+    "request_id": "r1",
+    "at": "2024-03-01T10:00:00.000000Z",
+    "user_id": "u1",
+    "placement": "discover",
+    "source": "personal",
+    "publication_id": "2024-02-29-00000000",
+    "experiment_id": None,
+    "variant": "control",
+    "items": ["a", "b"],
+}
+STOCK = {
+    "item_id": "a",
+    "is_available": False,
+    "at": "2024-03-01T11:00:00.000000Z",
+    "title": "Item a",
+    "category": "tea",
+    "price": 2.5,
+}
+
+
+@pytest.fixture
+def settings(make_settings):
+    return make_settings()
+
+
+@pytest.fixture
+def log(settings):
+    """Append lines to a log of the API."""
+
+    def append(kind, *rows, day=DAY, instance="1-ab", end="\n"):
+        path = settings.exposures / f"date={day}" / f"{kind}-{instance}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+        with path.open("a") as stream:
+            stream.write("\n".join(lines) + end)
+
+    return append
+
+
+def landed(settings, feed="events", day=DAY):
+    path = settings.landing / feed / f"date={day}" / "recsys-api.parquet"
+    return pq.read_table(path).to_pylist() if path.exists() else None
+
+
+def test_an_answer_becomes_one_event_for_each_item_it_showed(settings, log):
+    log("served", SERVED)
+    log("events", CLICK)
+    assert take_in_exposures(settings, AS_OF) == []
+    click, first, second = landed(settings)
+    assert click["event_at"] == datetime(2024, 3, 1, 10, 0, 5)
+    assert {name: click[name] for name in ("event_id", "position", "price")} == {
+        "event_id": "e1",
+        "position": 2,
+        "price": None,
+    }
+    assert [row["event_id"] for row in (first, second)] == ["r1:1", "r1:2"]
+    assert [(row["item_id"], row["position"]) for row in (first, second)] == [("a", 1), ("b", 2)]
+    assert {first[name] for name in ("event_type", "variant", "publication_id", "user_id")} == {
+        *("served", "control", "2024-02-29-00000000", "u1"),
+    }
+
+
+def test_a_change_of_stock_becomes_a_version_of_the_item(settings, log):
+    unknown = {name: STOCK[name] for name in ("item_id", "is_available", "at")}
+    log("items", STOCK, unknown)
+    notes = take_in_exposures(settings, AS_OF)
+    assert landed(settings, "items") == [
+        {
+            "item_id": "a",
+            "title": "Item a",
+            "category": "tea",
+            "price": 2.5,
+            "is_available": False,
+            "valid_from": datetime(2024, 3, 1, 11),
+        }
+    ]
+    assert notes == [
+        "API logs of 2024-03-01: 1 changes of availability are of items that no publication knows"
+    ]
+
+
+def test_torn_lines_are_left_out_and_counted(settings, log):
+    log("served", SERVED, '{"request_id": "r2", "ite', json.dumps({**SERVED, "items": 3}))
+    log("events", CLICK, {**CLICK, "price": "dear"}, '{"event_id": "e3"', end="")
+    (note,) = take_in_exposures(settings, AS_OF)
+    assert note == "API logs of 2024-03-01: 4 torn lines of events were left out"
+    assert len(landed(settings)) == 3
+
+
+def test_the_same_logs_give_the_same_bytes_and_changed_ones_are_taken_in_anew(settings, log):
+    log("events", CLICK)
+    path = settings.landing / "events" / f"date={DAY}" / "recsys-api.parquet"
+    take_in_exposures(settings, AS_OF)
+    before, written_at = path.read_bytes(), path.stat().st_mtime_ns
+    take_in_exposures(settings, AS_OF)
+    assert path.stat().st_mtime_ns == written_at
+    path.unlink()
+    take_in_exposures(settings, AS_OF)
+    assert path.read_bytes() == before
+    log("events", {**CLICK, "event_id": "e2"}, instance="2-cd")
+    take_in_exposures(settings, AS_OF)
+    assert len(landed(settings)) == 2
+
+
+def test_a_day_that_lost_all_its_lines_is_emptied(settings, log):
+    log("events", CLICK)
+    take_in_exposures(settings, AS_OF)
+    path = settings.exposures / f"date={DAY}" / "events-1-ab.jsonl"
+    path.write_text("")
+    take_in_exposures(settings, AS_OF)
+    assert landed(settings) == []
+
+
+def test_the_day_of_the_night_itself_and_old_days_are_left_alone(settings, log):
+    log("events", CLICK, day=AS_OF)
+    log("events", CLICK, day=DAY - timedelta(days=30))
+    take_in_exposures(settings, AS_OF)
+    assert landed(settings, day=AS_OF) is None
+    assert len(landed(settings, day=DAY - timedelta(days=30))) == 1
+    log("events", {**CLICK, "event_id": "e2"}, day=DAY - timedelta(days=30))
+    take_in_exposures(settings, AS_OF)  # before the look-back
+    assert len(landed(settings, day=DAY - timedelta(days=30))) == 1
+
+
+def test_answers_are_not_taken_where_the_settings_do_not_know_them(make_settings, log):
+    settings = make_settings(events={"types": ["click"], "exposures": []})
+    log("served", SERVED)
+    log("events", CLICK)
+    (note,) = take_in_exposures(settings, AS_OF)
+    assert "1 answers are not taken: events.types has no `served`" in note
+    assert len(landed(settings)) == 1
+
+
+def test_every_row_is_in_raw_once_however_often_it_is_loaded(
+    settings, log, dump, write_rows, event
+):
+    write_rows(settings, [event(1, event_id="shop-1")])
+    log("served", SERVED, {**SERVED, "request_id": "r2", "user_id": "nobody"})
+    log("events", CLICK, CLICK)  # two workers may both take an event
+    log("items", STOCK)
+    load_days(settings, AS_OF)
+    ids = [row[0] for row in dump(settings, columns="event_id")]
+    assert ids == ["e1", "r1:1", "r1:2", "r2:1", "r2:2", "shop-1"]
+    everything = [dump(settings), dump(settings, "raw.items"), dump(settings, "raw.quarantine")]
+    load_days(settings, AS_OF)
+    again = [dump(settings), dump(settings, "raw.items"), dump(settings, "raw.quarantine")]
+    assert again == everything
+    assert everything[2] == []
+    assert [row[1:3] for row in everything[1]] == [("a", "Item a")]
+
+
+def test_no_source_may_take_the_name_of_the_apis_day_files(settings):
+    with pytest.raises(LandingError, match="must not be 'recsys-api'"):
+        land(settings, "online-retail", name="recsys-api")
