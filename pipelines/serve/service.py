@@ -305,7 +305,7 @@ def _placement_of(store: ListStore, query: Query) -> tuple[str, list[str]]:
     if placement not in store.placements:
         placement, warnings = next(iter(store.placements)), ["unknown_placement"]
     running = store.experiments.get(placement)
-    if query.experiment is not None:
-        if running is None or running.experiment_id != query.experiment:
-            warnings.append("unknown_experiment")
+    known = running.experiment_id if running else None
+    if query.experiment not in {None, known}:
+        warnings.append("unknown_experiment")
     return placement, warnings

@@ -88,8 +88,21 @@ def simulate_day(
     for place, user in enumerate(users.tolist()):
         at = moment_of(day, place, len(users))
         answer = shop.recommend(world.user_id(user), placement, LIST_LENGTH, at)
-        rows = _visit(world, truth, user, at, answer, lifts or {})
-        shop.take_events(rows, at)
+        visit = _Visit(
+            world,
+            user,
+            at,
+            request_id=answer["request_id"],
+            items=[row["item_id"] for row in answer["items"]],
+            variant=(answer["experiment"] or {}).get("variant", "control"),
+        )
+        truth.served.append(
+            {
+                **{"request_id": visit.request_id, "user_id": visit.user_id},
+                **{"variant": visit.variant, "items": visit.items},
+            }
+        )
+        shop.take_events(visit.look(truth, lifts or {}), at)
         if lists_of is not None:
             _expect(world, truth, user, lists_of(world.user_id(user)), lifts or {})
     return truth
@@ -108,61 +121,66 @@ def purchase_event(purchase: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _visit(
-    world: World,
-    truth: DayTruth,
-    user: int,
-    at: datetime,
-    answer: Mapping[str, Any],
-    lifts: Mapping[str, float],
-) -> list[dict[str, Any]]:
-    """Events of a visit; those of later days go to the truth only."""
-    request_id, user_id = answer["request_id"], world.user_id(user)
-    items = [row["item_id"] for row in answer["items"]]
-    variant = (answer["experiment"] or {}).get("variant", "control")
-    truth.served.append(
-        {"request_id": request_id, "user_id": user_id, "variant": variant, "items": items}
-    )
-    rng = np.random.default_rng([world.seed, at.date().toordinal(), user, 1])
-    looked = 1 + int((np.cumprod(rng.random(LIST_LENGTH - 1) < world.looks_on)).sum())
-    luck = rng.random((LIST_LENGTH, 2))
-    delay = rng.integers(0, LATEST_DAYS + 1, LIST_LENGTH)
-    positions = np.array([world.item_position(item) for item in items[:looked]], dtype=int)
-    chances = world.click_chances(user, positions) * (1 + lifts.get(variant, 0.0))
-    rows = []
-    for rank, item in enumerate(items[:looked]):
-        seen_at = at + timedelta(seconds=2 * rank)
-        rows.append(_reaction("impression", request_id, user_id, item, seen_at, rank))
-        truth.impressions.append((request_id, item))
-        if luck[rank, 0] >= chances[rank]:
-            continue
-        rows.append(_reaction("click", request_id, user_id, item, seen_at, rank))
-        truth.clicks.append((request_id, item))
-        if luck[rank, 1] < world.buys_after_click:
-            bought_at = seen_at + timedelta(days=int(delay[rank]), minutes=3)
-            purchase = {
-                "event_id": f"{request_id}:{rank + 1}:purchase",
-                "user_id": user_id,
-                "item_id": item,
-                "at": bought_at.isoformat(),
-                "price": float(world.item_prices[positions[rank]]),
-            }
-            truth.purchases.append(purchase)
-    return rows
+@dataclass(frozen=True)
+class _Visit:
+    """One person looking at one answer."""
 
+    world: World
+    user: int
+    at: datetime
+    request_id: str
+    items: list[str]
+    variant: str
 
-def _reaction(
-    kind: str, request_id: str, user_id: str, item_id: str, at: datetime, rank: int
-) -> dict[str, Any]:
-    return {
-        "event_id": f"{request_id}:{rank + 1}:{kind}",
-        "event_type": kind,
-        "user_id": user_id,
-        "item_id": item_id,
-        "event_at": at.isoformat(),
-        "request_id": request_id,
-        "position": rank + 1,
-    }
+    @property
+    def user_id(self) -> str:
+        return self.world.user_id(self.user)
+
+    def look(self, truth: DayTruth, lifts: Mapping[str, float]) -> list[dict[str, Any]]:
+        """Events of the visit; those of later days go to the truth only."""
+        world = self.world
+        rng = np.random.default_rng([world.seed, self.at.date().toordinal(), self.user, 1])
+        looked = 1 + int(np.cumprod(rng.random(LIST_LENGTH - 1) < world.looks_on).sum())
+        luck = rng.random((LIST_LENGTH, 2))
+        delay = rng.integers(0, LATEST_DAYS + 1, LIST_LENGTH)
+        seen = self.items[:looked]
+        positions = np.array([world.item_position(item) for item in seen], dtype=int)
+        chances = world.click_chances(self.user, positions) * (1 + lifts.get(self.variant, 0.0))
+        rows = []
+        for rank, item in enumerate(seen):
+            rows.append(self._reaction("impression", rank))
+            truth.impressions.append((self.request_id, item))
+            if luck[rank, 0] < chances[rank]:
+                rows.append(self._reaction("click", rank))
+                truth.clicks.append((self.request_id, item))
+                if luck[rank, 1] < world.buys_after_click:
+                    truth.purchases.append(self._purchase(rank, int(delay[rank])))
+        return rows
+
+    def _seen_at(self, rank: int) -> datetime:
+        return self.at + timedelta(seconds=2 * rank)
+
+    def _reaction(self, kind: str, rank: int) -> dict[str, Any]:
+        return {
+            "event_id": f"{self.request_id}:{rank + 1}:{kind}",
+            "event_type": kind,
+            "user_id": self.user_id,
+            "item_id": self.items[rank],
+            "event_at": self._seen_at(rank).isoformat(),
+            "request_id": self.request_id,
+            "position": rank + 1,
+        }
+
+    def _purchase(self, rank: int, days_later: int) -> dict[str, Any]:
+        bought_at = self._seen_at(rank) + timedelta(days=days_later, minutes=3)
+        item = self.items[rank]
+        return {
+            "event_id": f"{self.request_id}:{rank + 1}:purchase",
+            "user_id": self.user_id,
+            "item_id": item,
+            "at": bought_at.isoformat(),
+            "price": float(self.world.item_prices[self.world.item_position(item)]),
+        }
 
 
 def _expect(

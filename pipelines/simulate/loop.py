@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def simulate_shop(
     count = write_past(settings, world, simulation.first_day, last_past)
     show(f"past: {count:,} events of {world.n_users:,} users in {simulation.past_days} days")
     truths = []
-    pending: list[dict[str, Any]] = []
+    days = _Days(settings, simulation, world)
     with ExitStack() as stack:
         shop: HttpShop | ServiceShop | None = None
         for step in range(simulation.days):
@@ -118,7 +118,7 @@ def simulate_shop(
                 after_night(day)
             shop = shop or _open_shop(settings, stack, day, config if over_http else None)
             _follow(settings, shop, day)
-            truth = _one_day(settings, world, simulation, day, shop, pending)
+            truth = days.live(day, shop)
             truths.append(truth)
             show(
                 f"{day}: {len(truth.served):,} answers, {len(truth.impressions):,} looks, "
@@ -141,34 +141,38 @@ def true_lift(truths: list[DayTruth], arm: str) -> float:
     return clicks[arm] / clicks["control"] - 1
 
 
-def _one_day(
-    settings: Settings,
-    world: World,
-    simulation: Simulation,
-    day: date,
-    shop: HttpShop | ServiceShop,
-    pending: list[dict[str, Any]],
-) -> DayTruth:
-    """People come; what was clicked on earlier days and bought today is told at the end."""
-    store = ListStore.open(read_current(settings))
-    try:
-        truth = simulate_day(
-            world,
-            day,
-            shop,
-            simulation.placement,
-            lifts=simulation.lifts,
-            lists_of=lambda user_id: _published_lists(store, simulation.placement, user_id),
-        )
-    finally:
-        store.close()
-    pending += truth.purchases
-    due = [one for one in pending if one["at"][:10] == day.isoformat()]
-    pending[:] = [one for one in pending if one["at"][:10] != day.isoformat()]
-    evening = datetime(day.year, day.month, day.day, 23, 58)
-    shop.take_events([purchase_event(one) for one in due], evening)
-    write_json(truth_path(settings, day), {**asdict(truth), "day": day.isoformat(), "due": due})
-    return truth
+@dataclass
+class _Days:
+    """What goes on from day to day: the people, and what they have yet to buy."""
+
+    settings: Settings
+    simulation: Simulation
+    world: World
+    pending: list[dict[str, Any]] = field(default_factory=list)
+
+    def live(self, day: date, shop: HttpShop | ServiceShop) -> DayTruth:
+        """People come; what they clicked on earlier and buy today is told in the evening."""
+        placement = self.simulation.placement
+        store = ListStore.open(read_current(self.settings))
+        try:
+            truth = simulate_day(
+                self.world,
+                day,
+                shop,
+                placement,
+                lifts=self.simulation.lifts,
+                lists_of=lambda user_id: _published_lists(store, placement, user_id),
+            )
+        finally:
+            store.close()
+        self.pending += truth.purchases
+        due = [one for one in self.pending if one["at"][:10] == day.isoformat()]
+        self.pending = [one for one in self.pending if one["at"][:10] != day.isoformat()]
+        evening = datetime(day.year, day.month, day.day, 23, 58)
+        shop.take_events([purchase_event(one) for one in due], evening)
+        stored = {**asdict(truth), "day": day.isoformat(), "due": due}
+        write_json(truth_path(self.settings, day), stored)
+        return truth
 
 
 def _published_lists(store: ListStore, placement: str, user_id: str) -> dict[str, list[str]]:

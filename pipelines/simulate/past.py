@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 FILES = "simulated"
 #: Items a person looks at on a visit without lists.
 LOOKS = 6
+#: Chance that one of them is bought.
+BUYS = 0.12
 
 
 def write_past(settings: Settings, world: World, first_day: date, last_day: date) -> int:
@@ -70,7 +72,7 @@ def _visits(world: World, day: date) -> dict[str, list[Any]]:
         at = moment_of(day, place, len(users))
         likes = world.user_tastes[user, world.item_tastes] * world.item_appeal + 0.01
         items = rng.choice(world.n_items, size=LOOKS, replace=False, p=likes / likes.sum())
-        bought = rng.random(LOOKS) < 0.12
+        bought = rng.random(LOOKS) < BUYS
         for step, (item, is_bought) in enumerate(zip(items.tolist(), bought, strict=True)):
             seen_at = at + timedelta(seconds=20 * step)
             kinds = ("view", "purchase") if is_bought else ("view",)
