@@ -296,6 +296,8 @@ class ServeSettings(_Section):
     """How often the pointers to the live publication are looked at."""
     recent_seconds: float = Field(1.0, gt=0, le=60)
     """How often the logs of other workers and instances are looked at."""
+    clock_file: str | None = None
+    """File below the home whose moment the API takes for now; for simulations only."""
     recent_days: int = Field(30, ge=2, le=366)
     """Days of what people did that are held in memory at most, however old the publication is."""
 

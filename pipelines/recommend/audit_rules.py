@@ -13,7 +13,7 @@ from pipelines.durable import read_json
 from pipelines.models.pins import PINNED
 from pipelines.recommend.audit_pins import audit_pins
 from pipelines.recommend.findings import Finding, ListFile
-from pipelines.recommend.list_rows import ANYONE, FALLBACK, LIST_SCHEMA, SHORT_LIST
+from pipelines.recommend.list_rows import FALLBACK, LIST_SCHEMA, SHORT_LIST
 
 
 def audit_missing(placement: str, variant: str) -> Finding:
@@ -101,9 +101,8 @@ def _form(file: ListFile) -> Iterator[Finding]:
         where placement is distinct from ? or variant is distinct from ?
             or as_of is distinct from ? or strategy is null or reason is null
             or model_version is null or user_id is null
-            or (variant = ? and user_id <> ?)
         """,
-        *(file.placement, file.variant, file.as_of, FALLBACK, ANYONE),
+        *(file.placement, file.variant, file.as_of),
     )
     yield file.none_found(
         "labels", mislabelled, "rows of another placement, variant or night, or without a label"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.serve.exposed import Exposed
 from pipelines.serve.ranking import Row
 
 #: Codes of warnings and what they mean; every one is counted.
@@ -74,6 +75,8 @@ class Answer:
     warnings : list of str
         Codes of `WARNINGS`, each once.
     placement : str
+    exposed : Exposed or None
+        The user's arm, in an experiment.
     """
 
     request_id: str
@@ -86,6 +89,7 @@ class Answer:
     is_stale: bool
     placement: str
     warnings: list[str] = field(default_factory=list)
+    exposed: Exposed | None = None
 
     def as_dict(self, subject: dict[str, Any]) -> dict[str, Any]:
         """The answer as the API sends it; `subject` says for whom or what it is."""
@@ -95,7 +99,7 @@ class Answer:
             "placement": self.placement,
             "items": self.items,
             "source": self.source,
-            "experiment": None,
+            "experiment": self.exposed.as_dict() if self.exposed else None,
             "model_version": self.model_version,
             "publication_id": self.publication_id,
             "generated_at": self.generated_at,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 #: Returns the present moment, UTC, with its zone.
 Clock = Callable[[], datetime]
@@ -12,6 +13,15 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The present moment."""
     return datetime.now(UTC)
+
+
+def file_clock(path: Path) -> Clock:
+    """A clock that shows the moment in a file, for simulations: ISO text, UTC."""
+
+    def read() -> datetime:
+        return parse_utc(path.read_text(encoding="utf-8").strip())
+
+    return read
 
 
 def iso(moment: datetime) -> str:

@@ -40,6 +40,8 @@ class Wish:
     is_strict : bool
     exclude : collection of str
         Items not to show, whatever the rules say.
+    variant : str, default "control"
+        Whose lists.
     """
 
     n: int
@@ -47,6 +49,7 @@ class Wish:
     category: str | None
     is_strict: bool
     exclude: Collection[str]
+    variant: str = CONTROL
 
 
 @dataclass
@@ -116,7 +119,7 @@ class Drafting:
         list of the category where one is asked for, else the popular list.
         """
         placement = self._wish.placement
-        own = self._store.get_list(placement, CONTROL, user_id)
+        own = self._store.get_list(placement, self._wish.variant, user_id)
         if own is not None and _source_of(own) == "personal":
             return self._finish(own, rows_of(own), "personal", user_id)
         seeds = list(dict.fromkeys(reversed(recent))) or self._recent_items()

@@ -34,12 +34,20 @@ class Warned(_Schema):
     detail: str
 
 
+class Assigned(_Schema):
+    """The arm of an experiment that answered."""
+
+    id: str
+    variant: str
+    bucket: int = Field(ge=0, lt=10_000)
+
+
 class _Listed(_Schema):
     request_id: str
     placement: str
     items: list[Item]
     source: str = Field(description="personal, recent, similar, segment, popular or static")
-    experiment: None = Field(description="{id, variant, bucket} once experiments are published")
+    experiment: Assigned | None = Field(description="The user's arm; null outside experiments")
     model_version: str
     publication_id: str
     generated_at: str

@@ -79,9 +79,12 @@ def _run_worker(settings: Settings, listener: socket.socket, n_workers: int) -> 
     import uvicorn
 
     from pipelines.serve.app import create_app
+    from pipelines.serve.clock import file_clock, utc_now
 
+    name = settings.serve.clock_file
+    clock = file_clock(settings.home / name) if name else utc_now
     config = uvicorn.Config(
-        create_app(settings, n_workers=n_workers),
+        create_app(settings, clock=clock, n_workers=n_workers),
         log_level="warning",
         access_log=False,  # paths hold user ids
         proxy_headers=False,  # a client must not choose the address it is limited by

@@ -16,6 +16,7 @@ from pipelines.serve.clock import Clock, day_number, iso
 from pipelines.serve.drafts import Draft, Drafting, Wish
 from pipelines.serve.event_log import EventLog
 from pipelines.serve.event_rows import EventRules, read_event, read_stock
+from pipelines.serve.exposed import NOT_EXPOSED, Exposed, assign_user
 from pipelines.serve.live import LivePublication, LiveStore
 from pipelines.serve.metrics import ServeMetrics
 from pipelines.serve.recent import RecentEvent, RecentEvents
@@ -70,12 +71,17 @@ class RecommendationService:
         now = self._clock()
         with self._live.use() as live:
             placement, warnings = _placement_of(live.store, query)
-            wish = Wish(query.n, placement, query.category, query.is_strict, query.exclude)
+            exposed = self._assign(live.store, placement, query)
+            wish = Wish(
+                *(query.n, placement, query.category, query.is_strict, query.exclude),
+                variant=exposed.variant if exposed else CONTROL,
+            )
             events = self._recent.events_of(query.user_id)
             draft, titles = self._draft(
                 live, wish, events, now, lambda work: work.for_user(query.user_id, query.recent)
             )
             answer = self._answer(live.store, draft, titles, now, placement=placement)
+        answer.exposed = None if answer.source == "static" else exposed
         answer.warnings[:0] = warnings
         if not query.is_dry_run:
             self._log_exposure(query, answer, now)
@@ -181,6 +187,14 @@ class RecommendationService:
 
     # parts
 
+    def _assign(self, store: ListStore, placement: str, query: Query) -> Exposed | None:
+        """The user's arm; control without an experiment if the publication cannot be read."""
+        try:
+            return assign_user(store, placement, query.user_id, query.n)
+        except STORE_FAILURES as error:
+            logger.error("no arm could be looked up: %r", error)
+            return None
+
     def _draft(
         self,
         live: LiveStore,
@@ -238,8 +252,7 @@ class RecommendationService:
             "placement": answer.placement,
             "source": answer.source,
             "publication_id": answer.publication_id,
-            "experiment_id": None,
-            "variant": CONTROL,
+            **(answer.exposed.log_fields() if answer.exposed else NOT_EXPOSED),
             "items": [item["item_id"] for item in answer.items],
         }
         try:
@@ -288,7 +301,11 @@ class RecommendationService:
 
 def _placement_of(store: ListStore, query: Query) -> tuple[str, list[str]]:
     """The placement that answers, and warnings about names that are not known."""
-    warnings = [] if query.experiment is None else ["unknown_experiment"]
-    if query.placement is None or query.placement in store.placements:
-        return query.placement or next(iter(store.placements)), warnings
-    return next(iter(store.placements)), ["unknown_placement", *warnings]
+    placement, warnings = query.placement or next(iter(store.placements)), []
+    if placement not in store.placements:
+        placement, warnings = next(iter(store.placements)), ["unknown_placement"]
+    running = store.experiments.get(placement)
+    known = running.experiment_id if running else None
+    if query.experiment not in {None, known}:
+        warnings.append("unknown_experiment")
+    return placement, warnings

@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pipelines.errors import PublicationNotFoundError
+from pipelines.experiments import Experiment
+from pipelines.models.shown_items import CONTROL
 from pipelines.recommend.current import LOOKUPS, SCHEMA_VERSION, Publication
 
 #: What a file that is not one of ours, or not whole, may raise.
@@ -89,6 +91,8 @@ class ListStore:
         The first is the default placement.
     exposure_types : frozenset of str
         Event types that tell what a user was shown, not what the user did.
+    experiments : mapping of str to Experiment
+        By placement: the one whose arms' lists are in the file.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -105,6 +109,8 @@ class ListStore:
         self.placements: Mapping[str, PlacementRules] = {
             name: _read_rules(values) for name, values in json.loads(meta["placements"]).items()
         }
+        running = [Experiment.from_dict(one) for one in json.loads(meta.get("experiments", "[]"))]
+        self.experiments = {one.definition.placement: one for one in running}
 
     @classmethod
     def open(cls, publication: Publication) -> ListStore:
@@ -143,6 +149,11 @@ class ListStore:
             *(placement, variant, user_id),
         )
         return None if payload is None else StoredList(**json.loads(payload))
+
+    def variants(self, placement: str) -> tuple[str, ...]:
+        """Variants that a placement has lists of, control first."""
+        experiment = self.experiments.get(placement)
+        return tuple(arm.name for arm in experiment.definition.arms) if experiment else (CONTROL,)
 
     def get_fallback(self, placement: str, category: str = "") -> StoredList | None:
         """The list for anyone, or the best items of a category for anyone."""

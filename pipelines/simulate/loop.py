@@ -1,0 +1,229 @@
+"""Nights and days of a simulated shop in turn: what is shown today trains tomorrow's lists."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.config import Settings
+from pipelines.durable import read_if_there, write_json
+from pipelines.errors import SettingsError
+from pipelines.night import run_in_a_row
+from pipelines.recommend import read_current
+from pipelines.serve.store import ListStore
+from pipelines.simulate.days import DayTruth, purchase_event, simulate_day
+from pipelines.simulate.past import write_past
+from pipelines.simulate.shops import HttpShop, ServiceShop, SimulatedClock, service_shop
+from pipelines.simulate.world import World, make_world
+
+logger = logging.getLogger(__name__)
+
+#: File below the home that the API process of a simulation takes the time from.
+CLOCK_FILE = "simulation/clock"
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What is simulated.
+
+    Parameters
+    ----------
+    seed, n_users, n_items : int
+        Of the world.
+    first_day : date
+        First day of the past.
+    past_days : int
+        Days without lists before the first night.
+    days : int
+        Nights, and days with lists after each.
+    placement : str
+        The list people look at.
+    lifts : mapping of str to float
+        By arm: a planted effect on its users' clicks.
+    """
+
+    seed: int = 7
+    n_users: int = 2000
+    n_items: int = 300
+    first_day: date = date(2024, 1, 1)
+    past_days: int = 42
+    days: int = 10
+    placement: str = "discover"
+    lifts: Mapping[str, float] | None = None
+
+    @property
+    def first_night(self) -> date:
+        """The first night that publishes lists."""
+        return self.first_day + timedelta(days=self.past_days)
+
+
+def simulate_shop(
+    settings: Settings,
+    simulation: Simulation,
+    *,
+    over_http: bool = False,
+    config: Path | None = None,
+    after_night: Callable[[date], None] | None = None,
+    show: Callable[[str], None] = logger.info,
+) -> list[DayTruth]:
+    """Run nights and days in turn.
+
+    Parameters
+    ----------
+    settings : Settings
+        A home of its own: it must hold no other shop.
+    simulation : Simulation
+    over_http : bool, default False
+        Ask an API process on loopback; default the service in this process.
+    config : Path, optional
+        Settings file of that process; its `serve.clock_file` must be `CLOCK_FILE`.
+    after_night : callable, optional
+        Called with each night once its lists are live.
+    show : callable
+        Gets a line of progress per day.
+
+    Returns
+    -------
+    list of DayTruth
+        Also written to `<home>/simulation/`, a file per day.
+
+    Raises
+    ------
+    SettingsError
+        If the home holds another shop, or the placement does not exist.
+    """
+    if over_http and (config is None or settings.serve.clock_file != CLOCK_FILE):
+        raise SettingsError(
+            "A simulation over HTTP needs a settings file whose [serve] clock_file is "
+            f"{CLOCK_FILE!r}. Got {settings.serve.clock_file!r}. Name one with --config."
+        )
+    _claim_home(settings, simulation)
+    world = make_world(simulation.seed, simulation.n_users, simulation.n_items)
+    last_past = simulation.first_night - timedelta(days=1)
+    count = write_past(settings, world, simulation.first_day, last_past)
+    show(f"past: {count:,} events of {world.n_users:,} users in {simulation.past_days} days")
+    truths = []
+    days = _Days(settings, simulation, world)
+    with ExitStack() as stack:
+        shop: HttpShop | ServiceShop | None = None
+        for step in range(simulation.days):
+            day = simulation.first_night + timedelta(days=step)
+            run_in_a_row(settings, day)
+            if after_night is not None:
+                after_night(day)
+            shop = shop or _open_shop(settings, stack, day, config if over_http else None)
+            _follow(settings, shop, day)
+            truth = days.live(day, shop)
+            truths.append(truth)
+            show(
+                f"{day}: {len(truth.served):,} answers, {len(truth.impressions):,} looks, "
+                f"{len(truth.clicks):,} clicks, {len(truth.purchases):,} purchases to come of them"
+            )
+    return truths
+
+
+def truth_path(settings: Settings, day: date) -> Path:
+    """Where a day's truth is."""
+    return settings.home / "simulation" / f"{day.isoformat()}.json"
+
+
+def true_lift(truths: list[DayTruth], arm: str) -> float:
+    """Relative lift in clicks per place looked at, had everybody been in an arm."""
+    clicks = {
+        name: sum(truth.expected_clicks.get(name, 0.0) for truth in truths)
+        for name in ("control", arm)
+    }
+    return clicks[arm] / clicks["control"] - 1
+
+
+@dataclass
+class _Days:
+    """What goes on from day to day: the people, and what they have yet to buy."""
+
+    settings: Settings
+    simulation: Simulation
+    world: World
+    pending: list[dict[str, Any]] = field(default_factory=list)
+
+    def live(self, day: date, shop: HttpShop | ServiceShop) -> DayTruth:
+        """People come; what they clicked on earlier and buy today is told in the evening."""
+        placement = self.simulation.placement
+        store = ListStore.open(read_current(self.settings))
+        try:
+            truth = simulate_day(
+                self.world,
+                day,
+                shop,
+                placement,
+                lifts=self.simulation.lifts,
+                lists_of=lambda user_id: _published_lists(store, placement, user_id),
+            )
+        finally:
+            store.close()
+        self.pending += truth.purchases
+        due = [one for one in self.pending if one["at"][:10] == day.isoformat()]
+        self.pending = [one for one in self.pending if one["at"][:10] != day.isoformat()]
+        evening = datetime(day.year, day.month, day.day, 23, 58)
+        shop.take_events([purchase_event(one) for one in due], evening)
+        stored = {**asdict(truth), "day": day.isoformat(), "due": due}
+        write_json(truth_path(self.settings, day), stored)
+        return truth
+
+
+def _published_lists(store: ListStore, placement: str, user_id: str) -> dict[str, list[str]]:
+    """A user's list in every arm; the list for anyone where the night did not know the user."""
+    spare = store.get_fallback(placement)
+    lists = {}
+    for variant in store.variants(placement):
+        found = store.get_list(placement, variant, user_id) or spare
+        lists[variant] = found.items if found is not None else []
+    return lists
+
+
+def _claim_home(settings: Settings, simulation: Simulation) -> None:
+    if simulation.placement not in settings.placements:
+        raise SettingsError(
+            f"A simulation needs a placement of the settings. Got {simulation.placement!r}. "
+            f"Known: {', '.join(settings.placements)}."
+        )
+    path = settings.home / "simulation" / "simulation.json"
+    wanted = {**asdict(simulation), "first_day": simulation.first_day.isoformat()}
+    wanted["lifts"] = dict(simulation.lifts or {})
+    if read_if_there(path) == wanted:
+        return
+    if settings.landing.exists():
+        raise SettingsError(
+            f"A simulation needs a home of its own. Found day files in {settings.landing}. "
+            "Give it another --home, or remove that one."
+        )
+    write_json(path, wanted)
+
+
+def _open_shop(
+    settings: Settings, stack: ExitStack, day: date, config: Path | None
+) -> HttpShop | ServiceShop:
+    if config is None:
+        return stack.enter_context(service_shop(settings))
+    from pipelines.services import api_server, free_port
+
+    clock = SimulatedClock(settings.home / CLOCK_FILE)
+    clock.set(datetime(day.year, day.month, day.day, 1))
+    address = stack.enter_context(api_server(settings, free_port(), config=config))
+    shop = HttpShop(address, clock)
+    stack.callback(shop.close)
+    return shop
+
+
+def _follow(settings: Settings, shop: HttpShop | ServiceShop, day: date) -> None:
+    """Wait until the shop answers with the newest publication."""
+    wanted = read_current(settings).publication_id
+    morning = datetime(day.year, day.month, day.day, 1)
+    if isinstance(shop, ServiceShop):
+        shop.follow(morning)
+        return
+    shop.wait_for(wanted, morning)
