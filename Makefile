@@ -9,7 +9,7 @@ PORT_AIRFLOW ?= 8080
 PORT_MLFLOW ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check prove bench up clean
+.PHONY: help run test check prove bench demo-experiment up clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -41,8 +41,11 @@ prove: $(READY) ## the slow proofs at full size: order of nights, identical reru
 bench: $(READY) ## seconds and peak memory of each stage on a generated log (EVENTS=1m)
 	$(BIN)/python benchmarks/night.py --events $(or $(EVENTS),1m)
 
+demo-experiment: $(READY) ## a month of a simulated shop with an experiment, through a real API (DAYS=30)
+	@$(BIN)/recsys simulate --config docs/demo/shop.toml --home var-demo --days $(or $(DAYS),30) --experiment tastes --http
+
 up: $(READY) ## Airflow and the MLflow UI on loopback, until Ctrl-C
 	@$(BIN)/recsys up --home $(HOME_DIR) --airflow-port $(PORT_AIRFLOW) --mlflow-port $(PORT_MLFLOW)
 
 clean: ## remove the environment and everything runs wrote
-	rm -rf $(VENV) $(HOME_DIR) build *.egg-info
+	rm -rf $(VENV) $(HOME_DIR) var-demo build *.egg-info

@@ -37,6 +37,7 @@ VERBS = {
     "api-key": "pipelines.serve.commands:api_key_command",
     "experiment": "pipelines.track.commands:experiment_command",
     "measure": "pipelines.track.commands:measure_command",
+    "simulate": "pipelines.simulate.commands:simulate_command",
     "run": "pipelines.commands:run_command",
     "backtest": "pipelines.commands:backtest_command",
     "up": "pipelines.commands:up_command",

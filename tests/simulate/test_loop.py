@@ -1,0 +1,135 @@
+"""The loop: lists, what people see and do, and the next night that knows it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import pytest
+
+from pipelines.config import PROJECT_ROOT, load_settings
+from pipelines.errors import SettingsError
+from pipelines.experiments import read_experiment, start_experiment
+from pipelines.night import run_in_a_row
+from pipelines.simulate.loop import Simulation, simulate_shop, true_lift, truth_path
+from pipelines.track.measure import measure_experiment
+from pipelines.warehouse import connect
+
+CONFIG = PROJECT_ROOT / "docs" / "demo" / "shop.toml"
+
+
+def rows(settings, sql):
+    with connect(settings, read_only=True) as warehouse:
+        return warehouse.execute(sql).fetchall()
+
+
+def check_the_loop(settings, simulation, truths):
+    """Every answer, look and click is in the warehouse exactly once, and counted right."""
+    after = date.fromordinal(simulation.first_night.toordinal() + simulation.days)
+    run_in_a_row(settings, after)
+    served = {
+        (one["request_id"], item)
+        for truth in truths
+        for one in truth.served
+        for item in one["items"]
+    }
+    found = rows(settings, "select request_id, item_id from raw.events where event_type = 'served'")
+    assert len(found) == len(served) and set(found) == served
+    for kind, name in (("impression", "impressions"), ("click", "clicks")):
+        told = {pair for truth in truths for pair in getattr(truth, name)}
+        found = rows(
+            settings, f"select request_id, item_id from raw.events where event_type = '{kind}'"
+        )
+        assert len(found) == len(told) and set(found) == told
+    clicks, looks = (sum(len(getattr(t, n)) for t in truths) for n in ("clicks", "impressions"))
+    ((click_count, impression_count),) = rows(
+        settings, "select sum(click_count), sum(impression_count) from metrics.met_list_days"
+    )
+    assert (click_count, impression_count) == (clicks, looks)
+    due = [
+        one
+        for truth in truths
+        for one in json.loads(truth_path(settings, truth.day).read_text())["due"]
+    ]
+    ((bought,),) = rows(
+        settings, "select count(*) from raw.events where event_id like '%:purchase'"
+    )
+    assert bought == len(due) > 0
+    return clicks / looks
+
+
+def check_conversion(settings, truths):
+    """Conversion by arm equals a count made from the simulation's own log."""
+    first = {}
+    for truth in truths:
+        for one in truth.served:
+            first.setdefault(one["user_id"], (truth.day, one["variant"]))
+    bought = {
+        one["user_id"]
+        for truth in truths
+        for one in json.loads(truth_path(settings, truth.day).read_text())["due"]
+        if (truth.day - first[one["user_id"]][0]).days <= 7
+    }
+    wanted = {}
+    for user, (_, variant) in first.items():
+        users, converted = wanted.get(variant, (0, 0))
+        wanted[variant] = (users + 1, converted + (user in bought))
+    found = rows(
+        settings,
+        "select variant, count(*), count(*) filter (where purchase_count > 0)"
+        " from metrics.met_experiment_users group by variant",
+    )
+    assert {variant: (users, converted) for variant, users, converted in found} == wanted
+
+
+@pytest.mark.slow
+def test_what_was_shown_comes_back_and_trains_the_next_night(tmp_path):
+    settings = load_settings(CONFIG, tmp_path / "home")
+    start_experiment(settings, "tastes")
+    simulation = Simulation(n_users=400, n_items=80, past_days=42, days=1)
+    truths = simulate_shop(settings, simulation)
+    ctr = check_the_loop(settings, simulation, truths)
+    check_conversion(settings, truths)
+    report = measure_experiment(settings, read_experiment(settings, "tastes"), date(2024, 2, 13))
+    assert report["health"]["is_healthy"]
+    assert report["users"]["control"] + report["users"]["popular"] == len(
+        {one["user_id"] for truth in truths for one in truth.served}
+    )
+    assert 0 < ctr < 0.5 and true_lift(truths, "popular") < 0
+    # the night after knows the clicks of the days before
+    ((known,),) = rows(
+        settings,
+        "select sum(event_count) from intermediate.int_user_item_days where event_type = 'click'",
+    )
+    assert known == sum(len(truth.clicks) for truth in truths)
+
+
+@pytest.mark.prove
+def test_2000_users_over_10_nights_through_a_live_api(tmp_path):
+    settings = load_settings(CONFIG, tmp_path / "home")
+    start_experiment(settings, "tastes")
+    simulation = Simulation(n_users=2000, days=10)
+    truths = simulate_shop(settings, simulation, over_http=True, config=CONFIG, show=print)
+    ctr = check_the_loop(settings, simulation, truths)
+    check_conversion(settings, truths)
+    answers = sum(len(truth.served) for truth in truths)
+    print(f"{answers:,} answers over HTTP, each found once; CTR {ctr:.4f} as counted by the world")
+
+
+def test_a_home_of_another_shop_is_left_alone(tmp_path):
+    settings = load_settings(CONFIG, tmp_path / "home")
+    (settings.landing / "events").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="needs a home of its own"):
+        simulate_shop(settings, Simulation(days=1))
+
+
+def test_an_unknown_placement_is_refused(tmp_path):
+    settings = load_settings(CONFIG, tmp_path / "home")
+    with pytest.raises(SettingsError, match="Known: discover"):
+        simulate_shop(settings, Simulation(placement="nowhere"))
+
+
+def test_http_needs_a_clock_that_both_processes_read(tmp_path):
+    settings = load_settings(CONFIG, tmp_path / "home")
+    with pytest.raises(SettingsError, match="clock_file"):
+        simulate_shop(settings, Simulation(), over_http=True)
