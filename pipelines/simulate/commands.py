@@ -27,6 +27,7 @@ from pipelines.cli import examples
 @click.option("--experiment", metavar="ID", help="Start this experiment before the first night.")
 @click.option("--http", "over_http", is_flag=True, help="Ask a real API process on loopback.")
 def simulate_command(
+    *,
     home: str | None,
     config: Path,
     users: int,
