@@ -8,6 +8,7 @@ from a copy of the home as the piece found it, because processes share nothing b
 from __future__ import annotations
 
 import ast
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -17,8 +18,11 @@ from typing import Any
 
 import pytest
 
+from pipelines.night import NIGHT
+from pipelines.recommend import read_current
 from tests import fault_night
 from tests.fault_night import STARTS, Ended, call, copy_home, make_context
+from tests.fault_servers import SERVERS
 
 PACKAGE = Path(__file__).parent.parent / "pipelines"
 #: Places of CI's run; all of them are tried by `make prove`.
@@ -207,3 +211,51 @@ def test_at_every_place_of_a_night(course, kind, part):
         f"{len(points)} of {len(points)} healed"
     )
     assert live[old] + live[new] == len(points) > 0
+
+
+# a tracking server that is down
+
+#: Verbs that ask for each other's answers stay together; every group is a process, like a task.
+TASKS = [
+    ["promote.plan_candidates", "offline.evaluate_candidate"],
+    ["promote.select_challengers"],
+    ["promote.decide_gates", "promote.refit_placement", "recommend.generate_lists"],
+    ["offline.draw_plots"],
+    ["recommend.audit_lists"],
+    ["recommend.publish"],
+    ["promote.promote_aliases"],
+    ["recommend.report_night"],
+]
+
+
+def go_without(course: Course, server: str, tasks: list[list[str]]) -> Any:
+    """The night from the first of these tasks on, each a process, with a server that is down."""
+    first = [verb for verb, _ in NIGHT].index(tasks[0][0])
+    copy_home(course.homes[STARTS.index(first)], course.home)
+    settings = fault_night.shop_settings(course.home)
+    with SERVERS[server]() as dead:
+        for verbs in tasks:
+            ended = course.call(fault_night.run_with_server, dead.port, verbs)
+            assert ended.exit_code == 0, f"{verbs}: {ended.log.read_text()[-3000:]}"
+    gate = json.loads((settings.run_folder(fault_night.SECOND) / "gate/discover.json").read_text())
+    return dead, gate, read_current(settings, verify=True)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")
+@pytest.mark.parametrize("server", sorted(SERVERS))
+def test_a_night_without_a_tracking_server_refreshes_the_lists_and_promotes_nobody(course, server):
+    dead, gate, live = go_without(course, server, TASKS)
+    assert (live.as_of, gate["is_promoted"]) == (fault_night.SECOND, False)
+    served = live.manifest["models"]["discover"]["spec_hash"]
+    assert served == gate["champion_before"]["spec_hash"] == gate["champion"]["spec_hash"]
+    # Bounded by what is asked, not by a clock: a call may hang for mlflow.timeout_seconds (60 at
+    # most), and a server that did not answer is not asked again by any process of the night.
+    assert len(dead.asked) <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")
+def test_a_server_that_dies_during_the_night_is_waited_for_once(course):
+    dead, _, live = go_without(course, "hanging", TASKS[1:])
+    assert (live.as_of, len(dead.asked)) == (fault_night.SECOND, 1)
