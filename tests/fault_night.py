@@ -120,6 +120,16 @@ def run(
     return {"places": passed_places(), "failure": failure}
 
 
+def run_with_small_files(home: Path, byte_count: int) -> dict[str, Any]:
+    """The second night where no file may grow beyond a size: writes of every library fail."""
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # or the process ends where the write should fail
+    resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, byte_count))
+    return run(home)
+
+
 def run_with_server(home: Path, port: int, verbs: list[str]) -> list[str]:
     """Verbs of the second night, logging to a server; returns the names the first of them gave."""
     from pipelines import night

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import json
 import random
+import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +28,7 @@ from tests.fault_servers import SERVERS
 
 PACKAGE = Path(__file__).parent.parent / "pipelines"
 #: Places of CI's run; all of them are tried by `make prove`.
-SAMPLE = 8
+SAMPLE = 5
 #: After every such number of a piece the whole night is run again; else it is retried from there.
 WHOLE_NIGHTS = 8
 #: Parts of the whole loop, for as many processes as there are.
@@ -160,16 +162,13 @@ def names_in_the_source() -> set[str]:
     }
 
 
-#: Places that no undisturbed night passes, and where they are tried.
-ELSEWHERE: dict[str, str] = {}
-
-
 @pytest.mark.slow
 @pytest.mark.xdist_group("faults")
 def test_the_night_passes_every_kind_of_place(course):
     counts = Counter(name for _, _, name in course.points)
     print(f"{len(course.points)} places: {dict(counts.most_common())}")
-    assert set(counts) == names_in_the_source() - set(ELSEWHERE)
+    of_nights = {name for name in names_in_the_source() if not name.startswith("erase.")}
+    assert set(counts) == of_nights  # tests/test_erase.py tries those of an erasure
     assert len(course.points) > 300
 
 
@@ -211,6 +210,41 @@ def test_at_every_place_of_a_night(course, kind, part):
         f"{len(points)} of {len(points)} healed"
     )
     assert live[old] + live[new] == len(points) > 0
+
+
+# a real full disk
+
+
+@pytest.mark.prove
+def test_a_night_whose_files_may_not_grow_stops_plainly_and_the_next_run_heals_it(course):
+    copy_home(course.homes[0], course.home)
+    ended = course.call(fault_night.run_with_small_files, 1_000_000)
+    assert ended.exit_code == 0, ended.log.read_text()[-3000:]
+    assert "File too large" in str(ended.answer["failure"])
+    assert check_readers(course, "small files") == course.before["live"]
+    check_healed(course, 0, 0, "small files")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("faults")
+def test_a_night_on_a_disk_that_is_too_small_stops_plainly_and_the_next_run_heals_it(course):
+    shutil.rmtree(course.home, ignore_errors=True)
+    course.home.mkdir()
+    used = sum(path.stat().st_size + 4096 for path in course.homes[0].rglob("*"))
+    small = ["mount", "-t", "tmpfs", "-o", f"size={used + 2_000_000}", "tmpfs", str(course.home)]
+    if subprocess.run(small, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a file system")
+    try:
+        shutil.copytree(course.homes[0], course.home, dirs_exist_ok=True)
+        ended = course.call(fault_night.run)
+        assert ended.exit_code == 0, ended.log.read_text()[-3000:]
+        assert "No space left on device" in str(ended.answer["failure"])
+        live = check_readers(course, "small disk")
+        subprocess.run(["mount", "-o", "remount,size=1g", str(course.home)], check=True)
+        check_healed(course, 0, 0, "small disk")
+    finally:
+        subprocess.run(["umount", str(course.home)], check=True)
+    assert live == course.before["live"]
 
 
 # a tracking server that is down

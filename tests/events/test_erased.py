@@ -52,7 +52,7 @@ def test_another_home_has_another_salt(make_settings, tmp_path, erased):
         ("a.jsonl", '{"user_id": "Zo\\u00eb O\'Neill, jr", "it\n', "", 1),
         (
             "a.csv",
-            "item_id,user_id\na,Zoë O'Neill, jr\na,\"Zoë O'Neill, jr\n",
+            'item_id,user_id\na,"Zoë O\'Neill, jr"\na,x,"Zoë O\'Neill, jr"\n',
             "item_id,user_id\n",
             2,
         ),
