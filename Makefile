@@ -35,7 +35,7 @@ check: $(READY) ## format, lint, types, SQL lint, compose file
 	$(BIN)/sqlfluff lint dbt_project --disable-progress-bar
 	$(BIN)/python -m pytest -q tests/test_compose.py
 
-prove: $(READY) ## the slow proofs at full size: order of nights, identical reruns, poisoned days
+prove: $(READY) ## the slow proofs at full size: order of nights, reruns, poisoned days, kills at every step
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m prove tests
 
 bench: $(READY) ## seconds and peak memory of each stage on a generated log (EVENTS=1m)

@@ -43,6 +43,7 @@ VERBS = {
     "up": "pipelines.commands:up_command",
     "fingerprint": "pipelines.commands:fingerprint_command",
     "doctor": "pipelines.commands:doctor_command",
+    "erase": "pipelines.commands:erase_command",
 }
 
 

@@ -24,6 +24,14 @@ class DiskFullError(PipelineError):
     """A disk, a quota or a limit on file sizes has no room for what is written."""
 
 
+class HomeBusyError(PipelineError):
+    """A night and the erasing of a user would overlap in one home."""
+
+
+class EraseError(PipelineError):
+    """A user's id is still somewhere in the home after it was erased."""
+
+
 # orchestration
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.config import Settings, load_settings, silence_telemetry
 from pipelines.errors import SettingsError
+from pipelines.night_lock import shared_home
 from pipelines.step_seconds import timed_step
 from pipelines.windows import parse_day
 
@@ -121,7 +122,7 @@ def call_verb(verb: str, as_of: str, subject: str | None = None, **options: Any)
     logging.getLogger("pipelines").setLevel(logging.INFO)
     settings, day = load_settings(), parse_day(as_of)
     subjects = [] if subject is None else [subject]
-    with timed_step(settings, day, verb, subject):
+    with shared_home(settings), timed_step(settings, day, verb, subject):
         return _small(_function(verb)(settings, day, *subjects, **options))
 
 
@@ -143,7 +144,7 @@ def run_in_a_row(
         failures: list[Exception] = []
         for subject in subjects:
             try:
-                with timed_step(settings, as_of, verb, *subject):
+                with shared_home(settings), timed_step(settings, as_of, verb, *subject):
                     answers[verb] = _small(_function(verb)(settings, as_of, *subject))
             except Exception as error:
                 failures.append(error)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pipelines.config import PROJECT_ROOT, Settings, process_environment
 from pipelines.errors import NightFailedError
+from pipelines.night_lock import shared_home
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,7 @@ def run_night(settings: Settings, as_of: date, show: Callable[[str], None]) -> N
         json.dumps({"as_of": as_of.isoformat()}),
     ]
     with (
+        shared_home(settings),
         log.open("w", encoding="utf-8") as log_file,
         subprocess.Popen(
             command,

@@ -120,6 +120,29 @@ def run(
     return {"places": passed_places(), "failure": failure}
 
 
+def run_with_small_files(home: Path, byte_count: int) -> dict[str, Any]:
+    """The second night where no file may grow beyond a size: writes of every library fail."""
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # or the process ends where the write should fail
+    resource.setrlimit(resource.RLIMIT_FSIZE, (byte_count, byte_count))
+    return run(home)
+
+
+def run_with_server(home: Path, port: int, verbs: list[str]) -> list[str]:
+    """Verbs of the second night, logging to a server; returns the names the first of them gave."""
+    from pipelines import night
+
+    mlflow = {"tracking_uri": f"http://127.0.0.1:{port}", "timeout_seconds": 1}
+    settings = shop_settings(home)
+    changed = settings.mlflow.model_copy(update=mlflow)
+    settings = settings.model_copy(update={"mlflow": changed})
+    night.NIGHT = tuple(entry for entry in NIGHT if entry[0] in verbs)
+    night.run_in_a_row(settings, SECOND)
+    return verbs
+
+
 def state(home: Path) -> dict[str, Any]:
     """Everything a night must end in: every table, every list, and what is live."""
     from pipelines.recommend import read_current

@@ -13,6 +13,7 @@ from pipelines.config import Settings
 from pipelines.errors import QuarantineLimitError
 from pipelines.events.arrivals import stage_arrivals
 from pipelines.events.day_folders import DayFolder, list_day_folders, write_atomically
+from pipelines.events.erased import drop_erased
 from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import replace_days
@@ -110,7 +111,7 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
     WarehouseLockedError
         If another process has the warehouse open.
     """
-    notes = take_in_exposures(settings, as_of)
+    notes = [*take_in_exposures(settings, as_of), *drop_erased(settings)]
     with connect(settings) as connection:
         plans = [_plan(connection, settings, as_of, feed, notes) for feed in FEEDS.values()]
         for plan in plans:

@@ -182,5 +182,10 @@ def _manifest(
         "cutoffs": [cutoff.isoformat() for cutoff in settings.night(as_of).cutoffs],
         "files": files,
     }
+    return {**described, "content_hash": content_hash(described)}
+
+
+def content_hash(described: dict[str, Any]) -> str:
+    """Hash of what a manifest says besides: the same for the same files of the same night."""
     canonical = json.dumps(described, sort_keys=True, separators=(",", ":"))
-    return {**described, "content_hash": hashlib.sha256(canonical.encode()).hexdigest()}
+    return hashlib.sha256(canonical.encode()).hexdigest()

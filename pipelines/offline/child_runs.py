@@ -64,7 +64,10 @@ def log_evaluation(
         logger.info("MLflow: skipped %s: the night has no parent run", what)
         return None
     return attempt(
-        settings, lambda client: _log_child(client, settings, as_of, parent, evaluations), what
+        settings,
+        lambda client: _log_child(client, settings, as_of, parent, evaluations),
+        what,
+        night=as_of,
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
+from pipelines.durable import read_if_there
 from pipelines.faults import faultpoint
 from pipelines.offline.results import write_json
 
@@ -29,12 +30,19 @@ _failed_servers: set[str] = set()
 SERVER_ERROR = 500
 
 
-def attempt(settings: Settings, action: Callable[[MlflowClient], T], what: str) -> T | None:
+def attempt(
+    settings: Settings,
+    action: Callable[[MlflowClient], T],
+    what: str,
+    *,
+    night: date | None = None,
+) -> T | None:
     """Do something with MLflow, or log a warning and go on without it.
 
     A call to a server may hang for `mlflow.timeout_seconds` and is not repeated. After a server
     failed (no connection, no answer in time, or an answer of 500 and above), further attempts of
-    this process return at once, until `start_night` asks it again.
+    this process, and of every process of the same night, return at once, until `start_night` asks
+    it again. So a server that is down makes a night late by one timeout, however many tasks it has.
 
     Parameters
     ----------
@@ -44,6 +52,8 @@ def attempt(settings: Settings, action: Callable[[MlflowClient], T], what: str) 
         What to do. The fluent API (``mlflow.…``) is set to the same store and experiment.
     what : str
         What is done, for the warning: "logging the plots".
+    night : date, optional
+        Whose processes share what is known of the server.
 
     Returns
     -------
@@ -51,8 +61,8 @@ def attempt(settings: Settings, action: Callable[[MlflowClient], T], what: str) 
         What `action` returned; None if it failed or was not tried.
     """
     server = settings.tracking_uri
-    if server in _failed_servers:
-        logger.info("MLflow: skipped %s: %s failed earlier in this process", what, server)
+    if server in _failed_servers or _failed_tonight(settings, night):
+        logger.info("MLflow: skipped %s: %s failed earlier tonight", what, server)
         return None
     try:
         faultpoint("tracking.asked")
@@ -62,8 +72,19 @@ def attempt(settings: Settings, action: Callable[[MlflowClient], T], what: str) 
     except Exception as error:  # noqa: BLE001 - whatever tracking raises, the lists come first
         if server.startswith("http") and _is_server_failure(error):
             _failed_servers.add(server)
+            if night is not None:
+                write_json(_failure_file(settings, night), {"tracking_uri": server})
         logger.warning("MLflow: %s failed at %s: %s", what, server, str(error)[:300])
         return None
+
+
+def _failure_file(settings: Settings, night: date) -> Path:
+    return settings.run_folder(night) / "tracking_failed.json"
+
+
+def _failed_tonight(settings: Settings, night: date | None) -> bool:
+    found = None if night is None else read_if_there(_failure_file(settings, night))
+    return found is not None and found["tracking_uri"] == settings.tracking_uri
 
 
 def tracking_client(settings: Settings) -> MlflowClient:
@@ -110,6 +131,7 @@ def start_night(
         Id of the run; None if MLflow could not be reached.
     """
     _failed_servers.discard(settings.tracking_uri)
+    _failure_file(settings, as_of).unlink(missing_ok=True)
     wanted = {"night": as_of.isoformat(), **provenance(settings, as_of), **(tags or {})}
 
     def open_run(client: MlflowClient) -> str:
@@ -122,7 +144,7 @@ def start_night(
         run = client.create_run(experiment, tags=wanted, run_name=f"night {as_of.isoformat()}")
         return str(run.info.run_id)
 
-    run_id = attempt(settings, open_run, f"opening the run of night {as_of}")
+    run_id = attempt(settings, open_run, f"opening the run of night {as_of}", night=as_of)
     write_json(settings.run_folder(as_of) / "tracking.json", {"parent_run_id": run_id})
     return run_id
 
@@ -137,6 +159,7 @@ def end_night(settings: Settings, as_of: date) -> None:
         settings,
         lambda client: client.set_terminated(run_id),
         f"closing the run of night {as_of}",
+        night=as_of,
     )
 
 
@@ -159,7 +182,7 @@ def log_plots(settings: Settings, as_of: date, paths: Sequence[Path]) -> None:
         for path in paths:
             client.log_artifact(run_id, str(path), "plots")
 
-    attempt(settings, upload, "logging the plots")
+    attempt(settings, upload, "logging the plots", night=as_of)
 
 
 def count_runs(settings: Settings) -> int | None:

@@ -282,4 +282,4 @@ def _log_verdicts(
                 client.set_tag(run_id, f"gate.{placement}.{key}", value)
             client.log_dict(run_id, dict(verdict), f"gate/{placement}.json")
 
-    attempt(settings, log, "logging the gate's verdicts")
+    attempt(settings, log, "logging the gate's verdicts", night=as_of)

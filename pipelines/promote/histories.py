@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,14 +24,14 @@ VERSION_NUMBER_FIELDS = ("item", "known_age_days", "price", "is_available")
 VERSION_PREFIX = "version_"
 
 
-def save_histories(history: Interactions, path: Path) -> None:
+def save_histories(history: Interactions, path: Path | BinaryIO) -> None:
     """Write every array of a history, compressed; plain data that nothing executes.
 
     Parameters
     ----------
     history : Interactions
-    path : Path
-        A `.npz` file.
+    path : Path or binary file
+        A path ends in `.npz`.
     """
     arrays: dict[str, Any] = {
         "cutoff": np.array(history.cutoff.isoformat()),

@@ -112,7 +112,7 @@ def promote_aliases(settings: Settings, as_of: date) -> dict[str, dict[str, str 
                 faultpoint("registry.aliased")
 
     if any(number for found in versions.values() for number in found.values()):
-        attempt(settings, set_aliases, "setting the aliases")
+        attempt(settings, set_aliases, "setting the aliases", night=as_of)
     end_night(settings, as_of)
     return versions
 
@@ -133,7 +133,7 @@ def _register_role(settings: Settings, as_of: date, entry: Mapping[str, Any]) ->
             logger.info("%s is version %s of %s", entry["model_version"], same.version, name)
         return str(same.version)
 
-    return attempt(settings, register, what)
+    return attempt(settings, register, what, night=as_of)
 
 
 def _version_tags(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> dict[str, str]:

@@ -299,4 +299,5 @@ def _tag_night(settings: Settings, as_of: date, publication_id: str) -> None:
             settings,
             lambda client: client.set_tag(run_id, "publication_id", publication_id),
             "tagging the night with its publication",
+            night=as_of,
         )
