@@ -27,6 +27,7 @@ VERBS = {
     "publish": "pipelines.recommend.commands:publish_command",
     "rollback": "pipelines.recommend.commands:rollback_command",
     "query": "pipelines.recommend.commands:query_command",
+    "why": "pipelines.recommend.why_commands:why_command",
     "report": "pipelines.recommend.commands:report_command",
     "serve": "pipelines.serve.commands:serve_command",
     "api-key": "pipelines.serve.commands:api_key_command",

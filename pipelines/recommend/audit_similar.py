@@ -40,7 +40,8 @@ _COUNTS = (
     (
         "items",
         """
-        select count(*) from similar_items left join items on similar_items.similar_item_id = items.item_id
+        select count(*)
+        from similar_items left join items on similar_items.similar_item_id = items.item_id
         where items.item_id is null or not coalesce(items.is_available, true)
         """,
         "rows of an item that is unknown or not available",

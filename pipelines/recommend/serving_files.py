@@ -49,7 +49,7 @@ class NightFiles:
 def open_lists(
     connection: duckdb.DuckDBPyConnection, files: NightFiles, catalogue: pd.DataFrame
 ) -> None:
-    """Views `lists`, `similar_items` and `exclusions` of a night, and table `items` of its catalogue.
+    """Views `lists`, `similar_items` and `exclusions` of a night, and its catalogue as `items`.
 
     Parameters
     ----------
