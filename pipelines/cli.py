@@ -32,6 +32,7 @@ VERBS = {
     "diff": "pipelines.recommend.stored_commands:diff_command",
     "push-postgres": "pipelines.recommend.live_commands:push_postgres_command",
     "query": "pipelines.recommend.commands:query_command",
+    "why": "pipelines.recommend.why_commands:why_command",
     "report": "pipelines.recommend.commands:report_command",
     "serve": "pipelines.serve.commands:serve_command",
     "api-key": "pipelines.serve.commands:api_key_command",

@@ -27,6 +27,7 @@ from pipelines.erase_words import UserWords
 from pipelines.errors import PublicationNotFoundError
 from pipelines.faults import faultpoint
 from pipelines.recommend.current import (
+    LOOKUPS,
     MANIFEST,
     MANIFEST_HASH,
     PIN,
@@ -36,7 +37,6 @@ from pipelines.recommend.current import (
     read_publication,
     stored_ids,
 )
-from pipelines.recommend.lookup_file import LOOKUPS
 from pipelines.recommend.serving_files import SERVING
 from pipelines.recommend.serving_rows import drop_rows, insert_rows, refresh_view
 from pipelines.warehouse import connect, transaction

@@ -142,6 +142,10 @@ class UnknownUserError(PipelineError):
     """No list and no history exist for a user id."""
 
 
+class UnknownItemError(PipelineError):
+    """No item feed, no list and no history knows an item id."""
+
+
 class QueryError(PipelineError):
     """SQL that the live publication cannot answer."""
 

@@ -23,12 +23,14 @@ _VERBS = {
     "unpin": "live",
     "query_user": "query",
     "run_sql": "query",
+    "explain_user": "why",
     "report_night": "report",
     "replay_later_nights": "replay",
 }
 
 __all__ = [
     "audit_lists",
+    "explain_user",
     "generate_lists",
     "generate_similar",
     "pin",

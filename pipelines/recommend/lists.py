@@ -116,7 +116,7 @@ def generate_variant(
     completed, pinned items after it.
     """
     _check_names(settings, placement, variant)
-    writer, history, exclude = _prepare(settings, as_of, placement, variant)
+    writer, history, exclude = prepare_lists(settings, as_of, placement, variant)
     folder = settings.run_folder(as_of) / "lists" / placement
     summary = _write_users(folder / f"{variant}.parquet", writer, history, exclude)
     anyone = list_for_anyone(writer, history, exclude)
@@ -143,9 +143,18 @@ def _check_names(settings: Settings, placement: str, variant: str) -> None:
         )
 
 
-def _prepare(
-    settings: Settings, as_of: date, placement: str, variant: str
+def prepare_lists(
+    settings: Settings, as_of: date, placement: str, variant: str = CONTROL
 ) -> tuple[ListWriter, Interactions, Exclusion]:
+    """What a placement's lists are made of: the saved recommender, histories, and what is kept.
+
+    Raises
+    ------
+    NoChampionError
+        If the role has no saved model tonight.
+    MissingSnapshotError
+        If the night has no snapshot.
+    """
     role = "champion" if variant == CONTROL else variant
     models = settings.run_folder(as_of) / "models" / placement / role
     if not (models / "role.json").exists():
@@ -186,7 +195,8 @@ def _write_users(
 
     def blocks() -> Any:
         for start in range(0, max(history.n_users, 1), BLOCK_USERS):
-            lists, users = _rank_block(writer, history, exclude, start)
+            positions = slice(start, start + BLOCK_USERS)
+            lists, users = rank_users(writer, history, exclude, positions)
             length = (lists.items >= 0).sum(axis=1)
             table = to_table(writer, lists, users)
             counts["rows"] += table.num_rows
@@ -216,11 +226,10 @@ def _write_users(
     }
 
 
-def _rank_block(
-    writer: ListWriter, history: Interactions, exclude: Exclusion, start: int
+def rank_users(
+    writer: ListWriter, history: Interactions, exclude: Exclusion, positions: slice
 ) -> tuple[FilledLists, np.ndarray]:
-    """Lists of `BLOCK_USERS` users, completed where they are short."""
-    positions = slice(start, start + BLOCK_USERS)
+    """Lists of some users of the history, completed where they are short, and their ids."""
     block, rule = history.select_users(positions), exclude.select_users(positions)
     own = rank_lists(writer, writer.recommender, block, rule)
     is_met = _met_by_user(writer.recommender, block, own)

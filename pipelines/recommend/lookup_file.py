@@ -88,6 +88,19 @@ from exclusions order by placement, user_id
 """
 
 
+def open_lookups(path: Path) -> sqlite3.Connection:
+    """Open a `lists.sqlite` that never changes: read only, without locks, for any thread.
+
+    Raises
+    ------
+    sqlite3.Error
+        If there is no such file; one that is no database fails at its first statement.
+    """
+    return sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+    )
+
+
 def build_lookups(
     connection: duckdb.DuckDBPyConnection, target: Path, meta: dict[str, str]
 ) -> None:

@@ -226,7 +226,7 @@ def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
     names = ("publication_id", "as_of", "generated_at", "logical_hash")
     rules = (
         *("exclude", "exclude_within_days", "list_length"),
-        *("max_per_category", "rerank_depth", "pinned"),
+        *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
     )
     placements = {
         name: placement.model_dump(mode="json", include=set(rules))

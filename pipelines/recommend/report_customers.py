@@ -54,7 +54,7 @@ def print_user(console: Console, found: Mapping[str, Any]) -> None:
     console.print()
     console.print(f"[bold cyan]Customer {found['user_id']} in {live}[/]")
     if len(found["lists"]) == 1:
-        console.print(_side_by_side(console, [history_block(found["history"])]))
+        print_history(console, found["history"])
         for name, rows in found["lists"].items():
             console.print()
             console.print(_whole_list(name, rows))
@@ -62,6 +62,11 @@ def print_user(console: Console, found: Mapping[str, Any]) -> None:
     heads = {name: rows[:HEAD_ROWS] for name, rows in found["lists"].items()}
     print_lists(console, {**found, "lists": heads})
     console.print("--placement NAME shows a whole list with scores, --json everything", style="dim")
+
+
+def print_history(console: Console, history: list[dict[str, Any]]) -> None:
+    """Print what a customer did, newest first."""
+    console.print(_side_by_side(console, [history_block(history)]))
 
 
 def history_block(history: list[dict[str, Any]]) -> Block:

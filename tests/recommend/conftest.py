@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import Settings, load_settings
+from pipelines.config import Settings, load_settings, parse_settings
 from pipelines.durable import write_json
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE, items_file, snapshot_folder, users_file
@@ -225,6 +225,25 @@ def publish_night(shop: Settings, make_lists: Callable[..., date]) -> Callable[.
         audit_lists(shop, as_of)
         publication_id: str = publish(shop, as_of, force=force)["publication_id"]
         return publication_id
+
+    return make
+
+
+@pytest.fixture
+def publish_by_rules(shop: Settings, make_night: Callable[..., date]) -> Callable[..., Settings]:
+    """A published night of the shop whose placements have other rules; returns its settings."""
+
+    def make(**rules: object) -> Settings:
+        as_of, values = make_night(), shop.model_dump(mode="json")
+        for placed in values["placements"].values():
+            placed.update(rules)
+        settings = parse_settings(values)
+        for placement in settings.placements:
+            generate_lists(settings, as_of, placement)
+        generate_similar(settings, as_of)
+        audit_lists(settings, as_of)
+        publish(settings, as_of)
+        return settings
 
     return make
 
