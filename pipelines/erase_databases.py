@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -76,10 +77,20 @@ def _delete_quarantined(connection: duckdb.DuckDBPyConnection, words: UserWords)
     named = [
         row_id
         for row_id, payload, released in rows
-        if words.is_in(payload or "") or words.is_in(released or "")
+        if _names(payload, words) or _names(released, words)
     ]
     where = "quarantine_id in (select unnest(?::varchar[]))"
     return _delete(connection, RAW_QUARANTINE.qualified, where, [named])
+
+
+def _names(payload: str | None, words: UserWords) -> bool:
+    """Whether a bad row is of the user; a short id may be its item's, so fields are looked at."""
+    if payload is None:
+        return False
+    if words.is_distinct:
+        return words.is_in(payload)
+    row = json.loads(payload)
+    return row.get(USER_COLUMN) == words.user_id or words.is_in(str(row.get("line", "")))
 
 
 def _recount(connection: duckdb.DuckDBPyConnection) -> None:

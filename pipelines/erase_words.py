@@ -14,6 +14,8 @@ from urllib.parse import quote
 REDACTED = "[erased]"
 #: Ids at least this long, and not of digits only, do not occur by chance inside other words.
 DISTINCT_LENGTH = 8
+#: Fields, columns and arrays with ids of items.
+ITEM_FIELDS = frozenset({"item_id", "items", "item_ids", "item_ids_", "payload"})
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,17 @@ class UserWords:
 
     @cached_property
     def byte_pattern(self) -> re.Pattern[bytes]:
-        """Matches every spelling in UTF-8, and the id itself in UTF-16 and UTF-32."""
+        """Matches every spelling in UTF-8, and a distinct id also in UTF-16 and UTF-32."""
         narrow = [self._bounded(re.escape(one)).encode() for one in self.spellings]
         wide = [
             re.escape(self.user_id.encode(encoding))
             for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
         ]
-        if not self.is_distinct:  # the end of an array's text: a null character, or another's start
-            wide = [rb"(?<![0-9A-Za-z]\0\0\0)" + wide[2] + rb"(?![0-9A-Za-z]\0\0\0)"]
-        return re.compile(b"|".join(narrow + wide))
+        return re.compile(b"|".join(narrow + (wide if self.is_distinct else [])))
+
+    def may_be_item(self, field: str) -> bool:
+        """Whether a field is of items, one of which may have the same short id."""
+        return not self.is_distinct and field in ITEM_FIELDS
 
     def is_in(self, text: str) -> bool:
         """Whether a text names the user."""
@@ -79,7 +83,10 @@ class UserWords:
         if isinstance(value, list):
             return [self.redact_json(one) for one in value]
         if isinstance(value, dict):
-            return {self.redact(key): self.redact_json(one) for key, one in value.items()}
+            return {
+                self.redact(key): one if self.may_be_item(key) else self.redact_json(one)
+                for key, one in value.items()
+            }
         return value
 
     def _bounded(self, pattern: str) -> str:

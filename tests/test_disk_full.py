@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import duckdb
@@ -11,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.config import PROJECT_ROOT
 from pipelines.disk_full import find_disk_full
 from pipelines.durable import write_text
 
@@ -68,3 +72,18 @@ def test_an_error_that_goes_round_in_circles_is_looked_at_once():
     one, other = ValueError("one"), ValueError("other")
     one.__context__, other.__context__ = other, one
     assert find_disk_full(one) is None
+
+
+def test_a_verb_on_a_full_disk_says_so_plainly_and_fails(tmp_path):
+    verb = ["load", "--as-of", "2024-01-02", "--home", str(tmp_path / "home")]
+    ended = subprocess.run(
+        [sys.executable, "-m", "pipelines", *verb],
+        env={**os.environ, "RECSYS_FAULT": "1:enospc"},
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "DiskFullError: The disk of the home must have room" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -88,6 +88,16 @@ def test_a_short_id_is_not_found_among_numbers_and_compressed_bytes(tmp_path):
     assert found == [tmp_path / "said.json", tmp_path / "said.log"]
 
 
+def test_a_short_id_is_found_in_arrays_and_columns_of_users_and_not_of_items(tmp_path):
+    for name in ("user", "item"):
+        with (tmp_path / f"{name}s.npz").open("wb") as stream:
+            np.savez(stream, **{f"{name}_ids": np.array(["u002", "u003", "u004"])})
+        table = pa.table({f"{name}_id": ["u002", "u003"]})
+        pq.write_table(table, tmp_path / f"{name}s.parquet")
+    found = [path.name for path in find_user(tmp_path, UserWords("u003"))]
+    assert found == ["users.npz", "users.parquet"]
+
+
 def test_a_damaged_file_is_searched_as_it_is(tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"PAR1" + USER.encode())
     (tmp_path / "other.parquet").write_bytes(b"PAR1 nothing")
