@@ -48,11 +48,8 @@ def simulate_command(
     import logging
 
     from pipelines.config import load_settings
-    from pipelines.simulate.demo import simulate_experiment
     from pipelines.simulate.loop import Simulation
-    from pipelines.track.experiment_page import effect_text
-    from pipelines.track.measure import report_folder
-    from pipelines.windows import parse_day
+    from pipelines.simulated_experiment import describe_truth, simulate_experiment
 
     settings = load_settings(config, home)
     logging.getLogger("pipelines").setLevel(logging.WARNING)
@@ -62,16 +59,6 @@ def simulate_command(
     report = simulate_experiment(
         settings, simulation, experiment, over_http=over_http, config=config, show=click.echo
     )
-    if report is None or experiment is None:
-        return
-    for arm, truth in report["truth"].items():
-        found = next(
-            row
-            for row in report["effects"]
-            if (row["arm"], row["metric"], row["population"]) == (arm, "ctr", "all users")
-        )
-        click.echo(f"{arm}: true lift of ctr {truth['ctr']:+.1%}; found {effect_text(found)}")
-    for row in report["decisions"]:
-        click.echo(f"{row['arm']}: {row['verdict'].upper()}: {row['reason']}")
-    folder = report_folder(settings, experiment, parse_day(report["as_of"]))
-    click.echo(f"Report: {folder / 'report.html'}")
+    if report is not None:
+        for line in describe_truth(settings, report):
+            click.echo(line)

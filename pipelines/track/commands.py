@@ -9,7 +9,10 @@ import click
 from pipelines.cli import as_of_option, examples, json_option, settings_options
 
 
-@click.group("experiment")
+@click.group(
+    "experiment",
+    epilog=examples("recsys experiment status", "recsys experiment start --help"),
+)
 def experiment_command() -> None:
     """Compare lists on people: plan, start, look at, and end an experiment.
 

@@ -4,8 +4,8 @@ import pytest
 
 from pipelines.config import PROJECT_ROOT, load_settings
 from pipelines.errors import ExperimentError
-from pipelines.simulate.demo import simulate_experiment
 from pipelines.simulate.loop import Simulation
+from pipelines.simulated_experiment import simulate_experiment
 
 CONFIG = PROJECT_ROOT / "docs" / "demo" / "shop.toml"
 

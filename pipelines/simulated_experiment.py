@@ -13,7 +13,14 @@ from pipelines.experiments import read_experiment, start_experiment, started_exp
 from pipelines.night import run_in_a_row
 from pipelines.simulate.days import DayTruth
 from pipelines.simulate.loop import Simulation, simulate_shop, true_lift
-from pipelines.track.measure import measure_experiment, measure_experiments, write_report
+from pipelines.track.analysis import ALL_USERS
+from pipelines.track.experiment_page import effect_text
+from pipelines.track.measure import (
+    measure_experiment,
+    measure_experiments,
+    report_folder,
+    write_report,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +83,26 @@ def simulate_experiment(
     # one night more, so that what the last day brought is loaded and measured
     run_in_a_row(settings, last)
     return _last_report(settings, experiment_id, last, truths)
+
+
+def describe_truth(settings: Settings, report: dict[str, Any]) -> list[str]:
+    """Lines for people: what is true, what was found, what was decided, and where the page is."""
+    lines = []
+    found = {
+        row["arm"]: effect_text(row)
+        for row in report["effects"]
+        if (row["metric"], row["population"]) == ("ctr", ALL_USERS)
+    }
+    for arm, truth in report["truth"].items():
+        lines.append(
+            f"{arm}: true lift of ctr {truth['ctr']:+.1%}; found {found.get(arm, 'nothing shown')}"
+        )
+    lines += [
+        f"{row['arm']}: {row['verdict'].upper()}: {row['reason']}" for row in report["decisions"]
+    ]
+    as_of = date.fromisoformat(report["as_of"])
+    folder = report_folder(settings, report["experiment_id"], as_of)
+    return [*lines, f"Report: {folder / 'report.html'}"]
 
 
 def _last_report(
