@@ -10,9 +10,8 @@ from typing import Any
 
 from pipelines.config import Settings
 from pipelines.experiments import read_experiment, start_experiment, started_experiments
-from pipelines.night import run_in_a_row
 from pipelines.simulate.days import DayTruth
-from pipelines.simulate.loop import Simulation, simulate_shop, true_lift
+from pipelines.simulate.loop import Simulation, run_quietly, simulate_shop, true_lift
 from pipelines.track.analysis import ALL_USERS
 from pipelines.track.experiment_page import effect_text
 from pipelines.track.measure import (
@@ -81,7 +80,7 @@ def simulate_experiment(
     if experiment_id is None:
         return None
     # one night more, so that what the last day brought is loaded and measured
-    run_in_a_row(settings, last)
+    run_quietly(settings, last)
     return _last_report(settings, experiment_id, last, truths)
 
 

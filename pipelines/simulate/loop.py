@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -113,7 +115,7 @@ def simulate_shop(
         shop: HttpShop | ServiceShop | None = None
         for step in range(simulation.days):
             day = simulation.first_night + timedelta(days=step)
-            run_in_a_row(settings, day)
+            run_quietly(settings, day)
             if after_night is not None:
                 after_night(day)
             shop = shop or _open_shop(settings, stack, day, config if over_http else None)
@@ -125,6 +127,12 @@ def simulate_shop(
                 f"{len(truth.clicks):,} clicks, {len(truth.purchases):,} purchases to come of them"
             )
     return truths
+
+
+def run_quietly(settings: Settings, as_of: date) -> None:
+    """Run a night without printing its report, which is in its run folder."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_in_a_row(settings, as_of)
 
 
 def truth_path(settings: Settings, day: date) -> Path:

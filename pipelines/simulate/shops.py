@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import time
@@ -94,9 +95,11 @@ class HttpShop:
         """
         self._clock.set(at)
         deadline = time.monotonic() + seconds
-        found = None
+        found = "nothing"
         while time.monotonic() < deadline:
-            found = self._ask("GET", "/v1/recommendations/nobody?dry_run=true")["publication_id"]
+            with contextlib.suppress(ServiceError):  # 503 until the first publication is verified
+                answer = self._ask("GET", "/v1/recommendations/nobody?dry_run=true")
+                found = answer["publication_id"]
             if found == publication_id:
                 return
             time.sleep(0.1)
