@@ -98,11 +98,11 @@ def test_every_verb_is_in_the_readme():
 
 
 def test_make_targets_in_the_docs_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     used = {
         name
         for path in PAGES
-        for name in re.findall(r"(?:^|`)make ([a-z]+)", path.read_text(), re.M)
+        for name in re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.M)
     }
     assert used <= targets
 
@@ -134,12 +134,12 @@ def test_the_page_of_tables_follows_the_contracts():
 def test_every_query_of_the_readme_runs_on_published_lists(small_shop):
     settings = small_shop()
     run_in_a_row(settings, shop_night(10))
-    queries = blocks(README, "sql") + [
-        shlex.split(line)[-1] for line in recsys_commands() if "--sql" in line
-    ]
-    assert len(queries) >= 3
-    for query in queries:
-        run_sql(settings, query)
+    asked = [line for line in recsys_commands() if "--sql" in line]
+    queries = [(query, False) for query in blocks(README, "sql")]
+    queries += [(shlex.split(line)[-1], "--warehouse" in line) for line in asked]
+    assert len(queries) >= 4
+    for query, over_warehouse in queries:
+        run_sql(settings, query, over_warehouse=over_warehouse)
 
 
 def test_the_readme_says_what_the_settings_say():

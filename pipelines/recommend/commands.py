@@ -56,15 +56,23 @@ def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> No
         "recsys query --user 17841 --placement for_you --json",
         'recsys query --sql "select * from current_recommendations limit 10"',
         'recsys query --sql "select * from publication"',
+        'recsys query --warehouse --sql "from metrics.met_publications"',
     )
 )
 @click.option("--user", "user_id", metavar="USER_ID", help="A customer: history and lists.")
 @click.option("--placement", metavar="NAME", help="With --user: only this placement.")
 @click.option("--sql", metavar="SELECT", help="SQL over the live publication.")
+@click.option("--warehouse", is_flag=True, help="With --sql: over the warehouse, between nights.")
 @json_option
 @settings_options
 def query_command(
-    settings: Any, user_id: str | None, placement: str | None, sql: str | None, as_json: bool
+    settings: Any,
+    user_id: str | None,
+    placement: str | None,
+    sql: str | None,
+    *,
+    warehouse: bool,
+    as_json: bool,
 ) -> None:
     """Ask the live publication; answers also while a night is running.
 
@@ -74,7 +82,7 @@ def query_command(
     if (user_id is None) == (sql is None):
         raise click.UsageError("Give either --user or --sql. Example: recsys query --user 17841")
     if sql is not None:
-        _print_sql(settings, sql, as_json)
+        _print_sql(settings, sql, warehouse, as_json)
     else:
         _print_user(settings, str(user_id), placement, as_json)
 
@@ -94,10 +102,10 @@ def report_command(settings: Any, as_of: Any, as_json: bool) -> None:
         report_night(settings, as_of)
 
 
-def _print_sql(settings: Any, sql: str, as_json: bool) -> None:
+def _print_sql(settings: Any, sql: str, warehouse: bool, as_json: bool) -> None:
     from pipelines.recommend.query import run_sql
 
-    frame = run_sql(settings, sql)
+    frame = run_sql(settings, sql, over_warehouse=warehouse)
     if as_json:
         click.echo(
             frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2)

@@ -74,7 +74,7 @@ def query_user(settings: Settings, user_id: str, placement: str | None = None) -
     }
 
 
-def run_sql(settings: Settings, sql: str) -> pd.DataFrame:
+def run_sql(settings: Settings, sql: str, *, over_warehouse: bool = False) -> pd.DataFrame:
     """Run SQL over the live publication's `serving.duckdb`, which stays as it is.
 
     Parameters
@@ -84,6 +84,8 @@ def run_sql(settings: Settings, sql: str) -> pd.DataFrame:
         Tables: recommendations, fallback_recommendations, similar_items, items, models,
         publication; views: current_recommendations, explained_recommendations. No other file
         can be read or written.
+    over_warehouse : bool, default False
+        Ask the warehouse instead (`docs/tables.md`), while no night holds it.
 
     Returns
     -------
@@ -96,9 +98,13 @@ def run_sql(settings: Settings, sql: str) -> pd.DataFrame:
         If DuckDB refuses the statement, or it returns no rows to show.
     PublicationNotFoundError
         If nothing is live.
+    WarehouseLockedError
+        If a night holds the warehouse.
     """
-    publication = read_current(settings)
-    with connect(settings, path=publication.serving_path, read_only=True) as connection:
+    path = None if over_warehouse else read_current(settings).serving_path
+    with connect(settings, path=path, read_only=True) as connection:
+        if over_warehouse:  # one view reads the pointers to the live publication
+            connection.execute(f"set allowed_directories = ['{settings.publications}']")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         try:
@@ -106,13 +112,19 @@ def run_sql(settings: Settings, sql: str) -> pd.DataFrame:
             if found is not None:
                 return found.df()
         except duckdb.Error as error:
+            asked = _WAREHOUSE_TABLES if over_warehouse else _PUBLICATION_TABLES
             raise QueryError(
-                "SQL must be one that reads the live publication. Found: "
-                f"{error}. Tables: recommendations, fallback_recommendations, similar_items, "
-                "items, models, publication, current_recommendations, explained_recommendations; "
-                "`describe` shows the columns of each."
+                f"SQL must be one that only reads. Found: {error}. {asked}; `describe` shows the "
+                "columns of each."
             ) from error
     raise QueryError("SQL must return rows. Found a statement without any. Start with `select`.")
+
+
+_PUBLICATION_TABLES = (
+    "Tables: recommendations, fallback_recommendations, similar_items, items, models, "
+    "publication, current_recommendations, explained_recommendations"
+)
+_WAREHOUSE_TABLES = "Tables: those of docs/tables.md, such as metrics.met_publications"
 
 
 def _lists_of(

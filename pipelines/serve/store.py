@@ -7,7 +7,7 @@ import random
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -230,6 +230,8 @@ class ListStore:
 
 
 def _read_rules(values: Mapping[str, Any]) -> PlacementRules:
+    """The rules that answers need; a publication may tell others, for people."""
     exclude, pinned = values["exclude"], tuple(values["pinned"])
     chosen = exclude if isinstance(exclude, str) else tuple(exclude)
-    return PlacementRules(**{**values, "exclude": chosen, "pinned": pinned})
+    needed = {field.name: values[field.name] for field in fields(PlacementRules)}
+    return PlacementRules(**{**needed, "exclude": chosen, "pinned": pinned})

@@ -98,3 +98,19 @@ def test_sql_that_is_wrong_or_leaves_the_publication_is_refused(shop, one_night,
 def test_sql_without_rows_is_refused(shop, one_night):
     with pytest.raises(QueryError, match="SQL must return rows"):
         run_sql(shop, "-- nothing")
+
+
+def test_the_warehouse_answers_too_and_its_view_of_what_is_live(shop, two_nights):
+    _, last = two_nights
+    found = run_sql(
+        shop,
+        "select distinct publication_id from serving.current_recommendations",
+        over_warehouse=True,
+    )
+    assert found["publication_id"].tolist() == [last]
+    with pytest.raises(QueryError, match="docs/tables.md"):
+        run_sql(shop, "from metrics.nothing", over_warehouse=True)
+    with pytest.raises(QueryError, match="only reads"):
+        run_sql(shop, "delete from serving.publications", over_warehouse=True)
+    with pytest.raises(QueryError):
+        run_sql(shop, f"from read_text('{shop.home / 'recsys.toml'}')", over_warehouse=True)
