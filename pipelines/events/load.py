@@ -111,7 +111,7 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
     WarehouseLockedError
         If another process has the warehouse open.
     """
-    notes = [*take_in_exposures(settings, as_of), *drop_erased(settings)]
+    notes = [*drop_erased(settings), *take_in_exposures(settings, as_of)]
     with connect(settings) as connection:
         plans = [_plan(connection, settings, as_of, feed, notes) for feed in FEEDS.values()]
         for plan in plans:

@@ -78,7 +78,7 @@ def read_rows(path: Path, offset: int) -> Iterator[tuple[int, dict[str, Any] | N
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 offset += len(line) + 1
-                if line:
+                if line.strip():  # an erased line is blank
                     yield offset, parse_row(line)
 
 
