@@ -11,9 +11,10 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import read_json
 from pipelines.models.pins import PINNED
+from pipelines.recommend.audit_categories import audit_categories
 from pipelines.recommend.audit_pins import audit_pins
 from pipelines.recommend.findings import Finding, ListFile
-from pipelines.recommend.list_rows import FALLBACK, LIST_SCHEMA, SHORT_LIST
+from pipelines.recommend.list_rows import ANYONE, FALLBACK, LIST_SCHEMA, SHORT_LIST
 
 
 def audit_missing(placement: str, variant: str) -> Finding:
@@ -92,8 +93,9 @@ def _open_lists(file: ListFile) -> None:
 
 def _form(file: ListFile) -> Iterator[Finding]:
     """Rules a file must satisfy whatever the night knows."""
-    rows = file.value("select count(*) from lists")
     rule = "fallback_present" if file.variant == FALLBACK else "rows"
+    anyone = ANYONE if file.variant == FALLBACK else None
+    rows = file.value("select count(*) from lists where user_id = coalesce(?, user_id)", anyone)
     yield file.finding(rule, "more than 0", rows, bool(rows), "rows of the file")
     mislabelled = file.value(
         """
@@ -140,6 +142,7 @@ def _items(file: ListFile) -> Iterator[Finding]:
     )
     yield file.none_found("items", missing, "rows of an item that is unknown or not available")
     if file.variant == FALLBACK:
+        yield audit_categories(file)
         return
     if file.rules.exclude == "none":
         yield file.none_found("exclusions", 0, "this placement excludes nothing")

@@ -44,8 +44,24 @@ BLOCK_ITEMS = 5_000
 
 
 @dataclass(frozen=True)
-class _Maker:
-    """What every block of items shares."""
+class SimilarMaker:
+    """What every block of items shares.
+
+    Parameters
+    ----------
+    history : Interactions
+        What recommenders were fitted on, with `event_type` among its types (see `with_choice`).
+    event_type : int
+        Code of the event by which an item is chosen.
+    unavailable : ndarray of bool, shape (n_items,)
+        Items that are in no list.
+    length : int
+        Items of a list, at most.
+    recommender : Recommender
+        Fitted.
+    completer : Recommender or None
+        Fitted; completes short lists.
+    """
 
     history: Interactions
     event_type: int
@@ -91,7 +107,7 @@ def generate_similar(settings: Settings, as_of: date) -> dict[str, Any]:
         maker = _prepare(settings, as_of, history)
         for start in range(0, history.n_items, BLOCK_ITEMS):
             chosen = np.arange(start, min(start + BLOCK_ITEMS, history.n_items))
-            lists = _similar_to(maker, chosen)
+            lists = rank_similar(maker, chosen)
             is_listed = (lists.items >= 0).any(axis=1)
             table = _to_table(maker, lists, history.item_ids[chosen])
             counts["lists"] += int(is_listed.sum())
@@ -110,15 +126,15 @@ def similar_path(settings: Settings, as_of: date) -> Path:
     return settings.run_folder(as_of) / "lists" / SIMILAR
 
 
-def _prepare(settings: Settings, as_of: date, history: Interactions) -> _Maker:
+def _prepare(settings: Settings, as_of: date, history: Interactions) -> SimilarMaker:
     def fitted(name: str) -> Recommender:
         return fit_candidate(planned_spec(settings, as_of, name), history)
 
     recommender = fitted(str(settings.similar.candidate))
     name = settings.similar.completed_by
     catalogue = read_catalogue(settings, as_of, as_of)
-    extended, code = _with_choice(history, recommender)
-    return _Maker(
+    extended, code = with_choice(history, recommender)
+    return SimilarMaker(
         extended,
         code,
         _not_shown(extended, catalogue),
@@ -128,7 +144,7 @@ def _prepare(settings: Settings, as_of: date, history: Interactions) -> _Maker:
     )
 
 
-def _with_choice(history: Interactions, recommender: Recommender) -> tuple[Interactions, int]:
+def with_choice(history: Interactions, recommender: Recommender) -> tuple[Interactions, int]:
     """The history, and the code of the event type that this recommender weighs most."""
     weights = recommender.get_params().get("event_weights") or {"purchase": 1.0}
     best = max(sorted(weights), key=lambda kind: weights[kind])
@@ -144,8 +160,8 @@ def _not_shown(history: Interactions, catalogue: pd.DataFrame) -> np.ndarray:
     return found
 
 
-def _similar_to(maker: _Maker, chosen: np.ndarray) -> FilledLists:
-    """Lists of some items, given by position."""
+def rank_similar(maker: SimilarMaker, chosen: np.ndarray) -> FilledLists:
+    """The items like some items, given by position; a row each, of `maker.length`."""
     one_each = _histories_of_one(maker, chosen)
     itself = sparse.csr_array(
         (np.ones(len(chosen), dtype=bool), (np.arange(len(chosen)), chosen)),
@@ -165,7 +181,7 @@ def _similar_to(maker: _Maker, chosen: np.ndarray) -> FilledLists:
     return back_fill(own, spare)
 
 
-def _histories_of_one(maker: _Maker, chosen: np.ndarray) -> Interactions:
+def _histories_of_one(maker: SimilarMaker, chosen: np.ndarray) -> Interactions:
     """A person per item, who chose it once on the last day."""
     count = len(chosen)
     return replace(
@@ -182,7 +198,7 @@ def _histories_of_one(maker: _Maker, chosen: np.ndarray) -> Interactions:
     )
 
 
-def _to_table(maker: _Maker, lists: FilledLists, item_ids: np.ndarray) -> pa.Table:
+def _to_table(maker: SimilarMaker, lists: FilledLists, item_ids: np.ndarray) -> pa.Table:
     """Rows of `SIMILAR_SCHEMA`, sorted by item and rank."""
     row, column = np.nonzero(lists.items >= 0)
     is_own = column < lists.own_count[row]

@@ -45,21 +45,25 @@ CANDIDATES = [
 CANDIDATE_KEYS = ("name", "recommender")
 
 
+#: Settings of the shop, beside those of `make_settings`.
+SHOP = {
+    "placements": {
+        "discover": {"list_length": 5, "baselines": ["recent_popularity"]},
+        "for_you": {
+            "exclude": "none",
+            "list_length": 5,
+            "baselines": ["recent_popularity", "personal_frequency"],
+        },
+    },
+    "candidates": CANDIDATES,
+    "similar": {"candidate": "item_knn", "list_length": 4},
+}
+
+
 @pytest.fixture
 def shop(make_settings: Callable[..., Settings]) -> Settings:
     """Two placements of five items; nothing is computed yet."""
-    return make_settings(
-        placements={
-            "discover": {"list_length": 5, "baselines": ["recent_popularity"]},
-            "for_you": {
-                "exclude": "none",
-                "list_length": 5,
-                "baselines": ["recent_popularity", "personal_frequency"],
-            },
-        },
-        candidates=CANDIDATES,
-        similar={"candidate": "item_knn", "list_length": 4},
-    )
+    return make_settings(**SHOP)
 
 
 @pytest.fixture
@@ -172,6 +176,15 @@ def refit(settings: Settings, as_of: date, champions: dict[str, str]) -> None:
         write_json(folder / "role.json", {**role, "model_version": version, "run_id": None})
 
 
+def publish_lists(settings: Settings, as_of: date) -> None:
+    """The second half of a night, from its snapshot and champions to a publication."""
+    for placement in settings.placements:
+        generate_lists(settings, as_of, placement)
+    generate_similar(settings, as_of)
+    audit_lists(settings, as_of)
+    publish(settings, as_of)
+
+
 @pytest.fixture
 def make_night(shop: Settings) -> Callable[..., date]:
     """Bring the home to where the gate and the refit leave a night."""
@@ -238,11 +251,7 @@ def publish_by_rules(shop: Settings, make_night: Callable[..., date]) -> Callabl
         for placed in values["placements"].values():
             placed.update(rules)
         settings = parse_settings(values)
-        for placement in settings.placements:
-            generate_lists(settings, as_of, placement)
-        generate_similar(settings, as_of)
-        audit_lists(settings, as_of)
-        publish(settings, as_of)
+        publish_lists(settings, as_of)
         return settings
 
     return make

@@ -113,6 +113,12 @@ def test_an_item_in_nearly_every_personal_list_fails(shop, make_lists):
     assert "item_share" not in failed_rules(first_four, night)
 
 
+def test_lists_for_categories_alone_are_no_fallback(shop, make_lists):
+    night = make_lists()
+    damage(shop, night, lambda lists: lists.assign(user_id="Tea"), variant="fallback")
+    assert failed_rules(shop, night) == {"fallback_present", "categories"}
+
+
 def test_lists_that_are_all_fallback_have_no_item_share(shop, make_lists):
     both = {"discover": "recent_popularity", "for_you": "recent_popularity"}
     night = make_lists(champions=both)

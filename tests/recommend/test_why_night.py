@@ -7,8 +7,8 @@ import pytest
 
 from pipelines.durable import read_json, write_json
 from pipelines.errors import PublicationNotFoundError
-from pipelines.recommend.current import read_current
-from pipelines.recommend.lookup_file import LOOKUPS, open_lookups
+from pipelines.recommend.current import LOOKUPS, read_current
+from pipelines.recommend.lookup_file import open_lookups
 from pipelines.recommend.why_night import LiveNight
 from pipelines.warehouse import connect
 
