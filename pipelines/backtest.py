@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.backtest_night import NightRecord, night_keys, replay_night
-from pipelines.config import PostgresSettings, Settings, load_settings, silence_telemetry
+from pipelines.config import Settings, load_settings, silence_telemetry
 from pipelines.durable import read_if_there, write_json, write_text
 from pipelines.errors import SettingsError
+from pipelines.settings_sections import PostgresSettings
 from pipelines.windows import parse_day
 
 logger = logging.getLogger(__name__)

@@ -17,11 +17,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipelines.errors import SettingsError
+from pipelines.settings_sections import (
+    AuditSettings,
+    CandidateSettings,
+    EvaluationSettings,
+    EventSettings,
+    FeatureSettings,
+    GateSettings,
+    MlflowSettings,
+    PlacementSettings,
+    PublishSettings,
+    Section,
+    ServeSettings,
+    SimilarSettings,
+    TrackSettings,
+    TuningSettings,
+    WarehouseSettings,
+)
 from pipelines.windows import NightWindows
 
 DEFAULT_HOME = "var"
@@ -30,298 +47,7 @@ DEFAULT_CONFIG = "recsys.toml"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-class _Section(BaseModel):
-    """A part of the tree: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EventSettings(_Section):
-    """What counts as an event, and how much of a day may be bad."""
-
-    types: tuple[str, ...] = (
-        "view",
-        "click",
-        "add_to_cart",
-        "purchase",
-        "rating",
-        "return",
-        "impression",
-        "served",
-    )
-    """Event types accepted by the load; any other type is quarantined."""
-    exposures: tuple[str, ...] = ("impression", "served")
-    """Types that tell what a user was shown, not what the user did: in no history or feature."""
-    weights: Mapping[str, float] = Field(
-        default_factory=lambda: {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0}
-    )
-    """Weight of one event of a type in a history; types left out weigh nothing."""
-    lookback_days: int = Field(3, ge=0, le=366)
-    """Days before `as_of` whose files are looked at again for late arrivals."""
-    max_quarantine_share: float = Field(0.01, ge=0, le=1)
-    """Share of bad rows above which a day fails before anything changes."""
-    volume_drop_warn: float = Field(0.4, ge=0, le=1)
-    """A day this share below the mean of the days before it gets a warning."""
-    volume_rise_warn: float = Field(0.6, ge=0)
-    """A day this share above the mean of the days before it gets a warning."""
-    volume_drop_fail: float = Field(0.95, ge=0, le=1)
-    """A drop of the last seven days against the 28 before them that stops the night."""
-
-
-class WarehouseSettings(_Section):
-    """Limits of the embedded database."""
-
-    memory_limit: str = "6GB"
-    """Memory DuckDB may use before it spills to the home's `tmp/`."""
-    threads: int = Field(2, ge=1)
-    """Threads DuckDB and dbt may use."""
-
-
-class FeatureSettings(_Section):
-    """What the feature tables keep."""
-
-    retention_days: int = Field(120, ge=1)
-    """Feature cutoffs older than the newest by more than this are dropped from the warehouse."""
-    heavy_user_days: int = Field(5, ge=2)
-    """Active days from which a user is `heavy`; with one day a user is `new`, else `light`."""
-    half_life_days: float = Field(30.0, gt=0)
-    """A purchase this old counts half in `decayed_purchase_count`."""
-    stale_warn_days: int = Field(3, ge=1)
-    """Whole days without a day file before `as_of` that are reported."""
-    stale_error_days: int = Field(14, ge=1)
-    """Whole days without a day file before `as_of` that stop the build."""
-
-
-class PinSettings(_Section):
-    """An item at a fixed rank of a placement's lists."""
-
-    item_id: str
-    rank: int = Field(ge=1)
-
-
-class PlacementSettings(_Section):
-    """One named list on a page: what may be shown in it, and what it must reach."""
-
-    exclude: Literal["none", "all"] | tuple[str, ...] = "all"
-    """Items kept from a user: none, all of the user's history, or those with these event types."""
-    exclude_within_days: int | None = Field(None, ge=1)
-    """Only events this recent exclude an item; without it, all of the history does."""
-    list_length: int = Field(50, ge=1, le=1000)
-    """Items per list."""
-    candidates: tuple[str, ...] | None = None
-    """Names of the candidates that compete here; without it, all of them."""
-    baselines: tuple[str, ...] = ("popularity", "recent_popularity")
-    """Candidates a challenger must beat, one line of SQL each."""
-    fallback: str = "recent_popularity"
-    """Candidate whose list is shown to users with no personal signal."""
-    ndcg_floor: float = Field(0.0, ge=0, le=1)
-    """NDCG@k below this is refused."""
-    ndcg_ceiling: float = Field(0.9, ge=0, le=1)
-    """NDCG@k above this is implausible (a leak is likely) and refused."""
-    max_per_category: int | None = Field(None, ge=1)
-    """Items of one category among the first `rerank_depth`, at most; without it, any number."""
-    diversity: float = Field(0.0, ge=0, lt=1)
-    """Weight of unlikeness against relevance in the first `rerank_depth` ranks; 0 is off."""
-    rerank_depth: int = Field(10, ge=1, le=100)
-    """First ranks that category cap and diversification choose."""
-    pinned: tuple[PinSettings, ...] = ()
-    """Items at fixed ranks, for everybody they may be shown to."""
-
-    @model_validator(mode="after")
-    def _check_pins(self) -> PlacementSettings:
-        for what in ("rank", "item_id"):
-            found = [getattr(pin, what) for pin in self.pinned]
-            if len(set(found)) != len(found):
-                raise ValueError(f"every {what} of `pinned` must occur once. Got {found}")
-        if late := [pin.rank for pin in self.pinned if pin.rank > self.list_length]:
-            raise ValueError(f"ranks of `pinned` must be within list_length. Got {late}")
-        return self
-
-
-class SearchSettings(_Section):
-    """Values of one parameter that `recsys tune` may try: a range, or a list of choices."""
-
-    low: int | float | None = None
-    """Least value; whole numbers are searched where `low` and `high` are whole."""
-    high: int | float | None = None
-    """Greatest value."""
-    log: bool = False
-    """Whether steps multiply instead of add."""
-    choices: tuple[bool | int | float | str, ...] | None = None
-    """The values themselves, in place of `low` and `high`."""
-    none: bool = False
-    """Whether no value at all is tried too: no half-life is not a very long one."""
-
-    @model_validator(mode="after")
-    def _check_range(self) -> SearchSettings:
-        is_range = self.low is not None and self.high is not None
-        if is_range == (self.choices is not None):
-            raise ValueError("give either `low` and `high`, or `choices`")
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise ValueError(f"`low` must be below `high`, got {self.low} and {self.high}")
-        if self.log and not (self.low is not None and self.low > 0):
-            raise ValueError("`log` needs a `low` above 0")
-        return self
-
-
-class CandidateSettings(_Section):
-    """A specification to compare: a recommender, its hyperparameters and its event weights."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
-    recommender: str
-    """Key of `pipelines.models.RECOMMENDERS`, for example `ease`."""
-    params: Mapping[str, Any] = Field(default_factory=dict)
-    """Hyperparameters passed to the recommender."""
-    event_weights: Mapping[str, float] | None = None
-    """Overrides `events.weights` for this candidate."""
-    search: Mapping[str, SearchSettings] = Field(default_factory=dict)
-    """What `recsys tune` may change: a parameter's name, or `event_weights.<type>`."""
-    tuned: bool = True
-    """Whether nights use what `recsys tune` found; false keeps `params` as they stand here."""
-
-
-class EvaluationSettings(_Section):
-    """How lists are compared with what happened."""
-
-    horizon_days: int = Field(14, ge=1, le=366)
-    """Length of each truth window."""
-    truth_events: tuple[str, ...] = ("purchase",)
-    """Events that make an item relevant."""
-    k: int = Field(10, ge=1)
-    """The cut of the gate's metrics."""
-    ks: tuple[int, ...] = (1, 5, 10, 20)
-    """Cuts that are reported."""
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    """Level of every interval."""
-
-
-class GateSettings(_Section):
-    """Rules of promotion that hold for every placement."""
-
-    min_users: int = Field(500, ge=1)
-    """Fewer users with truth in the gate window than this is a refusal."""
-    coverage_margin: float = Field(0.05, ge=0, le=1)
-    """Catalogue coverage may be this much below the champion's."""
-    segment_margin: float = Field(0.02, ge=0, le=1)
-    """The lower bound of a segment's NDCG difference may be this much below zero."""
-    min_segment_users: int = Field(30, ge=2)
-    """A segment with fewer users is reported, not judged."""
-
-
-class TuningSettings(_Section):
-    """How `recsys tune` searches."""
-
-    windows: int = Field(3, ge=1, le=26)
-    """Truth windows that are averaged: the selection window and horizons right before it."""
-    trials: int = Field(40, ge=1)
-    """Specifications tried in all, unless `--trials` says otherwise."""
-    seconds: float = Field(1800.0, gt=0)
-    """No trial is begun after this long, unless `--seconds` says otherwise."""
-    random_state: int = Field(0, ge=0)
-    """Seed of the search: the same seed tries the same specifications."""
-
-
-class AuditSettings(_Section):
-    """What lists must satisfy before they are published."""
-
-    min_users_ratio: float = Field(0.95, ge=0)
-    """Users served, at least this share of the last publication's."""
-    max_users_ratio: float = Field(1.5, ge=0)
-    """Users served, at most this multiple of the last publication's."""
-    min_coverage_ratio: float = Field(0.5, ge=0)
-    """Catalogue coverage, at least this share of the last publication's."""
-    min_overlap_at_10: float = Field(0.2, ge=0, le=1)
-    """Mean share of a user's first ten items kept from the last publication."""
-    min_overlap_after_promotion: float = Field(0.0, ge=0, le=1)
-    """The same where the gate has promoted another champion since: a change is wanted then."""
-    max_item_share: float = Field(0.8, ge=0, le=1)
-    """No item in the first `evaluation.k` places of more than this share of the personal lists."""
-
-
-class PostgresSettings(_Section):
-    """A table in Postgres that holds the live lists too, for services that read Postgres."""
-
-    dsn_variable: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Environment variable with the address, ``postgresql://…``; without it, nothing is copied."""
-    schema_name: str = Field("recsys", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
-    """Schema of the tables; made if it is not there."""
-    table_name: str = Field("recommendations", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
-    """Table of the lists; ``<name>_publication`` beside it says which they are."""
-    connect_timeout_seconds: int = Field(10, ge=2, le=600)
-    """How long the server may take to answer."""
-    lock_timeout_seconds: int = Field(10, ge=1, le=3600)
-    """How long to wait for somebody who has locked the table or rows of it; readers do not."""
-
-
-class SimilarSettings(_Section):
-    """Lists of items like an item, for product pages and for visitors nobody knows."""
-
-    candidate: str | None = None
-    """Candidate that makes them from histories of one item; without it there are none."""
-    completed_by: str | None = None
-    """Candidate that completes short ones, such as one that knows titles; default nobody."""
-    list_length: int = Field(50, ge=1, le=1000)
-    """Items like an item, at most."""
-    min_share: float = Field(0.5, ge=0, le=1)
-    """Share of the items with a history that must have such a list (audit)."""
-
-
-class PublishSettings(_Section):
-    """How many publications are kept, and where else the live one is copied."""
-
-    keep: int = Field(3, ge=1)
-    """Publications kept; the current and a pinned one are never deleted."""
-    postgres: PostgresSettings = PostgresSettings()
-    """Optional: the live lists as a table in Postgres."""
-
-
-class ServeSettings(_Section):
-    """The API: who may ask, how often, and when lists count as old."""
-
-    keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
-    """sha256 of each API key, in hex; `recsys api-key` makes one. Empty: loopback only, open."""
-    keys_file: Path | None = None
-    """More such hashes, one a line, with remarks after them; else ``$RECSYS_API_KEYS_FILE``."""
-    requests_per_second: float = Field(500.0, gt=0)
-    """Requests a key (without keys: a client's address) may make in the long run."""
-    burst: int = Field(1000, ge=1)
-    """Requests it may make at once after a pause."""
-    max_clients: int = Field(10_000, ge=1)
-    """Keys and addresses whose rates are remembered."""
-    stale_hours: float = Field(26.0, gt=0)
-    """From this age of the live publication on, answers say that they are stale."""
-    alarm_hours: float = Field(50.0, gt=0)
-    """From this age on, they say that somebody must look."""
-    poll_seconds: float = Field(2.0, gt=0, le=60)
-    """How often the pointers to the live publication are looked at."""
-    recent_seconds: float = Field(1.0, gt=0, le=60)
-    """How often the logs of other workers and instances are looked at."""
-    clock_file: str | None = None
-    """File below the home whose moment the API takes for now; for simulations only."""
-    recent_days: int = Field(30, ge=2, le=366)
-    """Days of what people did that are held in memory at most, however old the publication is."""
-
-
-class TrackSettings(_Section):
-    """What counts as coming from a list that was shown."""
-
-    attribution_days: int = Field(7, ge=1, le=90)
-    """Days after an answer in which a purchase counts as coming from it."""
-    covariate_days: int = Field(14, ge=1, le=90)
-    """Days before a user's first exposure that tell how much the user buys anyway."""
-
-
-class MlflowSettings(_Section):
-    """Where runs are logged."""
-
-    tracking_uri: str | None = None
-    """Without it, ``$MLFLOW_TRACKING_URI``, else the SQLite store of the home."""
-    experiment: str = "nightly"
-    timeout_seconds: int = Field(10, ge=1, le=60)
-    """How long a call may hang before the night goes on without it."""
-
-
-class Settings(_Section):
+class Settings(Section):
     """Everything a night can be told. Built once at the edge and passed down."""
 
     home: Path = Path(DEFAULT_HOME)

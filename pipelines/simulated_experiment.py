@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
-from pipelines.experiments import read_experiment, start_experiment, started_experiments
+from pipelines.experiment_state import read_experiment, start_experiment, started_experiments
 from pipelines.simulate.days import DayTruth
 from pipelines.simulate.loop import Simulation, run_quietly, simulate_shop, true_lift
 from pipelines.track.analysis import ALL_USERS

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pipelines.config import CandidateSettings, Settings, stable_hash
+from pipelines.config import Settings, stable_hash
 from pipelines.errors import SettingsError, UnknownRecommenderError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
@@ -34,6 +34,7 @@ from pipelines.models.rp3beta import RP3Beta
 from pipelines.models.segment_popularity import SegmentPopularity
 from pipelines.models.specifications import entry_at, read_entries
 from pipelines.models.user_knn import UserKNN
+from pipelines.settings_sections import CandidateSettings
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pipelines.config import PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion
 from pipelines.models.shown_items import keeps_item
+from pipelines.settings_sections import PlacementSettings
 
 
 def placement_exclusion(

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from pipelines.config import PinSettings, PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.pins import Pin, falling_scores, insert_pins
 from pipelines.models.rerank import Similarity, item_categories, item_similarity, rerank
+from pipelines.settings_sections import PinSettings, PlacementSettings
 
 #: Items fetched for each rank that cap and diversification choose, at least.
 POOL_FACTOR = 5

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.config import EvaluationSettings
 from pipelines.errors import BenchmarkError, PipelineError
 from pipelines.models.base import Exclusion
 from pipelines.offline.benchmark_candidates import Entry, make_entry
@@ -26,6 +25,7 @@ from pipelines.offline.intervals import mean_interval
 from pipelines.offline.metrics import ranking_metrics
 from pipelines.offline.score import list_means
 from pipelines.offline.truth import Truth, align_truth, without_excluded
+from pipelines.settings_sections import EvaluationSettings
 
 if TYPE_CHECKING:
     from pipelines.features.interactions import Interactions

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.config import EvaluationSettings
 from pipelines.offline.intervals import paired_interval
 from pipelines.offline.list_metrics import coverage
 from pipelines.offline.metrics import ranking_metrics
 from pipelines.offline.truth import Truth, without_excluded
+from pipelines.settings_sections import EvaluationSettings
 
 if TYPE_CHECKING:
     from pipelines.features.interactions import Interactions

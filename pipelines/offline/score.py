@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from pipelines.config import EvaluationSettings
 from pipelines.errors import MissingSnapshotError
 from pipelines.offline import list_metrics
 from pipelines.offline.candidate_recall import CANDIDATE_RECALL
 from pipelines.offline.intervals import Interval, mean_interval, ratio_interval
 from pipelines.offline.metrics import RANKING_METRICS, ranking_metrics
 from pipelines.offline.truth import Truth
+from pipelines.settings_sections import EvaluationSettings
 
 if TYPE_CHECKING:
     from pipelines.models.base import TopN

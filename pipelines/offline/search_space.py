@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import CandidateSettings, SearchSettings
 from pipelines.errors import SettingsError
 from pipelines.models.candidates import RECOMMENDERS, Spec
+from pipelines.settings_sections import CandidateSettings, SearchSettings
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

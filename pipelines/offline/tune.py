@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import CandidateSettings, Settings, stable_hash
+from pipelines.config import Settings, stable_hash
 from pipelines.errors import SettingsError
 from pipelines.models.candidates import Spec, candidate_spec
 from pipelines.models.specifications import entry_at, read_entries, specifications_file
@@ -29,6 +29,7 @@ from pipelines.offline.tuning_windows import (
     score_spec,
     windows_hash,
 )
+from pipelines.settings_sections import CandidateSettings
 from pipelines.windows import Window
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 from pipelines.config import Settings, stable_hash
 from pipelines.durable import new_folder
 from pipelines.errors import MissingEvaluationError
-from pipelines.experiments import placement_experiment
+from pipelines.experiment_state import placement_experiment
 from pipelines.features import read_interactions
 from pipelines.models import fit_candidate, save_recommender
 from pipelines.models.candidates import Spec

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipelines.config import PlacementSettings, Settings
+from pipelines.config import Settings
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender, save_recommender
 from pipelines.models.base import Exclusion, Recommender, TopN
@@ -22,6 +22,7 @@ from pipelines.models.list_rules import ListRules, make_list_rules
 from pipelines.models.pins import PINNED, PINNED_REASON, insert_pins
 from pipelines.offline.inputs import planned_spec
 from pipelines.promote.histories import load_histories, save_histories
+from pipelines.settings_sections import PlacementSettings
 
 #: Columns of the catalogue that serving needs: what may be shown, and how it is called.
 CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.config import PlacementSettings, Settings
+from pipelines.config import Settings
+from pipelines.settings_sections import PlacementSettings
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from pipelines.config import Settings
 from pipelines.durable import read_json, write_json
 from pipelines.errors import NoChampionError, SettingsError
-from pipelines.experiments import placement_experiment
+from pipelines.experiment_state import placement_experiment
 from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender

@@ -16,7 +16,7 @@ from pipelines.durable import (
     write_json,
     write_text,
 )
-from pipelines.experiments import placement_experiment
+from pipelines.experiment_state import placement_experiment
 from pipelines.offline.tracking import git_commit, parent_run_id
 from pipelines.recommend.current import (
     LOOKUPS,

@@ -9,10 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import duckdb
 
-from pipelines.config import PostgresSettings, Settings, postgres_dsn
+from pipelines.config import Settings, postgres_dsn
 from pipelines.durable import file_sha256
 from pipelines.errors import PostgresError
 from pipelines.recommend.current import MANIFEST, Publication, read_current
+from pipelines.settings_sections import PostgresSettings
 from pipelines.tables import SERVING_RECOMMENDATIONS
 from pipelines.warehouse import connect
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pipelines.config import PlacementSettings
 from pipelines.recommend.why_night import LiveNight
 from pipelines.recommend.why_ranking import Ranking
+from pipelines.settings_sections import PlacementSettings
 
 #: Rules that only move items, as the settings name them.
 MOVING_RULES = ("max_per_category", "diversity", "pinned")

@@ -10,13 +10,14 @@ from typing import Any
 
 import duckdb
 
-from pipelines.config import PlacementSettings, Settings
+from pipelines.config import Settings
 from pipelines.durable import read_if_there
 from pipelines.errors import PublicationNotFoundError
 from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
 from pipelines.models.shown_items import CONTROL, keeps_item
 from pipelines.recommend.current import SCHEMA_VERSION, Publication
 from pipelines.recommend.query import read_history, read_records
+from pipelines.settings_sections import PlacementSettings
 
 _DAYS = """
 select user_id, item_id, event_type, event_date, event_count, $2 - event_date as age_days

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from pipelines.config import Settings
-from pipelines.experiments import CONTROL, Experiment, read_experiment
+from pipelines.experiment_state import read_experiment
+from pipelines.experiments import CONTROL, Experiment
 from pipelines.track.decision import decide_arm
 from pipelines.track.effects import (
     Effect,

@@ -35,7 +35,7 @@ def experiment_command() -> None:
 def plan(settings: Any, experiment_id: str, as_of: Any, lift: float, as_json: bool) -> None:
     """Say how many users an experiment needs, and how many days that is at today's traffic."""
     from pipelines.durable import to_json
-    from pipelines.experiments import read_definition
+    from pipelines.experiment_state import read_definition
     from pipelines.track.plan import plan_experiment
 
     found = plan_experiment(settings, read_definition(settings, experiment_id), as_of, lift)
@@ -57,7 +57,7 @@ def plan(settings: Any, experiment_id: str, as_of: Any, lift: float, as_json: bo
 @settings_options
 def start(settings: Any, experiment_id: str) -> None:
     """Freeze an experiment; nights from its first day on write the lists of every arm."""
-    from pipelines.experiments import start_experiment
+    from pipelines.experiment_state import start_experiment
 
     experiment = start_experiment(settings, experiment_id)
     given = experiment.definition
@@ -75,7 +75,7 @@ def start(settings: Any, experiment_id: str) -> None:
 def status(settings: Any, as_json: bool) -> None:
     """List every experiment that was started, with what became of it."""
     from pipelines.durable import to_json
-    from pipelines.experiments import started_experiments
+    from pipelines.experiment_state import started_experiments
 
     found = started_experiments(settings)
     if as_json:
@@ -106,7 +106,7 @@ def status(settings: Any, as_json: bool) -> None:
 def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None:
     """Analyse an experiment, store its rows, and write its page with pictures."""
     from pipelines.durable import to_json
-    from pipelines.experiments import read_experiment
+    from pipelines.experiment_state import read_experiment
     from pipelines.track.experiment_page import effect_text, health_lines
     from pipelines.track.measure import measure_experiment, report_folder
 
@@ -133,7 +133,7 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
 @settings_options
 def stop(settings: Any, experiment_id: str, as_of: Any, reason: str) -> None:
     """End an experiment: from this night on everybody gets control."""
-    from pipelines.experiments import stop_experiment
+    from pipelines.experiment_state import stop_experiment
 
     stop_experiment(settings, experiment_id, as_of, reason)
     click.echo(f"{experiment_id} is stopped. The night of {as_of} publishes control only.")

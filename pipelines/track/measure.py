@@ -11,12 +11,8 @@ import pandas as pd
 
 from pipelines.config import Settings
 from pipelines.durable import write_json, write_text
-from pipelines.experiments import (
-    Experiment,
-    require_unedited,
-    started_experiments,
-    stop_experiment,
-)
+from pipelines.experiment_state import require_unedited, started_experiments, stop_experiment
+from pipelines.experiments import Experiment
 from pipelines.tables import SERVING_EXPERIMENT_DECISIONS, SERVING_EXPERIMENT_EFFECTS
 from pipelines.track.analysis import analyse_units
 from pipelines.track.decision import ROLL_BACK

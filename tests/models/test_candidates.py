@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 import pipelines.models
-from pipelines.config import PROJECT_ROOT, CandidateSettings, load_settings
+from pipelines.config import PROJECT_ROOT, load_settings
 from pipelines.errors import SettingsError, UnknownRecommenderError
 from pipelines.features.interactions import Interactions
 from pipelines.models.candidates import Spec, candidate_spec, fit_candidate, make_recommender
 from pipelines.models.ease import Ease
+from pipelines.settings_sections import CandidateSettings
 
 WEIGHTS = {"purchase": 1.0}
 

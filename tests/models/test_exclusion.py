@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.config import PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.exclusion import placement_exclusion
+from pipelines.settings_sections import PlacementSettings
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.config import PlacementSettings
 from pipelines.models import RECOMMENDERS, Exclusion
 from pipelines.models.base import TopN
 from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.settings_sections import PlacementSettings
 
 
 def catalogue_of(history, category=None):

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from pipelines.config import EvaluationSettings
 from pipelines.errors import MissingSnapshotError
 from pipelines.models.base import TopN
 from pipelines.offline.list_metrics import LIST_METRICS
 from pipelines.offline.score import list_means, means_by_segment, per_user_table, reported_cuts
 from pipelines.offline.truth import Truth
+from pipelines.settings_sections import EvaluationSettings
 
 CUTS = EvaluationSettings(k=2, ks=(1, 3))
 SEGMENTS = pd.Series({"ann": "new", "bob": "heavy", "cid": "heavy"})

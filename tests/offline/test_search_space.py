@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.config import CandidateSettings
 from pipelines.errors import SettingsError
 from pipelines.models.candidates import Spec
 from pipelines.offline.search_space import check_space, suggest_spec
+from pipelines.settings_sections import CandidateSettings
 
 BASE = Spec("ease", "ease", {"regularization": 20.0, "half_life_days": 40.0}, {"purchase": 1.0})
 

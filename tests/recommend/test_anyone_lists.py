@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.config import PinSettings, PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.popularity import Popularity
 from pipelines.recommend.anyone_lists import list_for_anyone, lists_by_category
 from pipelines.recommend.list_rows import ListWriter
+from pipelines.settings_sections import PinSettings, PlacementSettings
 
 ITEMS = np.array(["a", "b", "c", "d", "e"])
 #: Bought by so many; e by nobody.

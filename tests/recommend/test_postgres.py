@@ -18,11 +18,11 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import cli
-from pipelines.config import PostgresSettings
 from pipelines.errors import PostgresError, PublicationNotFoundError, SettingsError
 from pipelines.recommend.live import pin, unpin
 from pipelines.recommend.postgres import push_postgres
 from pipelines.services import LOOPBACK, free_port
+from pipelines.settings_sections import PostgresSettings
 from pipelines.warehouse import connect
 
 dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="extra `postgres` not installed")

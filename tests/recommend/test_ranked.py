@@ -6,7 +6,6 @@ from datetime import date
 import numpy as np
 import pytest
 
-from pipelines.config import PinSettings, PlacementSettings
 from pipelines.features import read_interactions
 from pipelines.models.base import Exclusion
 from pipelines.models.list_rules import make_list_rules
@@ -14,6 +13,7 @@ from pipelines.models.popularity import Popularity
 from pipelines.recommend.fill import FilledLists
 from pipelines.recommend.list_rows import ListWriter
 from pipelines.recommend.ranked import pin_lists, rank_lists
+from pipelines.settings_sections import PinSettings, PlacementSettings
 
 
 @pytest.fixture

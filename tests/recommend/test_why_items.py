@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from pipelines.config import PlacementSettings
 from pipelines.recommend.why import explain_user
 from pipelines.recommend.why_items import exclusion_in_words, rules_in_words
 from pipelines.recommend.why_ranking import rank_again
+from pipelines.settings_sections import PlacementSettings
 from tests.recommend.test_why_night import opened
 
 

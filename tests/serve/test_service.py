@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.config import PlacementSettings, parse_settings
+from pipelines.config import parse_settings
 from pipelines.errors import RequestRefusedError
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules, recommend_by_rules
@@ -20,6 +20,7 @@ from pipelines.models.popularity import Popularity
 from pipelines.serve.answers import Query
 from pipelines.serve.metrics import ServeMetrics
 from pipelines.serve.runtime import Runtime
+from pipelines.settings_sections import PlacementSettings
 from tests.models.conftest import CUTOFF, history_of
 from tests.serve.publications import RULES, Content, packed, publish_by_hand
 

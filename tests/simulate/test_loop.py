@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.config import PROJECT_ROOT, load_settings
 from pipelines.errors import SettingsError
-from pipelines.experiments import read_experiment, start_experiment
+from pipelines.experiment_state import read_experiment, start_experiment
 from pipelines.night import run_in_a_row
 from pipelines.simulate.loop import Simulation, simulate_shop, true_lift, truth_path
 from pipelines.track.measure import measure_experiment

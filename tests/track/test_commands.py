@@ -6,8 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import cli
-from pipelines.experiments import definition_hash, read_definition
-from tests.test_experiments import TEXT
+from pipelines.experiment_state import read_definition
+from pipelines.experiments import definition_hash
+from tests.test_experiment_state import TEXT
 from tests.track.conftest import NIGHT, make_experiment, make_units, store_units
 
 CONFIG = """

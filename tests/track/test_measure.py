@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from pipelines.experiments import read_experiment
+from pipelines.experiment_state import read_experiment
 from pipelines.tables import (
     SERVING_EXPERIMENT_DECISIONS,
     SERVING_EXPERIMENT_EFFECTS,
