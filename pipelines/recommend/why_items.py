@@ -121,7 +121,7 @@ class ItemRules:
     def _removed(self) -> list[str]:
         if isinstance(self.ranking, str):
             return []
-        return self.ranking.removed(self.rules.list_length)
+        return self.ranking.removed(self.rules.list_length if self._moving_rules() else None)
 
 
 def exclusion_in_words(rules: PlacementSettings) -> str:

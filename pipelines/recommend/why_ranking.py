@@ -32,16 +32,18 @@ class Ranking:
     by_rules: dict[str, int]
     without_rules: dict[str, int]
 
-    def removed(self, list_length: int) -> list[str]:
+    def removed(self, moved_below: int | None = None) -> list[str]:
         """Items that only the rules keep out of the list, as the recommender alone ranks them.
 
-        They are those that may not be shown at all, and those among its first `list_length` that
-        the rules moved below the end. What is not good enough for the list is not among them.
+        They are those that may not be shown at all and, given the length of a list whose rules
+        move items, those among its first that are below the end now. What is not good enough for
+        the list is not among them.
         """
+        end = moved_below or 0
         return [
             item_id
             for item_id, rank in self.without_rules.items()
-            if item_id not in self.by_rules or rank <= list_length < self.by_rules[item_id]
+            if item_id not in self.by_rules or rank <= end < self.by_rules[item_id]
         ]
 
 

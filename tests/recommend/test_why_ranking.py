@@ -44,3 +44,4 @@ def test_removed_are_items_that_only_the_rules_keep_out():
     )
     assert ranking.removed(3) == ["a", "b"]
     assert ranking.removed(4) == ["a"]
+    assert ranking.removed() == ["a"]
