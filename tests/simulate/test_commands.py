@@ -13,7 +13,7 @@ def test_a_simulation_ends_with_the_truth_beside_what_was_found(tmp_path):
     words += ["--home", str(tmp_path / "home"), "--users", "600", "--items", "60", "--days", "1"]
     done = CliRunner().invoke(cli, [*words, "--experiment", "tastes"], catch_exceptions=False)
     assert done.exit_code == 0
-    assert "popular: true lift of ctr -" in done.output
+    assert "longer: true lift of ctr " in done.output
     pages = list((tmp_path / "home" / "experiments" / "tastes").glob("*/report.html"))
     assert len(pages) == 1 and "The truth" in pages[0].read_text()
 
