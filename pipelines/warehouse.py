@@ -134,14 +134,15 @@ def replace_slice(
         connection.unregister("new_slice")
 
 
-#: Columns that say when something was written, the only ones a rerun may change.
-CLOCK_COLUMNS = ("generated_at",)
+#: Columns that say when something was written and in which MLflow run: only these may another run of
+#: the same night change.
+RUN_COLUMNS = ("generated_at", "run_id")
 
 
 def fingerprint_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, str]]:
     """Row count and a hash of the sorted rows of every table; equal for equal content.
 
-    Columns of `CLOCK_COLUMNS` are left out.
+    Columns of `RUN_COLUMNS` are left out.
 
     Returns
     -------
@@ -155,7 +156,7 @@ def fingerprint_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple
         "and (table_schema, table_name) in (select table_schema, table_name "
         "from information_schema.tables where table_type = 'BASE TABLE') "
         "group by all order by all",
-        [list(CLOCK_COLUMNS)],
+        [list(RUN_COLUMNS)],
     ).fetchall()
     found = {}
     for schema, name, columns in tables:

@@ -254,6 +254,7 @@ TASKS = [
     ["promote.plan_candidates", "offline.evaluate_candidate"],
     ["promote.select_challengers"],
     ["promote.decide_gates", "promote.refit_placement", "recommend.generate_lists"],
+    ["recommend.generate_similar"],
     ["offline.draw_plots"],
     ["recommend.audit_lists"],
     ["recommend.publish"],

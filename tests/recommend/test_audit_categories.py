@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from pipelines.recommend.durable import read_json
 
+from pipelines.durable import read_json
 from pipelines.errors import AuditError
 from pipelines.features.snapshot import items_file, snapshot_folder
 from pipelines.recommend.audit import audit_lists

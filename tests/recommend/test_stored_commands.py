@@ -20,6 +20,12 @@ def recsys(shop, shop_config):
     return run
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """A terminal that no other test has narrowed."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def test_publications_are_a_table_and_json(shop, two_nights, recsys):
     before, last = two_nights
     pin(shop, before)

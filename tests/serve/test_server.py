@@ -216,7 +216,8 @@ def test_a_full_disk_refuses_events_but_no_list(make_settings, lines_of):
             event = {"event_type": "view", "user_id": "u1", "item_id": "x" * 200}
             taken = [client.post("/v1/events", json={"events": [event]}) for _ in range(30)]
             assert {answer.status_code for answer in taken} == {200, 503}
-        assert api.stop() == 0
+        # 120: Python could not flush what it prints, which goes to a file that may not grow either
+        assert api.stop() in {0, 120}
     logged = {event_id_of(line) for line in lines_of(settings, "events")}
     acknowledged = {
         answer.json()["results"][0]["event_id"] for answer in taken if answer.status_code == 200
