@@ -134,8 +134,8 @@ def replace_slice(
         connection.unregister("new_slice")
 
 
-#: Columns that say when something was written and in which MLflow run: only these may another run of
-#: the same night change.
+#: Columns that say when something was written and in which MLflow run: only these may differ where
+#: the same night is run again.
 RUN_COLUMNS = ("generated_at", "run_id")
 
 
