@@ -25,8 +25,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
-from pipelines.durable import file_sha256
 
+from pipelines.durable import file_sha256
 from pipelines.recommend.current import LOOKUPS, SCHEMA_VERSION, Publication
 from pipelines.recommend.list_rows import LIST_SCHEMA
 from pipelines.recommend.lookup_file import build_lookups
