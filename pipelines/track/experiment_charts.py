@@ -62,6 +62,8 @@ def _lines(report: dict[str, Any], metric: str) -> dict[str, list[dict[str, Any]
 
 
 def _draw_lift(axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[str, Any]]]) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     metric = METRICS[report["definition"]["goal"]]
     for colour, (arm, rows) in zip(PALETTE, lines.items(), strict=False):
         days = np.array([row["as_of"] for row in rows], dtype="datetime64[D]")
@@ -80,7 +82,9 @@ def _draw_lift(axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[st
     axes.set_ylabel("lift over control, %")
     axes.set_title(f"{metric.label}: lift with its interval, valid at every look", loc="left")
     axes.legend(loc="upper right", frameon=False)
-    axes.tick_params(axis="x", rotation=20)
+    locator = AutoDateLocator(maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
 
 def _draw_funnel(
