@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DOTS_PER_INCH = 120
+#: Dates below the picture, at most.
+MOST_DATES = 7
 #: Bounds beyond this relative effect are cut off in the picture, not in the tables.
 WIDEST = 1.0
 
@@ -62,8 +64,6 @@ def _lines(report: dict[str, Any], metric: str) -> dict[str, list[dict[str, Any]
 
 
 def _draw_lift(axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[str, Any]]]) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
     metric = METRICS[report["definition"]["goal"]]
     for colour, (arm, rows) in zip(PALETTE, lines.items(), strict=False):
         days = np.array([row["as_of"] for row in rows], dtype="datetime64[D]")
@@ -82,9 +82,9 @@ def _draw_lift(axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[st
     axes.set_ylabel("lift over control, %")
     axes.set_title(f"{metric.label}: lift with its interval, valid at every look", loc="left")
     axes.legend(loc="upper right", frameon=False)
-    locator = AutoDateLocator(maxticks=8)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    mornings = sorted({row["as_of"] for rows in lines.values() for row in rows})
+    shown = mornings[:: -(-len(mornings) // MOST_DATES)]
+    axes.set_xticks(np.array(shown, dtype="datetime64[D]"), shown)
 
 
 def _draw_funnel(
