@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from pipelines.assignment import normalise_id
 from pipelines.errors import RequestRefusedError
 
 #: Longest id, in characters, as in the event load.
@@ -40,7 +41,7 @@ def clean_id(text: str) -> str:
     if len(text) > MAX_ID_LENGTH:
         raise ValueError(f"must have at most {MAX_ID_LENGTH} characters, has {len(text)}")
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
+        text = normalise_id(text)
         if len(text) > MAX_ID_LENGTH:
             raise ValueError(f"must have at most {MAX_ID_LENGTH} characters, has {len(text)}")
     if not text.strip():

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.durable import file_sha256
-from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
 from pipelines.recommend.current import read_publication
 from pipelines.serve.answers import Query
 from pipelines.serve.exposed import assign_user
@@ -16,28 +15,18 @@ from pipelines.serve.metrics import ServeMetrics
 from pipelines.serve.runtime import Runtime
 from pipelines.serve.store import ListStore
 from tests.serve.publications import Content, packed, publish_by_hand
+from tests.track import conftest as units
 
 NOW = datetime(2024, 3, 10, 12, tzinfo=UTC)
 USERS = [f"u{n}" for n in range(40)]
 
 
 def make_experiment(**changes):
-    definition = ExperimentDefinition.model_validate(
-        {
-            "hypothesis": "B is better.",
-            "placement": "discover",
-            "arms": [
-                {"name": "control", "weight": 0.5},
-                {"name": "other", "weight": 0.5, "candidate": "ease"},
-            ],
-            "starts": "2024-03-01",
-            "ends": "2024-04-01",
-            "goal": "ctr",
-            "expected_users": 100,
-            **changes,
-        }
-    )
-    return Experiment("home", definition, definition_hash(definition))
+    arms = [
+        {"name": "control", "weight": 0.5},
+        {"name": "other", "weight": 0.5, "candidate": "ease"},
+    ]
+    return units.make_experiment(arms=arms, **changes)
 
 
 @pytest.fixture
