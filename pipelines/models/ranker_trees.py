@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.utils.stats import _weighted_percentile
 from threadpoolctl import threadpool_limits
 
 #: What a row of the table says, after the number of its tree, in scikit-learn's words.
@@ -21,6 +22,10 @@ NODE_FIELDS = (
     "is_leaf",
     "gain",
 )
+#: Bins of a feature's known values, as many as scikit-learn has.
+MAX_BINS = 255
+#: Rows that bins are cut by; of more, evenly spaced ones.
+BINNED_ROWS = 200_000
 #: No category has a bit set: all features are numbers.
 NO_BITS = np.zeros((0, 8), dtype=np.uint32)
 
@@ -62,10 +67,16 @@ def grow_trees(
 
     Notes
     -----
-    One thread: sums of gradients over threads would depend on their number.
+    One thread: sums of gradients over threads would depend on their number. Features are cut into
+    the bins that scikit-learn would choose and given to it as numbers of bins, because it sorts a
+    weighted column anew for each of its 255 quantiles: a third of the whole time on a small shop.
     """
     known = features.copy()
     known[:, np.isnan(known).all(axis=0)] = 0.0  # bins need a value
+    step = -(-len(known) // BINNED_ROWS)
+    cuts = [_cut(values, weight[::step]) for values in known[::step].T]
+    for column, edges in enumerate(cuts):
+        known[:, column] = _bin_numbers(known[:, column], edges)
     tables: list[np.ndarray] = []
     with threadpool_limits(1, user_api="openmp"):
         for seed in range(random_state, random_state + n_seeds):
@@ -73,14 +84,36 @@ def grow_trees(
                 early_stopping=False, random_state=seed, **params
             )
             model.fit(known, is_relevant, sample_weight=weight)
-            tables += [_table(iteration[0].nodes, n_seeds) for iteration in model._predictors]
+            tables += [_table(iteration[0].nodes, cuts, n_seeds) for iteration in model._predictors]
     number = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
     return np.column_stack([number, np.concatenate(tables)])
 
 
-def _table(nodes: np.ndarray, n_seeds: int) -> np.ndarray:
+def _cut(column: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Upper edges of all bins but the last: between few values, else at weighted quantiles."""
+    is_known = ~np.isnan(column)
+    column, weight = column[is_known].astype(np.float64), weight[is_known]
+    values = np.unique(column)
+    if len(values) <= MAX_BINS:
+        return (values[:-1] + values[1:]) / 2
+    percentiles = np.linspace(0, 100, num=MAX_BINS + 1)[1:-1]
+    order = np.argsort(column)
+    edges = _weighted_percentile(column[order], weight[order], percentiles, average=True)
+    return np.unique(edges)
+
+
+def _bin_numbers(column: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """How many edges lie below each value; NaN stays."""
+    return np.where(np.isnan(column), np.nan, np.searchsorted(edges, column))
+
+
+def _table(nodes: np.ndarray, cuts: list[np.ndarray], n_seeds: int) -> np.ndarray:
     columns = [nodes[name].astype(np.float64) for name in NODE_FIELDS]
     columns[0] = columns[0] / n_seeds
+    threshold = columns[NODE_FIELDS.index("num_threshold")]
+    for node in np.flatnonzero((nodes["is_leaf"] == 0) & np.isfinite(threshold)):
+        edges = cuts[nodes["feature_idx"][node]]  # a threshold lies between two numbers of bins
+        threshold[node] = edges[int(np.ceil(threshold[node])) - 1]
     return np.column_stack(columns)
 
 

@@ -28,6 +28,24 @@ def test_sum_of_trees_is_the_decision_function_less_its_constant() -> None:
     np.testing.assert_allclose(sum_of_trees(table, features), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_bins_are_those_of_scikit_learn_whatever_a_column_holds() -> None:
+    rng = np.random.default_rng(5)
+    few = rng.integers(0, 4, 2_000).astype(np.float32)
+    skewed = np.where(rng.random(2_000) < 0.6, 0.0, rng.exponential(size=2_000))
+    smooth = rng.normal(size=2_000)
+    holes = np.where(rng.random(2_000) < 0.5, np.nan, skewed)
+    features = np.column_stack([few, skewed, smooth, holes]).astype(np.float32)
+    is_relevant = few + skewed + smooth + rng.normal(size=2_000) > 2.5
+    weight = rng.uniform(0.1, 1.0, size=2_000)
+    table = grow_trees(features, is_relevant, weight, random_state=0, n_seeds=1, **PARAMS)
+    model = HistGradientBoostingClassifier(early_stopping=False, random_state=0, **PARAMS)
+    model.fit(features, is_relevant, sample_weight=weight)
+    nodes = np.concatenate([trees[0].nodes for trees in model._predictors])
+    np.testing.assert_array_equal(table[:, 2], nodes["feature_idx"])
+    np.testing.assert_array_equal(table[:, 3], nodes["num_threshold"])
+    assert {0, 1, 2} <= set(nodes["feature_idx"])
+
+
 def test_seeds_are_averaged() -> None:
     features, is_relevant, weight = make_rows()
     grown = [
