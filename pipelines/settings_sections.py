@@ -6,6 +6,7 @@ Every key is in `recsys.toml` with a comment, and a test compares them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,7 +40,7 @@ class EventSettings(Section):
     )
     """Weight of one event of a type in a history; types left out weigh nothing."""
     lookback_days: int = Field(3, ge=0, le=366)
-    """Days before `as_of` whose files are looked at again for late arrivals."""
+    """Days an event may be late: the files of so many days before the newest are read again."""
     max_quarantine_share: float = Field(0.01, ge=0, le=1)
     """Share of bad rows above which a day fails before anything changes."""
     volume_drop_warn: float = Field(0.4, ge=0, le=1)
@@ -48,6 +49,14 @@ class EventSettings(Section):
     """A day this share above the mean of the days before it gets a warning."""
     volume_drop_fail: float = Field(0.95, ge=0, le=1)
     """A drop of the last seven days against the 28 before them that stops the night."""
+
+    def first_day_to_recheck(self, as_of: date) -> date:
+        """The oldest day whose files a night reads again if they changed.
+
+        The newest day is the one before `as_of`; an event that arrives in its last minute,
+        `lookback_days` late, happened in the last minute of the day returned.
+        """
+        return as_of - timedelta(days=1 + self.lookback_days)
 
 
 class WarehouseSettings(Section):

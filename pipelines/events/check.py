@@ -119,8 +119,7 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
 def _read_frames(
     connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: date
 ) -> dict[str, pd.DataFrame]:
-    start = as_of - timedelta(days=max(settings.events.lookback_days, 1))
-    bounds = {"start": start, "end": as_of}
+    bounds = {"start": settings.events.first_day_to_recheck(as_of), "end": as_of}
     return {
         EVENTS.name: connection.execute(EVENTS_FRAME_SQL, bounds).df(),
         ITEMS.name: connection.execute(ITEMS_FRAME_SQL, bounds).df(),

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,7 @@ def take_in_exposures(settings: Settings, as_of: date) -> list[str]:
     event_id. The same logs give files of the same bytes.
     """
     notes: list[str] = []
-    recheck = as_of - timedelta(days=settings.events.lookback_days)
+    recheck = settings.events.first_day_to_recheck(as_of)
     files = [file for file in list_log_files(settings.exposures, date.min) if file.day < as_of]
     for day, group in groupby(files, key=lambda file: file.day):
         logs = list(group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import duckdb
 
@@ -147,7 +147,7 @@ def _plan(
             "select landed_date, fingerprint from raw.loads where feed = ?", [feed.name]
         ).fetchall()
     )
-    oldest_to_recheck = as_of - timedelta(days=settings.events.lookback_days)
+    oldest_to_recheck = settings.events.first_day_to_recheck(as_of)
     chosen, fingerprints, unchanged_days = [], {}, 0
     for folder in folders:
         day = folder.landed_date

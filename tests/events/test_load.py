@@ -227,8 +227,19 @@ def test_a_change_before_the_look_back_is_left_alone(make_settings, event, write
     write_rows(settings, [event(1)])
     load_days(settings, AS_OF)
     write_rows(settings, [event(2)], name="late.csv")
-    load_days(settings, DAY + timedelta(days=4))
+    load_days(settings, DAY + timedelta(days=5))
     assert len(dump(settings)) == 1
+
+
+def test_a_file_that_arrives_in_the_last_minute_of_the_look_back_is_loaded(
+    make_settings, event, write_rows, dump
+):
+    settings = make_settings()
+    write_rows(settings, [event(1)])
+    load_days(settings, AS_OF)
+    write_rows(settings, [event(2)], name="three_days_late.csv")
+    load_days(settings, DAY + timedelta(days=settings.events.lookback_days + 1))
+    assert len(dump(settings)) == 2
 
 
 def test_a_day_never_loaded_is_loaded_whatever_its_age(make_settings, event, write_rows, dump):
