@@ -17,15 +17,24 @@ if TYPE_CHECKING:
     from pipelines.events.landing import land
     from pipelines.events.load import load_days
     from pipelines.events.quarantine import list_quarantine, release_quarantine
+    from pipelines.events.synthetic_log import generate
 
 _HOMES = {
+    "generate": "synthetic_log",
     "land": "landing",
     "load_days": "load",
     "check_events": "check",
     "list_quarantine": "quarantine",
     "release_quarantine": "quarantine",
 }
-__all__ = ["check_events", "land", "list_quarantine", "load_days", "release_quarantine"]
+__all__ = [
+    "check_events",
+    "generate",
+    "land",
+    "list_quarantine",
+    "load_days",
+    "release_quarantine",
+]
 
 
 def __getattr__(name: str) -> Any:
