@@ -5,10 +5,11 @@
 
 `benchmarks/peers/by_hand.py` uses pandas, scipy and `implicit`; `with_rectools.py` uses RecTools.
 Both read the same day files, fit popularity, item-kNN (100 neighbours) and ALS (64 factors, 10
-iterations), score them on a fortnight and write 50 items for every user of the best one. Our night
-(`peers/same_work.toml`) does this on two fortnights instead of one, and beyond it loads, checks, builds
-features with dbt, tracks, gates, audits and publishes, all in one process and counted. Seconds of its
-steps and of the fits are stored beside the total, so that like can be set beside like.
+iterations), score them on a fortnight and write 50 items for every user of the best one. Our
+night (`peers/same_work.toml`) does this on two fortnights instead of one, and beyond it loads,
+checks, builds features with dbt, tracks, gates, audits and publishes, all in one process and
+counted. Seconds of its steps and of the fits are stored beside the total, so that like can be set
+beside like.
 
 --install makes an environment for each script in the bench home, with uv. A script without its
 environment is left out, and that is said.

@@ -67,13 +67,11 @@ def run_measured(
         If it fails; the message ends with the last lines of its log.
     """
     began = time.monotonic()
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, **(environment or {})},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
+    inherited = {**os.environ, **(environment or {})}
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(command, env=inherited, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
         peak = _Peak(process.pid)
         output = process.stdout.read() if process.stdout else b""
         _, status, usage = os.wait4(process.pid, 0)

@@ -9,8 +9,8 @@ Run = dict[str, Any]
 
 INTRODUCTION = """# Benchmarks
 
-Generated logs of a year (`recsys generate`): users with planted tastes, popularity that drifts, views
-that lead to clicks, carts and purchases. Every figure is of the newest run of its size:
+Generated logs of a year (`recsys generate`): users with planted tastes, popularity that drifts,
+views that lead to clicks, carts and purchases. Every figure is of the newest run of its size:
 
 ```bash
 make bench EVENTS=1m                              # each stage in a process of its own
@@ -20,21 +20,24 @@ python benchmarks/against_peers.py --events 1m    # the night beside them
 python benchmarks/record.py                       # this page, and the picture
 ```
 
-CPU seconds count every process; peak memory is resident, over the process tree, sampled ten times a
-second; "wrote" is what the kernel sent to the disk. A ratio is to the run recorded before, where there
-is one: below 1 is less.
+CPU seconds count every process; peak memory is resident, over the process tree, sampled ten times
+a second; "wrote" is what the kernel sent to the disk. A ratio is to the run recorded before,
+where there is one: below 1 is less.
 """
-STAGES = """Each stage runs in a process of its own and counts its start; "read interactions" is measured
+STAGES = """\
+Each stage runs in a process of its own and counts its start; "read interactions" is measured
 beside the night, which does it in most stages. Cells are wall seconds / CPU seconds / peak MiB.
 """
-CANDIDATES = """NDCG@10 on the gate window with its 95 % interval, and mean wall seconds of a window's fit
-and lists.
+CANDIDATES = """\
+NDCG@10 on the gate window with its 95 % interval, and mean wall seconds of a window's fit and
+lists.
 """
-PEERS = """Popularity, item-kNN (cosine, 100 neighbours) and ALS (64 factors, 10 iterations) on the same
-day files; every event type counts alike, the truth is what was bought in the last fortnight and not met
-before, and the best one writes 50 items for every user. `implicit` is a script with pandas, scipy and
-that library, `rectools` one with RecTools; they evaluate one fortnight. `recsys` is the whole night in
-one process, with two fortnights, checks, dbt, MLflow, gate, audit and publication.
+PEERS = """\
+Popularity, item-kNN (cosine, 100 neighbours) and ALS (64 factors, 10 iterations) on the same day
+files; every event type counts alike, the truth is what was bought in the last fortnight and not
+met before, and the best one writes 50 items for every user. `implicit` is a script with pandas,
+scipy and that library, `rectools` one with RecTools; they evaluate one fortnight. `recsys` is the
+whole night in one process, with two fortnights, checks, dbt, MLflow, gate, audit and publication.
 """
 
 
