@@ -65,7 +65,7 @@ class Implicit:
         """Items of each user, shape (n_users, k), -1 past the end."""
         with threadpool_limits(1, "blas"):
             return self.recommender.recommend(
-                users, seen[users], N=k, filter_already_liked_items=True
+                users, binary(seen[users]), N=k, filter_already_liked_items=True
             )[0]
 
 
