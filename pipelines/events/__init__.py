@@ -1,7 +1,7 @@
 """Day files into the raw tables.
 
-In: `landing/{events,items}/date=YYYY-MM-DD/*.{parquet,csv,jsonl}`, written by anyone, by `land` or `generate`,
-    and the API's logs, `exposures/date=YYYY-MM-DD/*.jsonl`.
+In: `landing/{events,items}/date=YYYY-MM-DD/*.{parquet,csv,jsonl}`, written by anyone, by `land` or
+    by `generate`, and the API's logs, `exposures/date=YYYY-MM-DD/*.jsonl`.
 Out: `raw.events`, `raw.items`, `raw.quarantine`, `raw.loads`, `load.json`, `check_events.json`.
 Grain: one row per event_id (or item_id and valid_from) and landed_date; a day is replaced whole.
 Fails when: a column is missing or retyped, too many rows are bad, or a critical check fails.
