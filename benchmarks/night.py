@@ -35,6 +35,15 @@ WHOLE = "whole night"
 READ = "read interactions"
 #: Stages whose rows are those of the lists, not events.
 LIST_STAGES = ("recommend.generate_lists", "recommend.audit_lists", "recommend.publish")
+#: Stages that go through all events, or through histories made of them.
+EVENT_STAGES = (
+    "load all",
+    "events.",
+    "features.",
+    READ,
+    "offline.evaluate_candidate",
+    "promote.refit",
+)
 VERB = "import sys; from pipelines.night import call_verb; call_verb(*sys.argv[1:])"
 READ_CODE = """
 import sys
@@ -105,15 +114,15 @@ def run_stages(settings: Settings, plan: LogPlan, results: Results) -> Cost:
     )
 
 
-def _rows(settings: Settings, plan: LogPlan, name: str) -> int:
-    """Rows that a stage goes through: of lists, of the last day, or all events."""
+def _rows(settings: Settings, plan: LogPlan, name: str) -> int | None:
+    """Rows that a stage goes through: of lists, of the last day, all events; None of the others."""
     if name.startswith(LIST_STAGES):
         files = (settings.run_folder(plan.as_of) / "lists").rglob("*.parquet")
         return sum(_parquet_rows(path) for path in files)
     if name == "load the last day":
         last = plan.as_of - timedelta(days=1)
         return _parquet_rows(settings.landing / "events" / f"date={last}")
-    return plan.n_events
+    return plan.n_events if name.startswith(EVENT_STAGES) else None
 
 
 def _parquet_rows(path: Path) -> int:

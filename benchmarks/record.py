@@ -71,25 +71,36 @@ def draw(record: dict[str, Any], path: Path) -> bool:
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import NullLocator, StrMethodFormatter
 
+    lines = {
+        what: [record[key]["run"] for size in SIZES if (key := f"{what} {size}") in record]
+        for what in ("night", "night in one process")
+    }
+    ticks = sorted({run["events"] for runs in lines.values() for run in runs})
+    if not ticks:
+        return False
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    drawn = False
-    for what, marker in (("night", "o"), ("night in one process", "s")):
-        runs = [record[key]["run"] for size in SIZES if (key := f"{what} {size}") in record]
-        for seconds, style in (("cpu_seconds", "-"), ("wall_seconds", "--")):
+    for (what, runs), marker in zip(lines.items(), "os", strict=True):
+        for name, style in (("CPU", "-"), ("wall", "--")):
+            seconds = [run["whole"]["whole night"][f"{name.lower()}_seconds"] for run in runs]
+            events = [run["events"] for run in runs]
+            costs = [1e6 * spent / count for spent, count in zip(seconds, events, strict=True)]
             if runs:
-                costs = [1e6 * run["whole"]["whole night"][seconds] / run["events"] for run in runs]
-                label = f"{what}, {'CPU' if seconds == 'cpu_seconds' else 'wall'}"
-                axes.plot([run["events"] for run in runs], costs, style, marker=marker, label=label)
-                drawn = True
+                axes.plot(events, costs, style, marker=marker, label=f"{what}, {name}")
     axes.set(xscale="log", yscale="log", xlabel="events", ylabel="microseconds per event")
     axes.set_title("Cost of a night per event")
     axes.grid(alpha=0.3)
-    if drawn:
-        axes.legend()
-        figure.savefig(path, dpi=120, metadata={"Software": None})
+    plain = StrMethodFormatter("{x:,.0f}")
+    axes.set_xticks(ticks)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(plain)
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter(plain)
+    axes.legend()
+    figure.savefig(path, dpi=120, metadata={"Software": None})
     pyplot.close(figure)
-    return drawn
+    return True
 
 
 def main() -> None:

@@ -26,7 +26,8 @@ where there is one: below 1 is less.
 """
 STAGES = """\
 Each stage runs in a process of its own and counts its start; "read interactions" is measured
-beside the night, which does it in most stages. Cells are wall seconds / CPU seconds / peak MiB.
+beside the night, which does it in most stages. Cells are wall seconds / CPU seconds / peak MiB,
+and the ratio of CPU seconds to the run recorded before.
 """
 CANDIDATES = """\
 NDCG@10 on the gate window with its 95 % interval, and mean wall seconds of a window's fit and
@@ -82,9 +83,9 @@ def _nights(entries: list[dict[str, Any]]) -> Iterator[str]:
     )
     if any("stage" in run for run in runs):
         yield STAGES
-        yield _by_size(runs, "stage", _stage_cell)
+        yield _by_size(entries, "stage", _stage_cell)
     yield CANDIDATES
-    yield _by_size(runs, "candidate", _candidate_cell)
+    yield _by_size(entries, "candidate", _candidate_cell)
 
 
 def _measured_on(runs: list[Run]) -> Iterator[str]:
@@ -115,30 +116,40 @@ def _night_row(entry: dict[str, Any]) -> list[str]:
     ]
 
 
-def _by_size(runs: list[Run], kind: str, cell: Callable[[Run], str]) -> str:
-    """A row per name in the order of the newest, a column per size."""
-    names = list(dict.fromkeys(name for run in reversed(runs) for name in run.get(kind, {})))
-    head = [kind, *(run["size"] for run in runs)]
+def _by_size(entries: list[dict[str, Any]], kind: str, cell: Callable[[Run, Run], str]) -> str:
+    """A row per name in the order of the largest log, a column per size."""
+    runs = [entry["run"].get(kind, {}) for entry in entries]
+    old = [(entry["before"] or {}).get(kind, {}) for entry in entries]
+    names = list(dict.fromkeys(name for run in reversed(runs) for name in run))
     rows = [
-        [name, *(cell(found) if (found := run.get(kind, {}).get(name)) else "" for run in runs)]
+        [name]
+        + [
+            cell(run[name], before.get(name, {})) if name in run else ""
+            for run, before in zip(runs, old, strict=True)
+        ]
         for name in names
     ]
+    head = [kind, *(entry["run"]["size"] for entry in entries)]
     if kind == "stage":
-        head.append(f"rows a second, {runs[-1]['size']}")
-        for row in rows:
-            row.append(_rate(runs[-1].get(kind, {}).get(row[0])))
+        head.append(f"rows a second, {head[-1]}")
+        rows = [[*row, _rate(runs[-1].get(row[0], {}))] for row in rows]
     return table(head, rows)
 
 
-def _rate(stage: Run | None) -> str:
-    return f"{stage['rows'] / stage['wall_seconds']:,.0f}" if stage else ""
+def _rate(stage: Run) -> str:
+    return f"{stage['rows'] / stage['wall_seconds']:,.0f}" if stage.get("rows") else ""
 
 
-def _stage_cell(stage: Run) -> str:
-    return f"{stage['wall_seconds']:,.1f} / {stage['cpu_seconds']:,.1f} / {stage['peak_mib']:,.0f}"
+def _stage_cell(stage: Run, before: Run) -> str:
+    old = before.get("cpu_seconds")
+    ratio = f" (×{stage['cpu_seconds'] / old:.2f})" if old else ""
+    return (
+        f"{stage['wall_seconds']:,.1f} / {stage['cpu_seconds']:,.1f} / "
+        f"{stage['peak_mib']:,.0f}{ratio}"
+    )
 
 
-def _candidate_cell(found: Run) -> str:
+def _candidate_cell(found: Run, _before: Run) -> str:
     return (
         f"{found['ndcg_at_10']:.4f} [{found['low']:.4f}, {found['high']:.4f}], "
         f"{found['fit_seconds']:,.1f} + {found['recommend_seconds']:,.1f} s"

@@ -92,7 +92,7 @@ def test_a_newer_run_takes_the_place_of_an_older_one_which_ratios_refer_to(load)
     text = page.render_page(second, ("200k", "1m"), has_picture=False)
     assert "| 1,000,000 | 20,000 | 8,000 | 2 (×1.00) | 10 (×0.25) | 100 (×1.00) |" in text
     assert "| ease | 0.1000 [0.0900, 0.1100], 3.0 + 0.5 s |" in text
-    assert "| load | 2.0 / 10.0 / 100 | 500,000 |" in text  # 1,000,000 rows in 2 s
+    assert "| load | 2.0 / 10.0 / 100 (×0.25) | 500,000 |" in text  # 1,000,000 rows in 2 s
     assert "A CPU, 2 cores, 8 GiB" in text
 
 
