@@ -38,7 +38,7 @@ check: $(READY) ## format, lint, types, SQL lint, compose file
 prove: $(READY) ## the slow proofs at full size: order of nights, reruns, poisoned days, kills at every step
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m prove tests
 
-bench: $(READY) ## seconds and peak memory of each stage on a generated log (EVENTS=1m)
+bench: $(READY) ## cost of each stage of a night on a generated log (EVENTS=200k|1m|5m|25m)
 	$(BIN)/python benchmarks/night.py --events $(or $(EVENTS),1m)
 
 demo-experiment: $(READY) ## a month of a simulated shop with an experiment, through a real API (DAYS=30)
@@ -48,4 +48,4 @@ up: $(READY) ## Airflow and the MLflow UI on loopback, until Ctrl-C
 	@$(BIN)/recsys up --home $(HOME_DIR) --airflow-port $(PORT_AIRFLOW) --mlflow-port $(PORT_MLFLOW)
 
 clean: ## remove the environment and everything runs wrote
-	rm -rf $(VENV) $(HOME_DIR) var-demo build *.egg-info
+	rm -rf $(VENV) $(HOME_DIR) var-demo var-bench build *.egg-info

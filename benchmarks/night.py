@@ -1,9 +1,12 @@
-"""Seconds, CPU seconds and peak memory of each verb of a night on a generated log.
+"""What each stage of a night costs on a generated log of a year, and how good its lists are.
 
     python benchmarks/night.py --events 1m
+    python benchmarks/night.py --events 5m --one-process
 
-Every verb runs in a process of its own, so that its peak memory is its own. Quality is printed
-beside the times: a change that is faster and worse is shown as such.
+Every stage runs in a process of its own, so that its peak memory is its own; a process starts and
+imports in one to three seconds, which its stage counts. `--one-process` runs the night as a whole
+in one. Everything measured is appended to `results.jsonl` in the bench home, with the quality of
+every candidate beside its times; `python benchmarks/record.py` makes docs/benchmarks.md of it.
 """
 
 from __future__ import annotations
@@ -11,117 +14,192 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
-from generate import SIZES, last_night, write_day_files
+import pyarrow.parquet as pq
+from bench_home import BENCH_HOME, RESULTS, SIZES, Results, package_path, plan_of, prepare_log
+from meter import Cost, describe_machine, run_measured
 
-from pipelines.config import PROJECT_ROOT, load_settings
+from pipelines.config import Settings, load_settings
+from pipelines.events.synthetic_log import LogPlan
 from pipelines.night import NIGHT
-from pipelines.offline.leaderboard import leaderboard
+from pipelines.offline.leaderboard import WINDOWS, leaderboard
+from pipelines.offline.results import evaluation_folder, read_metrics
+from pipelines.recommend.current import read_current
 
 SETTINGS = Path(__file__).parent / "bench.toml"
+WHOLE = "whole night"
+READ = "read interactions"
+#: Stages whose rows are those of the lists, not events.
+LIST_STAGES = ("recommend.generate_lists", "recommend.audit_lists", "recommend.publish")
+#: Stages that go through all events, or through histories made of them.
+EVENT_STAGES = (
+    "load all",
+    "events.",
+    "features.",
+    READ,
+    "offline.evaluate_candidate",
+    "promote.refit",
+)
+VERB = "import sys; from pipelines.night import call_verb; call_verb(*sys.argv[1:])"
+READ_CODE = """
+import sys
+from pipelines.config import load_settings
+from pipelines.features.read import read_interactions
+from pipelines.windows import parse_day
+night = parse_day(sys.argv[1])
+print(len(read_interactions(load_settings(), night, night).user))
+"""
+IN_A_ROW = """
+import sys
+from pipelines.config import load_settings, silence_telemetry
+from pipelines.night import run_in_a_row
+from pipelines.windows import parse_day
+silence_telemetry()
+run_in_a_row(load_settings(), parse_day(sys.argv[1]))
+"""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What one process cost: wall and CPU seconds, peak resident MiB."""
-
-    label: str
-    seconds: float
-    cpu_seconds: float
-    peak_mib: float
-
-    def line(self) -> str:
-        """One row of the table."""
-        return f"{self.label:48} {self.seconds:8.1f} {self.cpu_seconds:8.1f} {self.peak_mib:9.0f}"
+def run_code(home: Path, settings_file: Path, code: str, *arguments: str) -> Cost:
+    """Run Python code on a home in a process of its own."""
+    environment = {
+        **package_path(),
+        "RECSYS_HOME": str(home),
+        "RECSYS_CONFIG": str(settings_file),
+    }
+    command = [sys.executable, "-c", code, *arguments]
+    cost, _ = run_measured(command, home / "bench.log", environment=environment)
+    return cost
 
 
-def measure(label: str, home: Path, verb: str, *subject: str) -> Measured:
-    """Run one verb in a process of its own."""
-    night = last_night().isoformat()
-    call = f"from pipelines.night import call_verb; call_verb({verb!r}, {night!r}, *{subject!r})"
-    environment = {**os.environ, "RECSYS_HOME": str(home), "RECSYS_CONFIG": str(SETTINGS)}
-    log = home / "bench.log"
-    began = time.monotonic()
-    with log.open("wb") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-c", call],
-            env=environment,
-            cwd=PROJECT_ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        tail = log.read_text(errors="replace")[-2000:]
-        raise SystemExit(f"{label} failed with {os.waitstatus_to_exitcode(status)}:\n{tail}")
-    return Measured(
-        label, time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+def stages(settings: Settings, plan: LogPlan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Name, code and arguments of every stage, in order."""
+    night = plan.as_of.isoformat()
+    for verb, asked in NIGHT:
+        if verb == "events.load_days":
+            before = (plan.as_of - timedelta(days=1)).isoformat()
+            yield f"load all {plan.n_days - 1} days before", VERB, (verb, before)
+            yield "load the last day", VERB, (verb, night)
+        elif asked is None:
+            yield verb, VERB, (verb, night)
+        else:
+            for subject in _subjects(settings, asked):
+                yield f"{verb} {subject}", VERB, (verb, night, subject)
+        if verb == "features.take_snapshot":
+            yield READ, READ_CODE, (night,)
+
+
+def _subjects(settings: Settings, asked: str) -> list[str]:
+    if asked == "promote.plan_candidates":
+        return [candidate.name for candidate in settings.candidates]
+    return list(settings.placements)
+
+
+def run_stages(settings: Settings, plan: LogPlan, results: Results) -> Cost:
+    """Run a night stage by stage; what it cost in all."""
+    costs = {}
+    for name, code, arguments in stages(settings, plan):
+        costs[name] = run_code(settings.home, SETTINGS, code, *arguments)
+        results.add_cost("stage", name, costs[name], rows=_rows(settings, plan, name))
+        print(line_of(name, costs[name]), flush=True)
+    night = [cost for name, cost in costs.items() if name != READ]
+    return Cost(
+        wall_seconds=round(sum(cost.wall_seconds for cost in night), 3),
+        cpu_seconds=round(sum(cost.cpu_seconds for cost in night), 3),
+        peak_mib=max(cost.peak_mib for cost in night),
+        written_mib=round(sum(cost.written_mib for cost in night), 1),
     )
 
 
-def steps(home: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Label, verb and subject of every process, in order."""
-    settings = load_settings(SETTINGS, home)
-    for verb, asked in NIGHT:
-        if asked is None:
-            yield verb, verb, ()
-            continue
-        names = (
-            [candidate.name for candidate in settings.candidates]
-            if asked == "promote.plan_candidates"
-            else list(settings.placements)
-        )
-        for name in names:
-            yield f"{verb} {name}", verb, (name,)
+def _rows(settings: Settings, plan: LogPlan, name: str) -> int | None:
+    """Rows that a stage goes through: of lists, of the last day, all events; None of the others."""
+    if name.startswith(LIST_STAGES):
+        files = (settings.run_folder(plan.as_of) / "lists").rglob("*.parquet")
+        return sum(_parquet_rows(path) for path in files)
+    if name == "load the last day":
+        last = plan.as_of - timedelta(days=1)
+        return _parquet_rows(settings.landing / "events" / f"date={last}")
+    return plan.n_events if name.startswith(EVENT_STAGES) else None
+
+
+def _parquet_rows(path: Path) -> int:
+    files = path.glob("*.parquet") if path.is_dir() else [path]
+    return sum(pq.read_metadata(file).num_rows for file in files)
+
+
+def add_quality(settings: Settings, night: date, results: Results) -> None:
+    """Append and print each candidate's NDCG on the gate window, with the seconds of its fits."""
+    cut = settings.evaluation.k
+    for placement in settings.placements:
+        board = leaderboard(settings, night, placement, "gate")
+        for row in board.to_dict("records"):
+            spent = [_spent(settings, night, placement, row["candidate"], name) for name in WINDOWS]
+            results.add(
+                "candidate",
+                name=row["candidate"],
+                placement=placement,
+                ndcg_at_10=round(row[f"ndcg_at_{cut}"], 6),
+                low=round(row["low"], 6),
+                high=round(row["high"], 6),
+                scored_users=int(row["user_count"]),
+                fit_seconds=round(sum(fit for fit, _ in spent) / len(spent), 3),
+                recommend_seconds=round(sum(rank for _, rank in spent) / len(spent), 3),
+            )
+        print(f"\n{placement}, gate window\n{board.to_string(index=False)}")
+
+
+def _spent(
+    settings: Settings, night: date, placement: str, name: str, window: str
+) -> tuple[float, float]:
+    found = read_metrics(evaluation_folder(settings, night, name, window, placement)) or {}
+    return found.get("fit_seconds", 0.0), found.get("recommend_seconds", 0.0)
+
+
+def line_of(name: str, cost: Cost) -> str:
+    """A line of the table that is printed."""
+    return (
+        f"{name:48} {cost.wall_seconds:9.1f} {cost.cpu_seconds:9.1f} {cost.peak_mib:9,.0f} "
+        f"{cost.written_mib:10,.1f}"
+    )
+
+
+def head() -> str:
+    """The table's head."""
+    return f"{'stage':48} {'wall s':>9} {'CPU s':>9} {'peak MiB':>9} {'wrote MiB':>10}"
 
 
 def main() -> None:
-    """Generate a log, run the night verb by verb, print the table and the leaderboard."""
+    """Generate a log, run a night on it, append and print what it cost."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--events", choices=SIZES, default="1m")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="print JSON as well")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="recsys-bench-") as folder:
-        home = Path(folder)
-        count = write_day_files(home, arguments.events, arguments.seed)
-        print(
-            f"{count:,} events, {os.cpu_count()} cores, {platform.machine()}, "
-            f"Python {platform.python_version()}"
-        )
-        print(f"{'step':48} {'seconds':>8} {'CPU s':>8} {'peak MiB':>9}")
-        measured = []
-        for label, verb, subject in steps(home):
-            row = measure(label, home, verb, *subject)
-            measured.append(row)
-            print(row.line(), flush=True)
-        whole = Measured(
-            "whole night",
-            sum(row.seconds for row in measured),
-            sum(row.cpu_seconds for row in measured),
-            max(row.peak_mib for row in measured),
-        )
-        print(whole.line())
-        _print_quality(home)
-        if arguments.json:
-            print(json.dumps([row.__dict__ for row in measured]))
-
-
-def _print_quality(home: Path) -> None:
+    parser.add_argument("--one-process", action="store_true", help="the whole night in one process")
+    parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
+    chosen = parser.parse_args()
+    plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
+    what = "night in one process" if chosen.one_process else "night"
+    print(f"{chosen.events} events on {json.dumps(describe_machine())}, pid {os.getpid()}")
+    print(head())
+    generated = prepare_log(home, chosen.events, chosen.seed)
+    results = Results(chosen.bench_home / RESULTS, what=what, size=chosen.events, seed=chosen.seed)
+    results.add_cost("generate", "generate", generated, rows=plan.n_events)
+    print(line_of("generate (not part of the night)", generated), flush=True)
     settings = load_settings(SETTINGS, home)
-    for placement in settings.placements:
-        board = leaderboard(settings, last_night(), placement, "gate")
-        print(f"\n{placement}, gate window\n{board.to_string(index=False)}")
+    if chosen.one_process:
+        whole = run_code(home, SETTINGS, IN_A_ROW, plan.as_of.isoformat())
+    else:
+        whole = run_stages(settings, plan, results)
+    results.add_cost("whole", WHOLE, whole, rows=plan.n_events)
+    print(line_of(WHOLE, whole))
+    add_quality(settings, plan.as_of, results)
+    lists = read_current(settings).manifest
+    print(f"\n{lists['user_count']:,} users with {lists['row_count']:,} rows of lists")
+    results.add("done", list_users=lists["user_count"], list_rows=lists["row_count"])
 
 
 if __name__ == "__main__":

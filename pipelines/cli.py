@@ -16,6 +16,7 @@ from pipelines.errors import PipelineError
 #: Verb to the module and function that hold it; sorted as `--help` shows them.
 VERBS = {
     "land": "pipelines.events.commands:land_command",
+    "generate": "pipelines.events.commands:generate_command",
     "load": "pipelines.events.commands:load_command",
     "quarantine": "pipelines.events.commands:quarantine_command",
     "features": "pipelines.features.commands:features_command",

@@ -1,7 +1,7 @@
 """Day files into the raw tables.
 
-In: `landing/{events,items}/date=YYYY-MM-DD/*.{parquet,csv,jsonl}`, written by anyone or by `land`,
-    and the API's logs, `exposures/date=YYYY-MM-DD/*.jsonl`.
+In: `landing/{events,items}/date=YYYY-MM-DD/*.{parquet,csv,jsonl}`, written by anyone, by `land` or
+    by `generate`, and the API's logs, `exposures/date=YYYY-MM-DD/*.jsonl`.
 Out: `raw.events`, `raw.items`, `raw.quarantine`, `raw.loads`, `load.json`, `check_events.json`.
 Grain: one row per event_id (or item_id and valid_from) and landed_date; a day is replaced whole.
 Fails when: a column is missing or retyped, too many rows are bad, or a critical check fails.
@@ -17,15 +17,24 @@ if TYPE_CHECKING:
     from pipelines.events.landing import land
     from pipelines.events.load import load_days
     from pipelines.events.quarantine import list_quarantine, release_quarantine
+    from pipelines.events.synthetic_log import generate
 
 _HOMES = {
+    "generate": "synthetic_log",
     "land": "landing",
     "load_days": "load",
     "check_events": "check",
     "list_quarantine": "quarantine",
     "release_quarantine": "quarantine",
 }
-__all__ = ["check_events", "land", "list_quarantine", "load_days", "release_quarantine"]
+__all__ = [
+    "check_events",
+    "generate",
+    "land",
+    "list_quarantine",
+    "load_days",
+    "release_quarantine",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""`recsys land`, `recsys load` and `recsys quarantine`."""
+"""`recsys land`, `recsys generate`, `recsys load` and `recsys quarantine`."""
 
 from __future__ import annotations
 
@@ -93,6 +93,61 @@ def land_command(
     )
     for rule, count in report.exclusions.items():
         click.echo(f"  left out {count:>9}  {rule}")
+
+
+@click.command(
+    epilog=examples(
+        "recsys generate --home var-generated",
+        "recsys generate --events 25m --users 200k --items 50k --home var-25m",
+        "recsys generate --events 200k --users 6k --items 2500 --days 120 --home var-small",
+    )
+)
+@click.option("--events", default="1m", show_default=True, help="Rows of the log, as 25m or 1500.")
+@click.option("--users", default="20k", show_default=True, help="People, active as log-normal.")
+@click.option("--items", default="8k", show_default=True, help="Catalogue, popular as Zipf.")
+@click.option("--days", default=365, show_default=True, help="Day files, from --first-day on.")
+@click.option("--seed", default=7, show_default=True, help="The same gives the same bytes.")
+@click.option(
+    "--first-day", default="2024-01-01", show_default=True, callback=_day, metavar="YYYY-MM-DD"
+)
+@settings_options
+@json_option
+def generate_command(
+    *,
+    settings: Settings,
+    events: str,
+    users: str,
+    items: str,
+    days: int,
+    seed: int,
+    first_day: date,
+    as_json: bool,
+) -> None:
+    """Write a generated log as day files: for trying things out at any size, and for benchmarks.
+
+    Users have tastes, so a personal list can beat a popular one; popularity drifts; people look
+    again at what they looked at; views lead to clicks, carts and purchases. Memory holds one day.
+    """
+    from dataclasses import asdict
+
+    from pipelines.events import generate
+    from pipelines.events.synthetic_log import LogPlan, parse_count
+
+    plan = LogPlan(
+        parse_count(events), parse_count(users), parse_count(items), days, seed, first_day
+    )
+    report = generate(settings, plan, show=lambda line: click.echo(line, err=True))
+    if as_json:
+        _print_json(asdict(report))
+        return
+    types = ", ".join(f"{name} {count:,}" for name, count in report.type_counts.items())
+    click.echo(
+        f"{report.event_count:,} events of {report.user_count:,} users and {report.item_count:,} "
+        f"items in {report.day_count} days, {report.byte_count / 1e6:,.0f} MB; "
+        f"{report.written_files} files written."
+    )
+    click.echo(f"  {types}")
+    click.echo(f"Go on with: recsys run --as-of {report.as_of} --home {settings.home}")
 
 
 @click.command(epilog=examples("recsys load --as-of 2011-12-09"))

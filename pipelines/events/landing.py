@@ -168,7 +168,7 @@ def _write_rows(
         for day, table in _day_tables(connection, query, parameters, column):
             counts[feed] += table.num_rows
             days.add(day)
-            if write_atomically(day_file(settings, feed, day, name), _parquet_bytes(table)):
+            if write_atomically(day_file(settings, feed, day, name), parquet_bytes(table)):
                 written_count += 1
             else:
                 unchanged_count += 1
@@ -219,7 +219,8 @@ def _split_by_day(table: pa.Table) -> Iterator[tuple[date, pa.Table]]:
         yield days[start].astype("datetime64[D]").item(), rows.slice(start, end - start)
 
 
-def _parquet_bytes(table: pa.Table) -> bytes:
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as a zstd-compressed Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

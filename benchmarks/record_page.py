@@ -1,0 +1,178 @@
+"""The text of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+Run = dict[str, Any]
+
+INTRODUCTION = """# Benchmarks
+
+Generated logs of a year (`recsys generate`): users with planted tastes, popularity that drifts,
+views that lead to clicks, carts and purchases. Every figure is of the newest run of its size:
+
+```bash
+make bench EVENTS=1m                              # each stage in a process of its own
+python benchmarks/night.py --events 1m --one-process
+python benchmarks/against_peers.py --install      # environments of the scripts, once
+python benchmarks/against_peers.py --events 1m    # the night beside them
+python benchmarks/record.py                       # this page, and the picture
+```
+
+CPU seconds count every process; peak memory is resident, over the process tree, sampled ten times
+a second; "wrote" is what the kernel sent to the disk. A ratio is to the run recorded before,
+where there is one: below 1 is less.
+"""
+STAGES = """\
+Each stage runs in a process of its own and counts its start; "read interactions" is measured
+beside the night, which does it in most stages. Cells are wall seconds / CPU seconds / peak MiB,
+and the ratio of CPU seconds to the run recorded before.
+"""
+CANDIDATES = """\
+NDCG@10 on the gate window with its 95 % interval, and mean wall seconds of a window's fit and
+lists.
+"""
+PEERS = """\
+Popularity, item-kNN (cosine, 100 neighbours) and ALS (64 factors, 10 iterations) on the same day
+files; every event type counts alike, the truth is what was bought in the last fortnight and not
+met before, and the best one writes 50 items for every user. `implicit` is a script with pandas,
+scipy and that library, `rectools` one with RecTools; they evaluate one fortnight. `recsys` is the
+whole night in one process, with two fortnights, checks, dbt, MLflow, gate, audit and publication.
+"""
+
+
+def render_page(record: dict[str, Any], sizes: Sequence[str], *, has_picture: bool) -> str:
+    """The page of a record, as Markdown."""
+    parts = [INTRODUCTION]
+    if has_picture:
+        parts.append("![Microseconds per event against events](images/benchmark_cost.png)\n")
+    for title, what in (
+        ("A night, stage by stage", "night"),
+        ("A night in one process", "night in one process"),
+    ):
+        entries = _entries(record, what, sizes)
+        if entries:
+            parts += [f"## {title}\n", *_nights(entries)]
+    entries = _entries(record, "peers", sizes)
+    if entries:
+        parts += ["## Beside scripts\n", PEERS, *_peers(entries)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _entries(record: dict[str, Any], what: str, sizes: Sequence[str]) -> list[dict[str, Any]]:
+    return [record[key] for size in sizes if (key := f"{what} {size}") in record]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; all columns but the first are right-aligned."""
+    lines = [_row(head), _row(["---", *["--:"] * (len(head) - 1)])]
+    return "\n".join([*lines, *(_row(row) for row in rows)]) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _nights(entries: list[dict[str, Any]]) -> Iterator[str]:
+    runs = [entry["run"] for entry in entries]
+    yield from _measured_on(runs)
+    yield table(
+        ["events", "users", "items", "wall s", "CPU s", "peak MiB", "wrote MiB", "CPU µs an event"],
+        [_night_row(entry) for entry in entries],
+    )
+    if any("stage" in run for run in runs):
+        yield STAGES
+        yield _by_size(entries, "stage", _stage_cell)
+    yield CANDIDATES
+    yield _by_size(entries, "candidate", _candidate_cell)
+
+
+def _measured_on(runs: list[Run]) -> Iterator[str]:
+    """A line per size: machine, day, commit, and how busy the machine was."""
+    for run in runs:
+        machine = run["machine"]
+        yield (
+            f"- {run['size']}: {machine['cpu']}, {machine['cores']} cores, "
+            f"{machine['memory_gib']:g} GiB, Python {machine['python']}; {run['date']}, "
+            f"commit {run['commit']}; load before it began {machine['load']:g}"
+        )
+    yield ""
+
+
+def _night_row(entry: dict[str, Any]) -> list[str]:
+    run, before = entry["run"], entry["before"]
+    whole = run["whole"]["whole night"]
+    old = before["whole"]["whole night"] if before else {}
+
+    def cell(key: str) -> str:
+        ratio = f" (×{whole[key] / old[key]:.2f})" if old.get(key) else ""
+        return f"{whole[key]:,.0f}{ratio}"
+
+    return [
+        *(f"{run[key]:,}" for key in ("events", "users", "items")),
+        *(cell(key) for key in ("wall_seconds", "cpu_seconds", "peak_mib", "written_mib")),
+        f"{1e6 * whole['cpu_seconds'] / run['events']:,.0f}",
+    ]
+
+
+def _by_size(entries: list[dict[str, Any]], kind: str, cell: Callable[[Run, Run], str]) -> str:
+    """A row per name in the order of the largest log, a column per size."""
+    runs = [entry["run"].get(kind, {}) for entry in entries]
+    old = [(entry["before"] or {}).get(kind, {}) for entry in entries]
+    names = list(dict.fromkeys(name for run in reversed(runs) for name in run))
+    rows = [
+        [name]
+        + [
+            cell(run[name], before.get(name, {})) if name in run else ""
+            for run, before in zip(runs, old, strict=True)
+        ]
+        for name in names
+    ]
+    head = [kind, *(entry["run"]["size"] for entry in entries)]
+    if kind == "stage":
+        head.append(f"rows a second, {head[-1]}")
+        rows = [[*row, _rate(runs[-1].get(row[0], {}))] for row in rows]
+    return table(head, rows)
+
+
+def _rate(stage: Run) -> str:
+    return f"{stage['rows'] / stage['wall_seconds']:,.0f}" if stage.get("rows") else ""
+
+
+def _stage_cell(stage: Run, before: Run) -> str:
+    old = before.get("cpu_seconds")
+    ratio = f" (×{stage['cpu_seconds'] / old:.2f})" if old else ""
+    return (
+        f"{stage['wall_seconds']:,.1f} / {stage['cpu_seconds']:,.1f} / "
+        f"{stage['peak_mib']:,.0f}{ratio}"
+    )
+
+
+def _candidate_cell(found: Run, _before: Run) -> str:
+    return (
+        f"{found['ndcg_at_10']:.4f} [{found['low']:.4f}, {found['high']:.4f}], "
+        f"{found['fit_seconds']:,.1f} + {found['recommend_seconds']:,.1f} s"
+    )
+
+
+def _peers(entries: list[dict[str, Any]]) -> Iterator[str]:
+    runs = [entry["run"] for entry in entries]
+    yield from _measured_on(runs)
+    rows = []
+    for run in runs:
+        ours = run["peer"]["recsys"]
+        for name, found in run["peer"].items():
+            costs = [
+                f"{found[key]:,.0f}"
+                + ("" if name == "recsys" else f" (1/{ours[key] / found[key]:.1f})")
+                for key in ("wall_seconds", "cpu_seconds", "peak_mib")
+            ]
+            scores = found["ndcg_at_10"]
+            quality = [f"{scores[key]:.4f}" for key in ("popularity", "item_knn", "ials")]
+            rows.append([f"{run['size']}, {name}", *costs, *quality])
+    yield (
+        "NDCG@10 of each recommender; in brackets, cost as a share of the night's. "
+        "A script whose environment is missing is left out.\n"
+    )
+    yield table(["log", "wall s", "CPU s", "peak MiB", "popularity", "item-kNN", "ALS"], rows)
