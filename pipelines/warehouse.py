@@ -78,10 +78,26 @@ def _open(settings: Settings, target: Path, read_only: bool) -> duckdb.DuckDBPyC
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the schemas and tables that Python writes, where they are missing."""
+    """Create the schemas, tables and columns that Python writes, where they are missing."""
     for table in PYTHON_TABLES:
         connection.execute(f"create schema if not exists {table.schema}")
         connection.execute(table.ddl())
+    _add_new_columns(connection)
+
+
+def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give tables of an earlier version the columns that came since; their rows have null there."""
+    found = set(
+        connection.execute(
+            "select table_schema, table_name, column_name from information_schema.columns"
+        ).fetchall()
+    )
+    for table in PYTHON_TABLES:
+        for column, kind in table.columns.items():
+            if (table.schema, table.name, column) not in found:
+                connection.execute(
+                    f"alter table {table.qualified} add column if not exists {column} {kind}"
+                )
 
 
 @contextmanager

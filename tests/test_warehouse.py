@@ -93,3 +93,13 @@ def test_fingerprints_depend_on_rows_only_not_on_their_order_or_the_clock(make_s
         assert fingerprint_tables(warehouse) != first
     assert first["serving.publications"][0] == 2
     assert set(first) == {table.qualified for table in PYTHON_TABLES}
+
+
+def test_a_warehouse_of_an_earlier_version_gets_the_columns_that_came_since(make_settings):
+    settings = make_settings()
+    with connect(settings) as warehouse:
+        warehouse.execute("insert into raw.events (event_id) values ('old')")
+        warehouse.execute("alter table raw.events drop column team")
+    with connect(settings) as warehouse:
+        found = warehouse.execute("select event_id, team from raw.events").fetchall()
+    assert found == [("old", None)]

@@ -107,20 +107,15 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
     """Analyse an experiment, store its rows, and write its page with pictures."""
     from pipelines.durable import to_json
     from pipelines.experiment_state import read_experiment
-    from pipelines.track.experiment_page import effect_text, health_lines
+    from pipelines.track.experiment_text import decision_lines, figure_lines, health_lines
     from pipelines.track.measure import measure_experiment, report_folder
 
     found = measure_experiment(settings, read_experiment(settings, experiment_id), as_of)
     if as_json:
         click.echo(to_json(found), nl=False)
         return
-    for line in health_lines(found):
+    for line in (*health_lines(found), *figure_lines(found), *decision_lines(found)):
         click.echo(line)
-    for row in found["effects"]:
-        if row["population"] == "all users":
-            click.echo(f"{row['arm']:16} {row['metric']:11} {effect_text(row)}")
-    for row in found["decisions"]:
-        click.echo(f"{row['arm']}: {row['verdict'].upper()}: {row['reason']}")
     click.echo(f"Page: {report_folder(settings, experiment_id, as_of) / 'report.html'}")
 
 
