@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from pipelines.models.shown_items import PINNED, category_names, keeps_item
-from pipelines.serve.explore import draw_swap
+from pipelines.serve.explore import draw_swap, shown_order
 from pipelines.serve.ranking import (
     Row,
     cap_categories,
@@ -187,7 +187,6 @@ class Drafting:
         if is_own:
             self._explore(draft)
         draft.rows = let_scores_fall(draft.rows)[: self._wish.n]
-        draft.propensities = draft.propensities[: self._wish.n]
         if len(draft.rows) < self._wish.n:
             draft.warnings.append("short_list")
         return draft
@@ -197,14 +196,12 @@ class Drafting:
         if self._wish.odds is None or self._wish.opponent is not None:
             return
         pinned = {place for place, row in enumerate(draft.rows) if row.strategy == PINNED}
-        odds = self._wish.odds(len(draft.rows), pinned)
+        odds = self._wish.odds(min(len(draft.rows), self._wish.n), pinned)
         if not odds.slots:
             return
-        order = list(range(len(draft.rows)))
-        if (swap := draw_swap(odds, self._wish.request_id)) is not None:
-            one, other = swap
-            order[one], order[other] = other, one
-        draft.rows = [draft.rows[place] for place in order]
+        length = min(len(draft.rows), self._wish.n)
+        order = shown_order(length, draw_swap(odds, self._wish.request_id))
+        draft.rows[: len(order)] = [draft.rows[place] for place in order]
         draft.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
 
     def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from pipelines.assignment import hash_digest
+
+#: A place that nothing moved from stays with at least this chance, whatever the share allowed.
+_LEAST_STAY = 0.5
+#: Rounding of a chance that went through a log.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ def swap_odds(length: int, pinned: Collection[int], depth: int, share: float) ->
     Parameters
     ----------
     length : int
-        Items that the list has to show, also those beyond what was asked for.
+        Items that are shown: whatever changes places is in the log.
     pinned : collection of int
         Places, from 0, whose items stay.
     depth : int
@@ -68,6 +74,52 @@ def swap_odds(length: int, pinned: Collection[int], depth: int, share: float) ->
     places = tuple(place for place in range(min(2 * depth, length)) if place not in pinned)
     slots = tuple(place for place in places[:-1] if place < depth)
     return SwapOdds(share, slots, places)
+
+
+def read_propensities(
+    propensities: tuple[float, ...], depth: int
+) -> tuple[SwapOdds, tuple[int, int] | None] | None:
+    """What was left to chance in an answer, and what was drawn, told from its log.
+
+    Parameters
+    ----------
+    propensities : tuple of float
+        Of the items in the order they were shown.
+    depth : int
+        k of the settings.
+
+    Returns
+    -------
+    (SwapOdds, (int, int) or None) or None
+        None if no draw of such a list has these chances: it was logged under another depth.
+    """
+    pinned = {place for place, chance in enumerate(propensities) if chance == 1.0}
+    odds = swap_odds(len(propensities), pinned, depth, 1.0)
+    if not odds.slots:
+        return None
+    moved = [place for place, chance in enumerate(propensities) if chance < _LEAST_STAY]
+    swap = (moved[0], moved[1]) if len(moved) == 2 else None  # noqa: PLR2004  # a swap is of two
+    if swap is not None and (unit := odds.swap_chance(*swap)) > 0:
+        share = propensities[swap[0]] / unit
+    else:
+        share = (1.0 - propensities[odds.slots[0]]) * len(odds.slots)
+    odds = SwapOdds(share, odds.slots, odds.places)
+    order = shown_order(len(propensities), swap)
+    expected = [odds.shown_chance(was, now) for now, was in enumerate(order)]
+    is_same = all(
+        math.isclose(one, other, abs_tol=_ROUNDING)
+        for one, other in zip(expected, propensities, strict=True)
+    )
+    return (odds, swap) if is_same else None
+
+
+def shown_order(length: int, swap: tuple[int, int] | None) -> list[int]:
+    """Places of the list in the order they are shown."""
+    order = list(range(length))
+    if swap is not None:
+        one, other = swap
+        order[one], order[other] = other, one
+    return order
 
 
 def draw_swap(odds: SwapOdds, request_id: str) -> tuple[int, int] | None:

@@ -120,6 +120,34 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
 
 
 @experiment_command.command(
+    "off-policy",
+    epilog=examples(
+        "recsys experiment off-policy --placement discover --as-of 2011-12-20",
+        "recsys experiment off-policy --placement discover --arm ease --as-of 2011-12-20 --json",
+    ),
+)
+@click.option("--placement", required=True, help="List on the page.")
+@click.option("--arm", default="control", show_default=True, help="Whose lists.")
+@click.option("--publication", help="Lists of this one; default those of each answer's own.")
+@as_of_option
+@json_option
+@settings_options
+def off_policy(  # noqa: PLR0917  # click hands over every option by itself
+    settings: Any, placement: str, arm: str, publication: str | None, as_of: Any, as_json: bool
+) -> None:
+    """Estimate what lists would have come to from answers that were left to chance."""
+    from pipelines.durable import to_json
+    from pipelines.track.explored import Question, ask_off_policy, describe_off_policy
+
+    found = ask_off_policy(settings, Question(placement, arm, publication), as_of)
+    if as_json:
+        click.echo(to_json(found), nl=False)
+        return
+    for line in describe_off_policy(found):
+        click.echo(line)
+
+
+@experiment_command.command(
     epilog=examples("recsys experiment stop home_ease --as-of 2011-12-20 --reason 'shipped'")
 )
 @click.argument("experiment_id")
