@@ -54,6 +54,7 @@ def store(settings):
             listed = pd.DataFrame(lists, columns=columns).assign(
                 placement="discover", publication_id=PUBLICATION
             )
+            warehouse.register("listed", listed)
             warehouse.execute(
                 f"insert into {SERVING_RECOMMENDATIONS.qualified} by name from listed"
             )
