@@ -358,6 +358,25 @@ SERVING_PUBLICATION_MODELS = Table(
         "run_id": "VARCHAR",
     },
 )
+SERVING_PUBLICATION_METRICS = Table(
+    "serving",
+    "publication_metrics",
+    "one row per publication_id, placement and variant, of every night that published",
+    ("publication_id", "placement", "variant"),
+    {
+        "publication_id": "VARCHAR",
+        "as_of": "DATE",
+        "placement": "VARCHAR",
+        "variant": "VARCHAR",
+        "user_count": "BIGINT",
+        "row_count": "BIGINT",
+        "item_count": "BIGINT",
+        "catalogue_item_count": "BIGINT",
+        "coverage": "DOUBLE",
+        "gini": "DOUBLE",
+        "effective_item_count": "DOUBLE",
+    },
+)
 SERVING_EXPERIMENT_EFFECTS = Table(
     "serving",
     "experiment_effects",
@@ -547,6 +566,7 @@ PYTHON_TABLES = (
     SERVING_RECOMMENDATIONS,
     SERVING_PUBLICATIONS,
     SERVING_PUBLICATION_MODELS,
+    SERVING_PUBLICATION_METRICS,
     SERVING_EXPERIMENT_EFFECTS,
     SERVING_EXPERIMENT_DECISIONS,
     SERVING_EXPERIMENT_PREFERENCES,
