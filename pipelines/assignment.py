@@ -26,6 +26,8 @@ create or replace macro assign_bucket(user_id, experiment_id) as
 create or replace macro layer_bucket(user_id, layer) as
     assign_bucket(user_id, 'layer:' || layer);
 """
+#: What they are called.
+MACRO_NAMES = ("assignment_digest", "assign_index", "assign_bucket", "layer_bucket")
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,11 @@ class Settings(Section):
                     f"placements.{placement_name} names candidates that do not exist: "
                     f"{sorted(unknown)}. Known: {sorted(names)}"
                 )
+        if unknown := set(self.serve.explore_share) - set(self.placements):
+            raise ValueError(
+                f"serve.explore_share names placements that do not exist: {sorted(unknown)}. "
+                f"Known: {sorted(self.placements)}"
+            )
         for key in ("candidate", "completed_by"):
             if (name := getattr(self.similar, key)) is not None and name not in names:
                 raise ValueError(

@@ -18,12 +18,15 @@ from pipelines.config import stable_hash
 
 #: Arm that gets the champion's lists; every experiment has it, first.
 CONTROL = "control"
+#: Variant of a user who is shown one list drafted from both arms' lists.
+INTERLEAVED = "interleaved"
 #: Names that roles and lists have already.
-TAKEN_NAMES = {"champion", "challenger", "fallback"}
+TAKEN_NAMES = {"champion", "challenger", "fallback", INTERLEAVED}
 #: How far the weights' sum may be from 1.
 _ROUNDING = 1e-9
 
 Metric = Literal["ctr", "conversion", "revenue"]
+Method = Literal["split", "interleave"]
 
 
 class _Part(BaseModel):
@@ -72,6 +75,8 @@ class ExperimentDefinition(_Part):
     """Level of error of the goal's interval."""
     rolls_back: bool = True
     """Whether a significant loss on a guardrail ends the experiment by itself."""
+    method: Method = "split"
+    """`split`: each user gets one arm's lists. `interleave`: one list drafted from both arms'."""
 
     @model_validator(mode="after")
     def _check(self) -> ExperimentDefinition:
@@ -88,6 +93,13 @@ class ExperimentDefinition(_Part):
             raise ValueError(f"`ends` must be after `starts`, got {self.starts} and {self.ends}")
         if not self.layer_from < self.layer_to:
             raise ValueError("`layer_from` must be below `layer_to`")
+        if self.method == "interleave" and (
+            len(names) != 2 or self.goal != "ctr" or self.guardrails  # noqa: PLR2004  # drafts are of two
+        ):
+            raise ValueError(
+                "`interleave` is for two arms, goal `ctr` and no guardrails: every user sees both "
+                "arms, so a purchase belongs to neither"
+            )
         return self
 
 
@@ -117,7 +129,7 @@ class Experiment:
     reason: str = ""
 
     def assign(self, user_id: str) -> tuple[str, int] | None:
-        """Arm and bucket of a user; None for a user who takes no part."""
+        """Variant and bucket of a user; None for a user who takes no part."""
         given = self.definition
         if not user_id:
             return None
@@ -128,7 +140,21 @@ class Experiment:
         bucket = assign_bucket(user_id, self.experiment_id)
         arms = [Arm(arm.name, arm.weight) for arm in given.arms]
         arm = assign_weighted(bucket, arms, given.coverage)
-        return None if arm is None else (arm, bucket)
+        if arm is None:
+            return None
+        return (INTERLEAVED if self.is_interleaved else arm), bucket
+
+    @property
+    def is_interleaved(self) -> bool:
+        """Whether users are shown one list drafted from both arms' lists."""
+        return self.definition.method == "interleave"
+
+    @property
+    def variants(self) -> dict[str, float]:
+        """Variants that users are recorded in, with their share of the covered traffic."""
+        if self.is_interleaved:
+            return {INTERLEAVED: 1.0}
+        return {arm.name: arm.weight for arm in self.definition.arms}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they are stored."""
@@ -156,5 +182,12 @@ class Experiment:
 
 
 def definition_hash(definition: ExperimentDefinition) -> str:
-    """Hash of everything an experiment says."""
-    return stable_hash(definition.model_dump(mode="json"))
+    """Hash of everything an experiment says.
+
+    A split says nothing of its method, so that experiments that were frozen before there was
+    another one keep their hash.
+    """
+    said = definition.model_dump(mode="json")
+    if said["method"] == "split":
+        del said["method"]
+    return stable_hash(said)

@@ -291,6 +291,12 @@ class ServeSettings(Section):
     """File below the home whose moment the API takes for now; for simulations only."""
     recent_days: int = Field(30, ge=2, le=366)
     """Days of what people did that are held in memory at most, however old the publication is."""
+    explore_share: Mapping[str, Annotated[float, Field(ge=0, le=0.05)]] = Field(
+        default_factory=dict
+    )
+    """By placement: share of requests in which one of the first items swaps with a lower one."""
+    explore_depth: int = Field(3, ge=1, le=50)
+    """First places that may be swapped, with places of the first `2 * explore_depth`."""
 
 
 class TrackSettings(Section):

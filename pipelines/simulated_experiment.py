@@ -13,7 +13,7 @@ from pipelines.experiment_state import read_experiment, start_experiment, starte
 from pipelines.simulate.days import DayTruth
 from pipelines.simulate.loop import Simulation, run_quietly, simulate_shop, true_lift
 from pipelines.track.analysis import ALL_USERS
-from pipelines.track.experiment_page import effect_text
+from pipelines.track.experiment_text import decision_lines, effect_text, preference_text
 from pipelines.track.measure import (
     measure_experiment,
     measure_experiments,
@@ -91,14 +91,12 @@ def describe_truth(settings: Settings, report: dict[str, Any]) -> list[str]:
         row["arm"]: effect_text(row)
         for row in report["effects"]
         if (row["metric"], row["population"]) == ("ctr", ALL_USERS)
-    }
+    } | {row["arm"]: preference_text(row) for row in report.get("preferences", [])}
     for arm, truth in report["truth"].items():
         lines.append(
             f"{arm}: true lift of ctr {truth['ctr']:+.1%}; found {found.get(arm, 'nothing shown')}"
         )
-    lines += [
-        f"{row['arm']}: {row['verdict'].upper()}: {row['reason']}" for row in report["decisions"]
-    ]
+    lines += decision_lines(report)
     as_of = date.fromisoformat(report["as_of"])
     folder = report_folder(settings, report["experiment_id"], as_of)
     return [*lines, f"Report: {folder / 'report.html'}"]

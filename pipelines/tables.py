@@ -67,6 +67,7 @@ EVENT_COLUMNS = {
     "config_hash": "VARCHAR",
     "lists_differ": "BOOLEAN",
     "propensity": "DOUBLE",
+    "team": "VARCHAR",
 }
 ITEM_COLUMNS = {
     "item_id": "VARCHAR",
@@ -357,6 +358,25 @@ SERVING_PUBLICATION_MODELS = Table(
         "run_id": "VARCHAR",
     },
 )
+SERVING_PUBLICATION_METRICS = Table(
+    "serving",
+    "publication_metrics",
+    "one row per publication_id, placement and variant, of every night that published",
+    ("publication_id", "placement", "variant"),
+    {
+        "publication_id": "VARCHAR",
+        "as_of": "DATE",
+        "placement": "VARCHAR",
+        "variant": "VARCHAR",
+        "user_count": "BIGINT",
+        "row_count": "BIGINT",
+        "item_count": "BIGINT",
+        "catalogue_item_count": "BIGINT",
+        "coverage": "DOUBLE",
+        "gini": "DOUBLE",
+        "effective_item_count": "DOUBLE",
+    },
+)
 SERVING_EXPERIMENT_EFFECTS = Table(
     "serving",
     "experiment_effects",
@@ -396,6 +416,26 @@ SERVING_EXPERIMENT_DECISIONS = Table(
         "sample_ratio_p_value": "DOUBLE",
     },
 )
+SERVING_EXPERIMENT_PREFERENCES = Table(
+    "serving",
+    "experiment_preferences",
+    "one row per as_of, experiment_id and arm of an interleaved experiment",
+    ("as_of", "experiment_id", "arm"),
+    {
+        "as_of": "DATE",
+        "experiment_id": "VARCHAR",
+        "arm": "VARCHAR",
+        "user_count": "BIGINT",
+        "arm_user_count": "BIGINT",
+        "control_user_count": "BIGINT",
+        "tied_user_count": "BIGINT",
+        "share": "DOUBLE",
+        "low": "DOUBLE",
+        "high": "DOUBLE",
+        "p_value": "DOUBLE",
+        "reason": "VARCHAR",
+    },
+)
 
 INT_SHOWN_ITEMS = Table(
     "intermediate",
@@ -414,6 +454,8 @@ INT_SHOWN_ITEMS = Table(
         "experiment_id": "VARCHAR",
         "publication_id": "VARCHAR",
         "source": "VARCHAR",
+        "team": "VARCHAR",
+        "propensity": "DOUBLE",
         "impression_at": "TIMESTAMP",
         "click_at": "TIMESTAMP",
         "purchase_count": "BIGINT",
@@ -495,6 +537,21 @@ MET_EXPERIMENT_USERS = Table(
         "revenue_before": "DOUBLE",
     },
 )
+MET_INTERLEAVED_USERS = Table(
+    "metrics",
+    "met_interleaved_users",
+    "one row per experiment_id, user_id and team",
+    ("experiment_id", "user_id", "team"),
+    {
+        "experiment_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "team": "VARCHAR",
+        "first_served_at": "TIMESTAMP",
+        "shown_item_count": "BIGINT",
+        "impression_count": "BIGINT",
+        "click_count": "BIGINT",
+    },
+)
 
 #: Tables Python writes; `warehouse.connect` creates them.
 PYTHON_TABLES = (
@@ -509,8 +566,10 @@ PYTHON_TABLES = (
     SERVING_RECOMMENDATIONS,
     SERVING_PUBLICATIONS,
     SERVING_PUBLICATION_MODELS,
+    SERVING_PUBLICATION_METRICS,
     SERVING_EXPERIMENT_EFFECTS,
     SERVING_EXPERIMENT_DECISIONS,
+    SERVING_EXPERIMENT_PREFERENCES,
 )
 #: Tables dbt writes and Python reads.
 DBT_TABLES = (
@@ -523,4 +582,5 @@ DBT_TABLES = (
     MET_LIST_DAYS,
     MET_PUBLICATIONS,
     MET_EXPERIMENT_USERS,
+    MET_INTERLEAVED_USERS,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from pipelines.assignment import ASSIGNMENT_MACROS, MACRO_NAMES
 from pipelines.config import Settings
 from pipelines.errors import WarehouseLockedError
 from pipelines.faults import faultpoint
@@ -78,10 +79,38 @@ def _open(settings: Settings, target: Path, read_only: bool) -> duckdb.DuckDBPyC
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the schemas and tables that Python writes, where they are missing."""
+    """Create the schemas, tables, columns and macros of this version, where they are missing."""
     for table in PYTHON_TABLES:
         connection.execute(f"create schema if not exists {table.schema}")
         connection.execute(table.ddl())
+    _add_new_columns(connection)
+    _add_macros(connection)
+
+
+def _add_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give analysts the assignment of users to arms, where it is missing."""
+    found = connection.execute(
+        "select count(distinct function_name) from duckdb_functions() "
+        "where function_type = 'macro' and list_contains(?, function_name)",
+        [list(MACRO_NAMES)],
+    ).fetchall()
+    if found != [(len(MACRO_NAMES),)]:
+        connection.execute(ASSIGNMENT_MACROS)
+
+
+def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give tables of an earlier version the columns that came since; their rows have null there."""
+    found = set(
+        connection.execute(
+            "select table_schema, table_name, column_name from information_schema.columns"
+        ).fetchall()
+    )
+    for table in PYTHON_TABLES:
+        for column, kind in table.columns.items():
+            if (table.schema, table.name, column) not in found:
+                connection.execute(
+                    f"alter table {table.qualified} add column if not exists {column} {kind}"
+                )
 
 
 @contextmanager

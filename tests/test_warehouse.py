@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from pipelines.assignment import assign_bucket, assign_variant, layer_bucket
 from pipelines.errors import WarehouseLockedError
 from pipelines.tables import PYTHON_TABLES, RAW_LOADS
 from pipelines.warehouse import connect, fingerprint_tables, replace_slice
@@ -93,3 +94,31 @@ def test_fingerprints_depend_on_rows_only_not_on_their_order_or_the_clock(make_s
         assert fingerprint_tables(warehouse) != first
     assert first["serving.publications"][0] == 2
     assert set(first) == {table.qualified for table in PYTHON_TABLES}
+
+
+def test_a_warehouse_of_an_earlier_version_gets_the_columns_that_came_since(make_settings):
+    settings = make_settings()
+    with connect(settings) as warehouse:
+        warehouse.execute("insert into raw.events (event_id) values ('old')")
+        warehouse.execute("alter table raw.events drop column team")
+    with connect(settings) as warehouse:
+        found = warehouse.execute("select event_id, team from raw.events").fetchall()
+    assert found == [("old", None)]
+
+
+def test_analysts_have_the_assignment_of_users_to_arms(make_settings):
+    settings = make_settings()
+    users = [f"u{n}" for n in range(500)]
+    with connect(settings):
+        pass
+    with connect(settings, read_only=True) as warehouse:
+        found = warehouse.execute(
+            "select assign_index(user_id, 'home', 2), assign_bucket(user_id, 'home'), "
+            "layer_bucket(user_id, 'page') from (select unnest(?) as user_id)",
+            [users],
+        ).fetchall()
+    arms = [("0", "1").index(assign_variant(user, "home", ("0", "1"))) for user in users]
+    buckets = [assign_bucket(user, "home") for user in users]
+    assert found == list(
+        zip(arms, buckets, [layer_bucket(user, "page") for user in users], strict=True)
+    )

@@ -156,6 +156,9 @@ def _rows_of(
 
 def _exposures(line: dict[str, Any]) -> list[dict[str, Any]]:
     """One event per item that an answer showed."""
+    items = line["items"]
+    teams, chances = (line.get(name) or [None] * len(items) for name in ("teams", "propensities"))
+    rows = zip(items, teams, chances, strict=True)
     return [
         _typed(
             FEEDS["events"],
@@ -166,9 +169,11 @@ def _exposures(line: dict[str, Any]) -> list[dict[str, Any]]:
                 "item_id": item_id,
                 "event_at": line["at"],
                 "position": position,
+                "team": team,
+                "propensity": chance,
             },
         )
-        for position, item_id in enumerate(line["items"], 1)
+        for position, (item_id, team, chance) in enumerate(rows, 1)
     ]
 
 

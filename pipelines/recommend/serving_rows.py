@@ -9,6 +9,7 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.faults import faultpoint
 from pipelines.recommend.current import PIN, POINTER, Publication, is_there
+from pipelines.recommend.publication_metrics import insert_metrics
 from pipelines.tables import (
     SERVING_PUBLICATION_MODELS,
     SERVING_PUBLICATIONS,
@@ -46,6 +47,7 @@ def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) 
         models = SERVING_PUBLICATION_MODELS.qualified
         warehouse.execute(f"delete from {models} where as_of = ?", [publication.as_of])
         warehouse.execute(f"insert into {models} by name from publication_file.models")
+        insert_metrics(warehouse, publication.publication_id, publication.as_of)
     warehouse.execute("detach publication_file")
 
 

@@ -77,6 +77,9 @@ class Answer:
     placement : str
     exposed : Exposed or None
         The user's arm, in an experiment.
+    chances : dict of str to list
+        What the log says of each item beside its id: ``teams`` of an interleaved answer,
+        ``propensities`` of an explored one.
     """
 
     request_id: str
@@ -90,6 +93,7 @@ class Answer:
     placement: str
     warnings: list[str] = field(default_factory=list)
     exposed: Exposed | None = None
+    chances: dict[str, list[Any]] = field(default_factory=dict)
 
     def as_dict(self, subject: dict[str, Any]) -> dict[str, Any]:
         """The answer as the API sends it; `subject` says for whom or what it is."""

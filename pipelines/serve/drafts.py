@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.models.shown_items import CONTROL, PINNED, category_names, keeps_item
+from pipelines.models.shown_items import PINNED, category_names, keeps_item
+from pipelines.serve.explore import draw_swap, shown_order
 from pipelines.serve.ranking import (
     Row,
     cap_categories,
@@ -19,6 +19,8 @@ from pipelines.serve.ranking import (
 from pipelines.serve.recent import RecentEvent
 from pipelines.serve.static_lists import StaticLists
 from pipelines.serve.store import ItemInfo, ListStore, PlacementRules, StoredList
+from pipelines.serve.team_draft import draft_teams
+from pipelines.serve.wishes import Draft, Wish
 
 FILLED_REASON = "fallback: nothing else of the list may be shown now"
 #: How the reason of a row begins that is not the recommender's own.
@@ -26,40 +28,6 @@ _FALLBACK = "fallback:"
 _SEGMENT = "segment_popularity"
 #: Events that do not say that their item is wanted.
 _UNWANTED = "return"
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a draft is for.
-
-    Parameters
-    ----------
-    n : int
-    placement : str
-    category : str or None
-    is_strict : bool
-    exclude : collection of str
-        Items not to show, whatever the rules say.
-    variant : str, default "control"
-        Whose lists.
-    """
-
-    n: int
-    placement: str
-    category: str | None
-    is_strict: bool
-    exclude: Collection[str]
-    variant: str = CONTROL
-
-
-@dataclass
-class Draft:
-    """Rows of an answer, and where they are from."""
-
-    rows: list[Row]
-    source: str
-    model_version: str
-    warnings: list[str] = field(default_factory=list)
 
 
 class Drafting:
@@ -120,6 +88,8 @@ class Drafting:
         """
         placement = self._wish.placement
         own = self._store.get_list(placement, self._wish.variant, user_id)
+        if (mixed := self._interleaved(own, user_id)) is not None:
+            return mixed
         if own is not None and _source_of(own) == "personal":
             return self._finish(own, rows_of(own), "personal", user_id)
         seeds = list(dict.fromkeys(reversed(recent))) or self._recent_items()
@@ -134,6 +104,28 @@ class Drafting:
             return self._finish(own, rows_of(own), _source_of(own), user_id)
         rows = [] if anyone is None else self._without_exclusions(rows_of(anyone), user_id)
         return self._finish(anyone, rows, source, user_id)
+
+    def _interleaved(self, own: StoredList | None, user_id: str) -> Draft | None:
+        """Rows drafted from the lists of both variants; None where one of them has none."""
+        rival = self._wish.opponent
+        other = (
+            None if rival is None else self._store.get_list(self._wish.placement, rival, user_id)
+        )
+        if rival is None or own is None or other is None:
+            return None
+        if "personal" not in (_source_of(own), _source_of(other)):
+            return None
+        first, second = (self._shown(rows_of(one), is_checked=True) for one in (own, other))
+        rows, teams = draft_teams(first, second, self._wish.coin)
+        draft = self._finish(own, rows, "personal", user_id)
+        draft.model_version = f"{own.model_version} {other.model_version}"
+        names = (self._wish.variant, rival)
+        draft.teams = {
+            row.item_id: names[team]
+            for row, team in zip(rows, teams, strict=True)
+            if row.strategy != PINNED
+        }
+        return draft
 
     def for_item(self, item_id: str) -> Draft:
         """Rows of items like one; the list for anyone of its category where there is none."""
@@ -192,10 +184,25 @@ class Drafting:
             self._complete(draft, user_id)
         if source != "similar":
             draft.rows = self._pin(draft.rows, user_id, has_pin if is_own else None)
+        if is_own:
+            self._explore(draft)
         draft.rows = let_scores_fall(draft.rows)[: self._wish.n]
         if len(draft.rows) < self._wish.n:
             draft.warnings.append("short_list")
         return draft
+
+    def _explore(self, draft: Draft) -> None:
+        """Swap two rows now and then, and say with what chance each is where it is."""
+        if self._wish.odds is None or self._wish.opponent is not None:
+            return
+        pinned = {place for place, row in enumerate(draft.rows) if row.strategy == PINNED}
+        odds = self._wish.odds(min(len(draft.rows), self._wish.n), pinned)
+        if not odds.slots:
+            return
+        length = min(len(draft.rows), self._wish.n)
+        order = shown_order(length, draw_swap(odds, self._wish.request_id))
+        draft.rows[: len(order)] = [draft.rows[place] for place in order]
+        draft.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
 
     def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:
         """Rows that may be shown now; `is_checked` if the batch has left out what is not there."""

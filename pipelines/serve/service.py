@@ -10,10 +10,9 @@ from typing import Any
 
 from pipelines.config import Settings
 from pipelines.errors import EventLogError, RequestRefusedError
-from pipelines.models.shown_items import CONTROL
 from pipelines.serve.answers import Answer, Query, entry_of
 from pipelines.serve.clock import Clock, day_number, iso
-from pipelines.serve.drafts import Draft, Drafting, Wish
+from pipelines.serve.drafts import Drafting
 from pipelines.serve.event_log import EventLog
 from pipelines.serve.event_rows import EventRules, read_event, read_stock
 from pipelines.serve.exposed import NOT_EXPOSED, Exposed, assign_user
@@ -22,6 +21,7 @@ from pipelines.serve.metrics import ServeMetrics
 from pipelines.serve.recent import RecentEvent, RecentEvents
 from pipelines.serve.static_lists import STORE_FAILURES, StaticLists
 from pipelines.serve.store import ListStore
+from pipelines.serve.wishes import Draft, Wish, chances_of, wish_for
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class RecommendationService:
         self._metrics = metrics
         self._clock = clock
         lookback = timedelta(days=max(1, settings.events.lookback_days))
+        self._settings = settings
         self._event_rules = EventRules(frozenset(settings.events.types), lookback)
         self._stale_seconds = settings.serve.stale_hours * 3600
         self._alarm_seconds = settings.serve.alarm_hours * 3600
@@ -72,15 +73,19 @@ class RecommendationService:
         with self._live.use() as live:
             placement, warnings = _placement_of(live.store, query)
             exposed = self._assign(live.store, placement, query)
-            wish = Wish(
-                *(query.n, placement, query.category, query.is_strict, query.exclude),
-                variant=exposed.variant if exposed else CONTROL,
+            request_id = secrets.token_hex(16)
+            wish = wish_for(
+                *(self._settings.serve, live.store, placement, query),
+                exposed=exposed,
+                request_id=request_id,
             )
             events = self._recent.events_of(query.user_id)
             draft, titles = self._draft(
                 live, wish, events, now, lambda work: work.for_user(query.user_id, query.recent)
             )
-            answer = self._answer(live.store, draft, titles, now, placement=placement)
+            answer = self._answer(
+                live.store, draft, titles, now, placement=placement, request_id=request_id
+            )
         answer.exposed = None if answer.source == "static" else exposed
         answer.warnings[:0] = warnings
         if not query.is_dry_run:
@@ -228,11 +233,12 @@ class RecommendationService:
         now: datetime,
         *,
         placement: str,
+        request_id: str | None = None,
     ) -> Answer:
         age = max(0, int((now - store.generated_at).total_seconds()))
         aged = ["stale"] * (age >= self._stale_seconds) + ["alarm"] * (age >= self._alarm_seconds)
         return Answer(
-            request_id=secrets.token_hex(16),
+            request_id=request_id or secrets.token_hex(16),
             items=[entry_of(rank, row, titles) for rank, row in enumerate(draft.rows, 1)],
             source=draft.source,
             model_version=draft.model_version,
@@ -242,6 +248,7 @@ class RecommendationService:
             is_stale=bool(aged),
             placement=placement,
             warnings=list(dict.fromkeys([*draft.warnings, *aged])),
+            chances=chances_of(draft),
         )
 
     def _log_exposure(self, query: Query, answer: Answer, now: datetime) -> None:
@@ -254,6 +261,7 @@ class RecommendationService:
             "publication_id": answer.publication_id,
             **(answer.exposed.log_fields() if answer.exposed else NOT_EXPOSED),
             "items": [item["item_id"] for item in answer.items],
+            **answer.chances,
         }
         try:
             self._log.append("served", [line])

@@ -18,6 +18,7 @@ from pipelines.track.effects import (
     compare_at_any_time,
     compare_at_the_end,
 )
+from pipelines.track.interleaving import analyse_interleaving, read_teams
 from pipelines.track.online_metrics import METRICS, OnlineMetric, summarise_arms, why_too_early
 from pipelines.track.units import MIN_DAYS, Units, read_units
 
@@ -39,7 +40,8 @@ def analyse_experiment(settings: Settings, experiment_id: str, as_of: date) -> d
     -------
     dict
         ``experiment_id``, ``as_of``, ``health``, ``users`` by arm, ``effects`` (one entry per
-        arm, metric and population), ``decisions`` (one per arm).
+        arm, metric and population), ``decisions`` (one per arm); of an interleaved experiment no
+        effects but ``preferences``.
 
     Raises
     ------
@@ -48,8 +50,16 @@ def analyse_experiment(settings: Settings, experiment_id: str, as_of: date) -> d
     WarehouseLockedError
         If a night holds the warehouse.
     """
-    experiment = read_experiment(settings, experiment_id)
-    return analyse_units(experiment, read_units(settings, experiment, as_of), as_of)
+    return analyse_started(settings, read_experiment(settings, experiment_id), as_of)
+
+
+def analyse_started(settings: Settings, experiment: Experiment, as_of: date) -> dict[str, Any]:
+    """The same, of an experiment that was read already."""
+    units = read_units(settings, experiment, as_of)
+    if experiment.is_interleaved:
+        teams = read_teams(settings, experiment, as_of)
+        return analyse_interleaving(experiment, units, teams, as_of)
+    return analyse_units(experiment, units, as_of)
 
 
 def analyse_units(experiment: Experiment, units: Units, as_of: date) -> dict[str, Any]:

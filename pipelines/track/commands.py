@@ -107,21 +107,44 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
     """Analyse an experiment, store its rows, and write its page with pictures."""
     from pipelines.durable import to_json
     from pipelines.experiment_state import read_experiment
-    from pipelines.track.experiment_page import effect_text, health_lines
+    from pipelines.track.experiment_text import decision_lines, figure_lines, health_lines
     from pipelines.track.measure import measure_experiment, report_folder
 
     found = measure_experiment(settings, read_experiment(settings, experiment_id), as_of)
     if as_json:
         click.echo(to_json(found), nl=False)
         return
-    for line in health_lines(found):
+    for line in (*health_lines(found), *figure_lines(found), *decision_lines(found)):
         click.echo(line)
-    for row in found["effects"]:
-        if row["population"] == "all users":
-            click.echo(f"{row['arm']:16} {row['metric']:11} {effect_text(row)}")
-    for row in found["decisions"]:
-        click.echo(f"{row['arm']}: {row['verdict'].upper()}: {row['reason']}")
     click.echo(f"Page: {report_folder(settings, experiment_id, as_of) / 'report.html'}")
+
+
+@experiment_command.command(
+    "off-policy",
+    epilog=examples(
+        "recsys experiment off-policy --placement discover --as-of 2011-12-20",
+        "recsys experiment off-policy --placement discover --arm ease --as-of 2011-12-20 --json",
+    ),
+)
+@click.option("--placement", required=True, help="List on the page.")
+@click.option("--arm", default="control", show_default=True, help="Whose lists.")
+@click.option("--publication", help="Lists of this one; default those of each answer's own.")
+@as_of_option
+@json_option
+@settings_options
+def off_policy(  # noqa: PLR0917  # click hands over every option by itself
+    settings: Any, placement: str, arm: str, publication: str | None, as_of: Any, as_json: bool
+) -> None:
+    """Estimate what lists would have come to from answers that were left to chance."""
+    from pipelines.durable import to_json
+    from pipelines.track.explored import Question, ask_off_policy, describe_off_policy
+
+    found = ask_off_policy(settings, Question(placement, arm, publication), as_of)
+    if as_json:
+        click.echo(to_json(found), nl=False)
+        return
+    for line in describe_off_policy(found):
+        click.echo(line)
 
 
 @experiment_command.command(

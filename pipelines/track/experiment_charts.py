@@ -21,7 +21,9 @@ WIDEST = 1.0
 
 
 def draw_experiment(report: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """Draw `lift.png` and `funnel.png`; the same report gives the same bytes.
+    """Draw `lift.png` and `funnel.png`, or `preference.png` of an interleaved experiment.
+
+    The same report gives the same bytes.
 
     Parameters
     ----------
@@ -32,19 +34,25 @@ def draw_experiment(report: dict[str, Any], folder: Path) -> dict[str, Path]:
     Returns
     -------
     dict of str to Path
-        ``lift`` (absent before the first effect) and ``funnel``.
+        ``lift`` (absent before the first effect) and ``funnel``, or ``preference`` (absent before
+        the first user who is not tied).
     """
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     folder.mkdir(parents=True, exist_ok=True)
-    goal = report["definition"]["goal"]
-    lines = _lines(report, goal)
+    is_interleaved = "preferences" in report
+    lines = _shares(report) if is_interleaved else _lines(report, report["definition"]["goal"])
+    drawings = (
+        {"preference": _draw_preference}
+        if is_interleaved
+        else {"lift": _draw_lift, "funnel": _draw_funnel}
+    )
     pictures = {}
     with matplotlib.style.context({**STYLE, "figure.dpi": DOTS_PER_INCH}):
-        for name, draw in (("lift", _draw_lift), ("funnel", _draw_funnel)):
-            if name == "lift" and not lines:
+        for name, draw in drawings.items():
+            if name != "funnel" and not lines:
                 continue
             figure = Figure(figsize=(9, 3.8), layout="constrained")
             draw(figure.subplots(), report, lines)
@@ -63,8 +71,35 @@ def _lines(report: dict[str, Any], metric: str) -> dict[str, list[dict[str, Any]
     return found
 
 
+def _shares(report: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Mornings with a share of users who prefer an arm, by arm."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in report["history"]:
+        if row["share"] is not None:
+            found.setdefault(row["arm"], []).append({**row, "estimate": row["share"]})
+    return found
+
+
+def _draw_preference(
+    axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[str, Any]]]
+) -> None:
+    del report
+    _draw_mornings(axes, lines)
+    axes.axhline(50, color="#777777", linewidth=1)
+    axes.set_ylabel("users who prefer it, %")
+    axes.set_title("Users with more clicks on its items, of those not tied", loc="left")
+
+
 def _draw_lift(axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[str, Any]]]) -> None:
     metric = METRICS[report["definition"]["goal"]]
+    _draw_mornings(axes, lines)
+    axes.axhline(0, color="#777777", linewidth=1)
+    axes.set_ylabel("lift over control, %")
+    axes.set_title(f"{metric.label}: lift with its interval, valid at every look", loc="left")
+
+
+def _draw_mornings(axes: Axes, lines: dict[str, list[dict[str, Any]]]) -> None:
+    """Figure and interval of each morning, by arm, in per cent."""
     for colour, (arm, rows) in zip(PALETTE, lines.items(), strict=False):
         days = np.array([row["as_of"] for row in rows], dtype="datetime64[D]")
         axes.fill_between(
@@ -78,9 +113,6 @@ def _draw_lift(axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[st
         axes.plot(
             days, [100 * row["estimate"] for row in rows], color=colour, marker="o", label=arm
         )
-    axes.axhline(0, color="#777777", linewidth=1)
-    axes.set_ylabel("lift over control, %")
-    axes.set_title(f"{metric.label}: lift with its interval, valid at every look", loc="left")
     axes.legend(loc="upper right", frameon=False)
     mornings = sorted({row["as_of"] for rows in lines.values() for row in rows})
     shown = mornings[:: -(-len(mornings) // MOST_DATES)]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.track.decision import GO_ON, NO_DECISION, ROLL_BACK, SHIP, VOID
+from pipelines.track.experiment_text import MISSING, effect_text, health_lines, preference_text
 from pipelines.track.online_metrics import METRICS
 from pipelines.web_page import bullets, embedded, page, table
 
-MISSING = "–"
 #: What each verdict asks a person to do.
 ADVICE = {
     SHIP: "Make this arm's candidate the champion's specification.",
@@ -43,7 +43,14 @@ def experiment_page(report: dict[str, Any], pictures: dict[str, Path]) -> str:
     ]
     if "lift" in pictures:
         parts.append(embedded(pictures["lift"], "Lift of each arm over control by morning"))
-    parts += [
+    parts += _preferences(report, pictures) if "preferences" in report else _lifts(report, pictures)
+    if "truth" in report:
+        parts += ["<h2>The truth</h2>", bullets(_truth(report))]
+    return page(title, parts)
+
+
+def _lifts(report: dict[str, Any], pictures: dict[str, Path]) -> list[str]:
+    return [
         "<h2>Effects</h2>",
         _effects(report),
         f'<p class="quiet">{escape(_legend(report))}</p>',
@@ -51,39 +58,34 @@ def experiment_page(report: dict[str, Any], pictures: dict[str, Path]) -> str:
         _arms(report),
         embedded(pictures["funnel"], "Clicks and buyers of each arm"),
     ]
-    if "truth" in report:
-        parts += ["<h2>The truth</h2>", bullets(_truth(report))]
-    return page(title, parts)
 
 
-def health_lines(report: dict[str, Any]) -> list[str]:
-    """What was checked before any effect was computed."""
-    health, users = report["health"], report["users"]
-    if health["faults"]:
-        return [f"No: {fault}." for fault in health["faults"]]
-    counts = ", ".join(f"{name} {count:,}" for name, count in users.items())
-    note = health["sample_ratio_note"]
-    ratio = note or f"as their weights say (p = {health['sample_ratio_p_value']:.3f})"
-    return [
-        f"Users by arm: {counts}; {ratio}.",
-        "Every user's arm was computed again from the id: all agree.",
-        "All were served under the settings that were frozen at the start.",
-        f"Users seen in several arms, left out: {health['excluded_users']:,} (must be 0).",
-        f"{health['days']} whole days since the first exposure.",
+def _preferences(report: dict[str, Any], pictures: dict[str, Path]) -> list[str]:
+    """What an interleaved experiment found."""
+    rows = [
+        [
+            escape(row["arm"]),
+            *(f"{row[f'{who}_user_count']:,}" for who in ("arm", "control", "tied")),
+            escape(preference_text(row)),
+        ]
+        for row in report["preferences"]
     ]
-
-
-def effect_text(row: dict[str, Any]) -> str:
-    """An effect with its interval, or why there is none.
-
-    Examples
-    --------
-    >>> effect_text({"estimate": 0.1, "low": 0.02, "high": 0.18, "reason": None})
-    '+10.0% [+2.0%, +18.0%]'
-    """
-    if row["low"] is None:
-        return row["reason"] or MISSING
-    return f"{row['estimate']:+.1%} [{row['low']:+.1%}, {row['high']:+.1%}]"
+    heads = ("arm", "prefer it", "prefer control", "tied", "share of those who are not tied")
+    parts = ["<h2>Preferences</h2>", table(heads, rows, numbers=(1, 2, 3))]
+    if "preference" in pictures:
+        parts.append(embedded(pictures["preference"], "Share of users who prefer the arm"))
+    legend = (
+        "Every user is shown one list drafted from both arms' lists; a click counts for the arm "
+        "that drafted the item, and a user prefers the arm with more clicks. Ties are left out of "
+        f"the sign test. Its interval of {1 - report['definition']['alpha']:.0%} is exact and "
+        "holds for one look, when the planned users are there."
+    )
+    return [
+        *parts,
+        f'<p class="quiet">{escape(legend)}</p>',
+        "<h2>Items of each arm</h2>",
+        _arms(report),
+    ]
 
 
 def _subtitle(report: dict[str, Any]) -> str:

@@ -50,6 +50,12 @@ def _log(client: MlflowClient, settings: Settings, report: dict[str, Any], folde
         for end, part in (("", "estimate"), ("_low", "low"), ("_high", "high"))
         if row[part] is not None
     ]
+    metrics += [
+        Metric(f"{row['arm']}.preference{end}", row[part], at, as_of.toordinal())
+        for row in report.get("preferences", [])
+        for end, part in (("", "share"), ("_low", "low"), ("_high", "high"))
+        if row[part] is not None
+    ]
     client.log_batch(run_id, metrics=metrics)
     for row in report["decisions"]:
         client.set_tag(run_id, f"verdict.{row['arm']}", row["verdict"])

@@ -13,10 +13,13 @@ from pipelines.config import Settings
 from pipelines.durable import write_json, write_text
 from pipelines.experiment_state import require_unedited, started_experiments, stop_experiment
 from pipelines.experiments import Experiment
-from pipelines.tables import SERVING_EXPERIMENT_DECISIONS, SERVING_EXPERIMENT_EFFECTS
-from pipelines.track.analysis import analyse_units
+from pipelines.tables import (
+    SERVING_EXPERIMENT_DECISIONS,
+    SERVING_EXPERIMENT_EFFECTS,
+    SERVING_EXPERIMENT_PREFERENCES,
+)
+from pipelines.track.analysis import analyse_started
 from pipelines.track.decision import ROLL_BACK
-from pipelines.track.units import read_units
 from pipelines.warehouse import connect, replace_slice
 
 logger = logging.getLogger(__name__)
@@ -64,9 +67,10 @@ def measure_experiment(settings: Settings, experiment: Experiment, as_of: date) 
         If the experiment's file was edited after its start.
     """
     require_unedited(settings, experiment)
-    report = analyse_units(experiment, read_units(settings, experiment, as_of), as_of)
+    report = analyse_started(settings, experiment, as_of)
     _store(settings, report)
-    report["history"] = read_history(settings, experiment.experiment_id, as_of)
+    read = read_preferences if experiment.is_interleaved else read_history
+    report["history"] = read(settings, experiment.experiment_id, as_of)
     _roll_back_if_lost(settings, experiment, report, as_of)
     write_report(settings, report)
     return report
@@ -78,15 +82,17 @@ def report_folder(settings: Settings, experiment_id: str, as_of: date) -> Path:
 
 
 def write_report(settings: Settings, report: dict[str, Any]) -> Path:
-    """Write `report.json`, `report.html` and its pictures; returns the page."""
+    """Write `report.json`, `report.md`, `report.html` and its pictures; returns the page."""
     from pipelines.track.experiment_charts import draw_experiment
     from pipelines.track.experiment_page import experiment_page
     from pipelines.track.experiment_runs import log_experiment
+    from pipelines.track.experiment_text import experiment_markdown
 
     as_of = date.fromisoformat(report["as_of"])
     folder = report_folder(settings, report["experiment_id"], as_of)
     write_json(folder / "report.json", report)
     pictures = draw_experiment(report, folder)
+    write_text(folder / "report.md", experiment_markdown(report))
     write_text(folder / "report.html", experiment_page(report, pictures))
     log_experiment(settings, report, folder)
     return folder / "report.html"
@@ -101,6 +107,22 @@ def read_history(settings: Settings, experiment_id: str, as_of: date) -> list[di
             "where experiment_id = ? and as_of <= ? order by as_of, metric, arm, population",
             [experiment_id, as_of],
         ).df()
+    return _plain(frame)
+
+
+def read_preferences(settings: Settings, experiment_id: str, as_of: date) -> list[dict[str, Any]]:
+    """Preferences of every morning up to `as_of`, oldest first."""
+    with connect(settings, read_only=True) as warehouse:
+        frame = warehouse.execute(
+            "select as_of::varchar as as_of, arm, share, low, high "
+            f"from {SERVING_EXPERIMENT_PREFERENCES.qualified} "
+            "where experiment_id = ? and as_of <= ? order by as_of, arm",
+            [experiment_id, as_of],
+        ).df()
+    return _plain(frame)
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 
@@ -133,10 +155,12 @@ def _store(settings: Settings, report: dict[str, Any]) -> None:
         }
         for row in report["decisions"]
     ]
+    preferences = [{**slice_of, **row} for row in report.get("preferences", [])]
     with connect(settings) as warehouse:
         for table, rows in (
             (SERVING_EXPERIMENT_EFFECTS, effects),
             (SERVING_EXPERIMENT_DECISIONS, decisions),
+            (SERVING_EXPERIMENT_PREFERENCES, preferences),
         ):
             frame = pd.DataFrame(rows, columns=list(table.columns))
             replace_slice(warehouse, table, frame, slice_of)

@@ -86,7 +86,7 @@ def check_units(frame: pd.DataFrame, experiment: Experiment, as_of: date) -> Uni
     as_of : date
     """
     kept = frame[frame["variant_count"] == 1].reset_index(drop=True)
-    weights = {arm.name: arm.weight for arm in experiment.definition.arms}
+    weights = experiment.variants
     users = {name: int((kept["variant"] == name).sum()) for name in weights}
     faults = [
         fault

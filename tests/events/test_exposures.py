@@ -67,6 +67,23 @@ def landed(settings, feed="events", day=DAY):
     return pq.read_table(path).to_pylist() if path.exists() else None
 
 
+def test_teams_and_chances_go_with_their_items(settings, log):
+    log("served", {**SERVED, "teams": ["control", None]})
+    log("served", {**SERVED, "request_id": "r2", "propensities": [0.98, 1.0]})
+    assert take_in_exposures(settings, AS_OF) == []
+    found = [(row["event_id"], row["team"], row["propensity"]) for row in landed(settings)]
+    assert found == [
+        *(("r1:1", "control", None), ("r1:2", None, None)),
+        *(("r2:1", None, 0.98), ("r2:2", None, 1.0)),
+    ]
+
+
+def test_a_line_whose_chances_are_of_another_length_counts_as_torn(settings, log):
+    log("served", SERVED, {**SERVED, "request_id": "r2", "propensities": [0.98]})
+    assert any("1 torn" in note for note in take_in_exposures(settings, AS_OF))
+    assert {row["request_id"] for row in landed(settings)} == {"r1"}
+
+
 def test_an_answer_becomes_one_event_for_each_item_it_showed(settings, log):
     log("served", SERVED)
     log("events", CLICK)

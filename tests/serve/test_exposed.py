@@ -12,8 +12,10 @@ from pipelines.recommend.current import read_publication
 from pipelines.serve.answers import Query
 from pipelines.serve.exposed import assign_user
 from pipelines.serve.metrics import ServeMetrics
+from pipelines.serve.ranking import Row
 from pipelines.serve.runtime import Runtime
 from pipelines.serve.store import ListStore
+from pipelines.serve.team_draft import draft_coin, draft_teams
 from tests.serve.publications import Content, packed, publish_by_hand
 from tests.track import conftest as units
 
@@ -109,3 +111,75 @@ def test_the_api_serves_the_arm_and_logs_it(published):
         assert line["config_hash"] == experiment.config_hash
         assert (line["variant"], line["bucket"]) == experiment.assign(line["user_id"])
         assert line["lists_differ"] == (line["user_id"] != "u0")
+
+
+def read_log(settings):
+    paths = sorted((settings.exposures / "date=2024-03-10").glob("served-*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+
+
+def serve_everybody(settings, n=2):
+    runtime = Runtime(settings, ServeMetrics(), lambda: NOW)
+    runtime.poll()
+    answers = {
+        user: runtime.service.recommend(Query(user, n=n)).as_dict({"user_id": user})
+        for user in USERS
+    }
+    runtime.stop()
+    return answers
+
+
+def test_interleaved_users_see_one_list_of_both_and_the_log_says_whose_each_item_is(published):
+    experiment = make_experiment(method="interleave", goal="ctr", guardrails=[])
+    settings, publication = published(experiment)
+    answers = serve_everybody(settings, n=3)
+    assert serve_everybody(settings, n=3)["u1"]["items"] == answers["u1"]["items"]
+    seen = set()
+    for line in read_log(settings):
+        assert line["variant"] == "interleaved" == answers[line["user_id"]]["experiment"]["variant"]
+        coin = draft_coin(line["user_id"], "home", publication.publication_id)
+        other = "ab" if line["user_id"] == "u0" else "cb"
+        lists = ([Row(item, 1.0, "", "") for item in items] for items in ("ab", other))
+        rows, teams = draft_teams(*lists, coin)
+        assert line["items"] == [row.item_id for row in rows]
+        assert line["teams"] == [("control", "other")[team] for team in teams]
+        assert "propensities" not in line
+        seen.add("".join(line["items"]))
+    assert seen >= {"acb", "cab"}
+
+
+def test_an_item_that_may_not_be_shown_is_not_drafted(published):
+    experiment = make_experiment(method="interleave", goal="ctr", guardrails=[])
+    settings, _ = published(experiment)
+    runtime = Runtime(settings, ServeMetrics(), lambda: NOW)
+    runtime.poll()
+    answer = runtime.service.recommend(Query("u1", n=3, exclude=("c",), is_strict=True))
+    assert {row["item_id"] for row in answer.items} == {"a", "b"}
+    assert set(answer.chances["teams"]) == {"control", "other"}
+    assert answer.model_version == "ease-abc ease-abc"
+    runtime.stop()
+
+
+def test_explored_answers_log_the_chance_of_every_item(published):
+    settings, _ = published(make_experiment())
+    serve = settings.serve.model_copy(
+        update={"explore_share": {"discover": 0.05}, "explore_depth": 1}
+    )
+    explored = settings.model_copy(update={"serve": serve})
+    for _ in range(25):
+        serve_everybody(explored)
+    lines = read_log(settings)
+    swapped = 0
+    for line in lines:
+        own = ["a", "b"] if line["variant"] == "control" or line["user_id"] == "u0" else ["c", "b"]
+        is_swapped = line["items"] != own
+        assert line["items"] == (own[::-1] if is_swapped else own)
+        assert line["propensities"] == pytest.approx([0.05 if is_swapped else 0.95] * 2)
+        swapped += is_swapped
+    assert len(lines) == 1000 and abs(swapped - 50) < 4 * 50**0.5
+
+
+def test_deterministic_answers_log_no_chance(published):
+    settings, _ = published(make_experiment())
+    serve_everybody(settings)
+    assert not [line for line in read_log(settings) if "propensities" in line or "teams" in line]

@@ -10,7 +10,9 @@ import pytest
 
 from pipelines.durable import write_json
 from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
-from pipelines.tables import MET_EXPERIMENT_USERS
+from pipelines.tables import MET_EXPERIMENT_USERS, MET_INTERLEAVED_USERS
+from pipelines.track.interleaving import analyse_interleaving
+from pipelines.track.units import check_units
 from pipelines.warehouse import connect
 
 NIGHT = date(2024, 4, 1)
@@ -72,6 +74,46 @@ def make_units(experiment, n_users, *, lift=0.0, seed=0, conversion=0.1, ctr=0.1
             "is_mature": True,
         }
     )
+
+
+def make_interleaved(experiment_id="home", **overrides):
+    given = {"method": "interleave", "goal": "ctr", "guardrails": [], **overrides}
+    return make_experiment(experiment_id, **given)
+
+
+def make_teams(experiment, wins, losses, ties=20, clicks=3):
+    """Users and their clicks by team: some prefer the arm, some control, some neither."""
+    units = make_units(experiment, wins + losses + ties)
+    rows = []
+    for n, user in enumerate(units["user_id"]):
+        for team in ("control", "ease"):
+            likes = (team == "ease") == (n < wins) and n < wins + losses
+            rows.append((user, team, clicks if likes else 1))
+    teams = pd.DataFrame(rows, columns=["user_id", "team", "click_count"]).assign(
+        experiment_id=experiment.experiment_id,
+        first_served_at=pd.Timestamp("2024-03-05 12:00"),
+        shown_item_count=10,
+        impression_count=6,
+    )
+    return units, teams
+
+
+def interleaved_report(wins, losses):
+    """The report of an interleaved experiment, with this morning as its history."""
+    experiment = make_interleaved(expected_users=50)
+    units, teams = make_teams(experiment, wins, losses)
+    report = analyse_interleaving(experiment, check_units(units, experiment, NIGHT), teams, NIGHT)
+    history = [{**row, "as_of": NIGHT.isoformat()} for row in report["preferences"]]
+    return {**report, "history": history}
+
+
+def store_teams(settings, teams):
+    """Put teams' clicks where the nights leave them."""
+    with connect(settings) as warehouse:
+        warehouse.execute("create schema if not exists metrics")
+        warehouse.execute(MET_INTERLEAVED_USERS.ddl())
+        warehouse.register("rows", teams)
+        warehouse.execute(f"insert into {MET_INTERLEAVED_USERS.qualified} by name from rows")
 
 
 def store_units(settings, experiment, units):

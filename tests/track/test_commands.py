@@ -9,7 +9,15 @@ from pipelines.cli import cli
 from pipelines.experiment_state import read_definition
 from pipelines.experiments import definition_hash
 from tests.test_experiment_state import TEXT
-from tests.track.conftest import NIGHT, make_experiment, make_units, store_units
+from tests.track.conftest import (
+    NIGHT,
+    make_experiment,
+    make_interleaved,
+    make_teams,
+    make_units,
+    store_teams,
+    store_units,
+)
 
 CONFIG = """
 [placements.discover]
@@ -64,6 +72,18 @@ def test_a_report_prints_health_effects_and_verdict(run):
     )
     assert stored["experiment_id"] == "home"
     assert "report.html" in run("measure", "--as-of", NIGHT.isoformat()).output
+
+
+def test_the_report_of_an_interleaved_experiment_prints_who_prefers_what(run):
+    from pipelines.config import load_settings
+
+    settings = load_settings(run.config, run.home)
+    experiment = make_interleaved(expected_users=50)
+    units, teams = make_teams(experiment, 60, 20)
+    store_units(settings, experiment, units)
+    store_teams(settings, teams)
+    shown = run("experiment", "report", "home", "--as-of", NIGHT.isoformat()).output
+    assert "75.0% [64.1%, 84.0%] prefer it" in shown and "ease: SHIP" in shown
 
 
 def test_measuring_nothing_says_so(run):

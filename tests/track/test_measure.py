@@ -9,10 +9,19 @@ from pipelines.experiment_state import read_experiment
 from pipelines.tables import (
     SERVING_EXPERIMENT_DECISIONS,
     SERVING_EXPERIMENT_EFFECTS,
+    SERVING_EXPERIMENT_PREFERENCES,
 )
 from pipelines.track.measure import measure_experiments, read_history, report_folder
 from pipelines.warehouse import connect
-from tests.track.conftest import NIGHT, make_experiment, make_units, store_units
+from tests.track.conftest import (
+    NIGHT,
+    make_experiment,
+    make_interleaved,
+    make_teams,
+    make_units,
+    store_teams,
+    store_units,
+)
 
 
 def rows_of(settings, table):
@@ -33,7 +42,7 @@ def test_a_morning_leaves_rows_a_page_and_a_run(settings):
     assert len(effects) == 3 * 3  # metrics, populations
     folder = report_folder(settings, "home", NIGHT)
     assert {path.name for path in folder.iterdir()} == {
-        *("report.json", "report.html", "lift.png", "funnel.png")
+        *("report.json", "report.md", "report.html", "lift.png", "funnel.png")
     }
     report = json.loads((folder / "report.json").read_text())
     (row,) = [
@@ -107,3 +116,30 @@ def test_an_experiment_without_traffic_has_a_page_too(settings):
     measure_experiments(settings, NIGHT)
     page = (report_folder(settings, "home", NIGHT) / "report.html").read_text()
     assert "nothing is shown before 100" in page and "nan" not in page.lower().replace("finan", "")
+
+
+def test_an_interleaved_morning_leaves_a_preference_a_decision_and_a_page(settings):
+    experiment = make_interleaved(expected_users=50)
+    units, teams = make_teams(experiment, 60, 20)
+    store_units(settings, experiment, units)
+    store_teams(settings, teams)
+    for _ in range(2):  # the same morning twice is one
+        measure_experiments(settings, NIGHT)
+    (row,) = rows_of(settings, SERVING_EXPERIMENT_PREFERENCES).to_dict("records")
+    assert (row["arm"], row["share"], row["tied_user_count"]) == ("ease", 0.75, 20)
+    assert rows_of(settings, SERVING_EXPERIMENT_DECISIONS)["verdict"].tolist() == ["ship"]
+    assert len(rows_of(settings, SERVING_EXPERIMENT_EFFECTS)) == 0
+    folder = report_folder(settings, "home", NIGHT)
+    assert {path.name for path in folder.iterdir()} == {
+        *("report.json", "report.md", "report.html", "preference.png")
+    }
+    assert json.loads((folder / "report.json").read_text())["preferences"][0]["share"] == 0.75
+
+
+def test_an_interleaved_loss_ends_it_by_itself(settings):
+    experiment = make_interleaved(expected_users=50)
+    units, teams = make_teams(experiment, 20, 60)
+    store_units(settings, experiment, units)
+    store_teams(settings, teams)
+    measure_experiments(settings, NIGHT)
+    assert read_experiment(settings, "home").status == "stopped"

@@ -19,7 +19,9 @@ served as (
         min(coalesce(variant, 'control')) as variant,
         min(coalesce(experiment_id, '')) as experiment_id,
         min(coalesce(publication_id, '')) as publication_id,
-        min(coalesce(source, '')) as source
+        min(coalesce(source, '')) as source,
+        min(team) as team,
+        min(propensity) as propensity
     from stg_events
     where event_type = 'served' and request_id is not null
     group by request_id, item_id
@@ -98,6 +100,8 @@ shown_items as (
         served.experiment_id,
         served.publication_id,
         served.source,
+        served.team,
+        served.propensity,
         reactions.impression_at,
         {# A click counts where the item is known to have been seen. #}
         case

@@ -70,6 +70,7 @@ renamed as (
         source,
         lists_differ,
         propensity,
+        team,
 
         ---------- times
         event_at,
