@@ -161,3 +161,30 @@ def test_a_user_served_alone_gets_the_list_of_the_batch() -> None:
     for user in (0, 300, 516):
         alone = top_n_of_factors(users[user : user + 1], items, 12)
         assert_same_lists(alone, (batch[0][user : user + 1], batch[1][user : user + 1]))
+
+
+def test_users_for_whom_the_guess_is_too_high_are_ranked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(4)
+    users = rng.standard_normal((20, 5), dtype=np.float32)
+    items = rng.standard_normal((130, 5), dtype=np.float32)
+    monkeypatch.setattr(top_n, "TILE_USERS", 8)
+    monkeypatch.setattr(top_n, "TILE_ITEMS", 32)
+    expected = top_n_of_factors(users, items, 20)
+    monkeypatch.setattr(top_n, "GUESS_DEVIATIONS", -9.0)  # the sample's best score
+    assert_same_lists(top_n_of_factors(users, items, 20), expected)
+    assert (expected[0] >= 0).all()
+
+
+def test_users_without_factors_get_the_first_items() -> None:
+    items = np.random.default_rng(5).standard_normal((top_n.TILE_ITEMS + 9, 4), dtype=np.float32)
+    found, scores = top_n_of_factors(np.zeros((700, 4), dtype=np.float32), items, 6)
+    np.testing.assert_array_equal(found, np.tile(np.arange(6), (700, 1)))
+    assert (scores == 0).all()
+
+
+def test_more_items_than_a_sorting_key_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(top_n, "MAX_ITEMS", 2)
+    with pytest.raises(InvalidScoreError, match="At most 2 items"):
+        top_n_of_factors(np.ones((1, 1), np.float32), np.ones((3, 1), np.float32), 1)
