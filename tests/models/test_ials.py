@@ -94,3 +94,22 @@ def test_items_nobody_met_are_not_listed(make_history: Callable[..., Interaction
 def test_other_seed_gives_other_factors(random_history: Interactions) -> None:
     first, second = (IALS(n_factors=4, random_state=n).fit(random_history) for n in (0, 1))
     assert not np.array_equal(first.item_factors_, second.item_factors_)
+
+
+def test_rows_end_at_the_same_factors_wherever_they_begin(
+    weights: sparse.csr_array, factors: np.ndarray
+) -> None:
+    far = np.random.default_rng(5).normal(0.0, 3.0, (30, 6)).astype(np.float32)
+    np.testing.assert_allclose(
+        solve_rows(weights, factors, **SOLVER, start=far),
+        solve_rows(weights, factors, **SOLVER),
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+def test_rows_without_entries_have_no_factors_wherever_they_begin(
+    weights: sparse.csr_array, factors: np.ndarray
+) -> None:
+    solved = solve_rows(weights, factors, **SOLVER, start=np.ones((30, 6), np.float32))
+    assert (np.diff(weights.indptr) == 0).tolist() == (~solved.any(axis=1)).tolist()
