@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -12,6 +14,7 @@ from pipelines.errors import SettingsError
 from pipelines.experiment_state import read_experiment, start_experiment
 from pipelines.night import run_in_a_row
 from pipelines.simulate.loop import Simulation, simulate_shop, true_lift, truth_path
+from pipelines.track.explored import Question, ask_off_policy
 from pipelines.track.measure import measure_experiment
 from pipelines.warehouse import connect
 
@@ -102,6 +105,59 @@ def test_what_was_shown_comes_back_and_trains_the_next_night(tmp_path):
         "select sum(event_count) from intermediate.int_user_item_days where event_type = 'click'",
     )
     assert known == sum(len(truth.clicks) for truth in truths)
+
+
+@pytest.mark.slow
+def test_interleaved_and_explored_answers_come_back_with_their_teams_and_chances(tmp_path):
+    text = (CONFIG.parent / "experiments" / "tastes.toml").read_text()
+    text = re.sub("guardrails.*", 'method = "interleave"\ncoverage = 0.5', text)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "both.toml").write_text(text)
+    settings = load_settings(CONFIG, tmp_path / "home")
+    explored = {"explore_share": {"discover": 0.05}, "explore_depth": 3}
+    settings = settings.model_copy(
+        update={
+            "experiments_folder": tmp_path / "experiments",
+            "serve": settings.serve.model_copy(update=explored),
+        }
+    )
+    start_experiment(settings, "both")
+    simulation = Simulation(n_users=400, n_items=80, past_days=42, days=1)
+    truths = simulate_shop(settings, simulation)
+    check_the_loop(settings, simulation, truths)
+    served = {one["request_id"]: one for truth in truths for one in truth.served}
+    clicks = {pair for truth in truths for pair in truth.clicks}
+    shown = rows(
+        settings,
+        "select request_id, item_id, variant, team, propensity, click_at is not null"
+        " from intermediate.int_shown_items",
+    )
+    assert {variant for _, _, variant, *_ in shown} == {"interleaved", "control"}
+    counted = Counter()
+    for request_id, item, variant, team, propensity, is_clicked in shown:
+        assert variant == served[request_id]["variant"]
+        assert is_clicked == ((request_id, item) in clicks)
+        is_interleaved = variant == "interleaved"
+        assert (team is not None) == is_interleaved and (propensity is None) == is_interleaved
+        counted[team] += is_clicked
+    night = date(2024, 2, 13)
+    report = measure_experiment(settings, read_experiment(settings, "both"), night)
+    assert report["health"]["is_healthy"]
+    for arm in ("control", "longer"):
+        assert report["arms"][arm]["click_count"] == counted[arm] > 0
+    (preference,) = report["preferences"]
+    users = {one["user_id"] for one in served.values() if one["variant"] == "interleaved"}
+    assert preference["user_count"] == len(users) and preference["share"] is not None
+    found = ask_off_policy(settings, Question("discover"), night)
+    assert found["answer_count"] == sum(one["variant"] == "control" for one in served.values())
+    assert found["answers_of_other_depth"] == found["answers_without_lists"] == 0
+    looks, clicked = rows(
+        settings,
+        "select count(impression_at), count(click_at) from intermediate.int_shown_items"
+        " where variant = 'control'",
+    )[0]
+    assert found["impression_count"] == pytest.approx(looks, rel=0.1)
+    assert abs(found["snips"]["value"] - clicked / looks) < 3 * found["snips"]["standard_error"]
 
 
 @pytest.mark.prove
