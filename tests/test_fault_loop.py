@@ -202,7 +202,9 @@ def test_at_every_place_of_a_night(course, kind, part):
     points = course.points[part::PARTS]
     for piece, number, name in points:
         try_one = kill_at if kind == "kill" else fill_at
-        live[try_one(course, piece, number, name)] += 1
+        seen = try_one(course, piece, number, name)
+        live[seen] += 1
+        print(f"{kind} at {piece}.{number} {name}: readers saw {seen}; healed", flush=True)
     old, new = course.before["live"], course.after["read"]["live"]
     print(
         f"{kind}, part {part + 1} of {PARTS}: {len(points)} of {len(course.points)} places; "
