@@ -39,6 +39,7 @@ files; every event type counts alike, the truth is what was bought in the last f
 met before, and the best one writes 50 items for every user. `implicit` is a script with pandas,
 scipy and that library, `rectools` one with RecTools; they evaluate one fortnight. `recsys` is the
 whole night in one process, with two fortnights, checks, dbt, MLflow, gate, audit and publication.
+Scores differ where items tie, and for ALS, which starts from other random factors.
 """
 
 

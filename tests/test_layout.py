@@ -171,6 +171,8 @@ def test_every_test_file_has_its_source_file():
         "test_whole_night.py",
         "test_policies.py",
         "test_leaks.py",
+        "test_late_events.py",
+        "test_local_days.py",
         "test_operations.py",
         "test_fault_loop.py",
         "test_fold_in.py",
