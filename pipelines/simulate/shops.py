@@ -94,6 +94,7 @@ class HttpShop:
             If they do not in time.
         """
         self._clock.set(at)
+        self._connection.close()  # a night may last longer than the API keeps an idle connection
         deadline = time.monotonic() + seconds
         found = "nothing"
         while time.monotonic() < deadline:

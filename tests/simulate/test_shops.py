@@ -80,3 +80,30 @@ def test_an_api_that_answers_an_error_stops_the_simulation(tmp_path):
             shop.recommend("u1", "discover", 2, AT)
         shop.close()
         thread.join()
+
+
+def test_a_connection_that_was_dropped_during_a_night_is_opened_again(tmp_path):
+    class Impatient(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            body = b'{"publication_id": "p"}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            self.close_connection = True  # without a word to the client
+
+        def log_message(self, *words):
+            del words
+
+    server = HTTPServer(("127.0.0.1", 0), Impatient)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    shop = HttpShop(f"http://127.0.0.1:{server.server_port}", SimulatedClock(tmp_path / "clock"))
+    for _ in range(3):
+        shop.wait_for("p", AT, seconds=5)
+    shop.close()
+    server.shutdown()
+    thread.join()
+    server.server_close()
