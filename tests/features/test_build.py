@@ -41,7 +41,7 @@ def test_build_passes_every_dbt_model_check_and_unit_test(shop):
     assert report.failed == ()
     kinds = [node.kind for node in report.nodes]
     assert {kind: kinds.count(kind) for kind in ("model", "unit_test", "source")} == {
-        "model": 15,
+        "model": 16,
         "unit_test": len(yaml_of("unit_tests")),
         "source": 1,
     }
