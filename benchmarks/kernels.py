@@ -34,7 +34,7 @@ from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
 from pipelines.models.ease import solve_ease
-from pipelines.models.ials import SWEEP_TOLERANCE, TOLERANCE, solve_rows
+from pipelines.models.ials import solve_rows
 from pipelines.models.top_n import top_n_of_factors
 from pipelines.offline.metrics import ranking_metrics
 
@@ -265,8 +265,7 @@ def time_ials(runs: int, sweeps: int = 10) -> list[dict[str, Any]]:
         rng = np.random.default_rng(0)
         users, items = None, rng.normal(0, 0.1 / 8, (train.shape[1], 64)).astype(np.float32)
         how = {"unobserved_weight": 0.1, "regularization": 0.003, "frequency_exponent": 1.0}
-        for left in reversed(range(sweeps)):
-            how["tolerance"] = SWEEP_TOLERANCE if left else TOLERANCE
+        for _ in range(sweeps):
             users = solve_rows(train, items, start=users, **how)
             items = solve_rows(by_item, users, start=items, **how)
             observe(users, items)

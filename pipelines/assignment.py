@@ -18,16 +18,14 @@ BUCKETS = 10_000
 #: DuckDB macros. `md5_number` reads the digest from its other end, and a count of another type
 #: makes the remainder a rounded double: neither may be used here.
 ASSIGNMENT_MACROS = f"""
-create or replace macro assignment_digest(text) as ('0x' || md5(text))::uhugeint;
-create or replace macro assign_index(user_id, experiment_id, variant_count) as
+create macro if not exists assignment_digest(text) as ('0x' || md5(text))::uhugeint;
+create macro if not exists assign_index(user_id, experiment_id, variant_count) as
     (assignment_digest(user_id || ':' || experiment_id) % variant_count::uhugeint)::integer;
-create or replace macro assign_bucket(user_id, experiment_id) as
+create macro if not exists assign_bucket(user_id, experiment_id) as
     assign_index(user_id, experiment_id, {BUCKETS});
-create or replace macro layer_bucket(user_id, layer) as
+create macro if not exists layer_bucket(user_id, layer) as
     assign_bucket(user_id, 'layer:' || layer);
 """
-#: What they are called.
-MACRO_NAMES = ("assignment_digest", "assign_index", "assign_bucket", "layer_bucket")
 
 
 @dataclass(frozen=True)

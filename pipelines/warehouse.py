@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.assignment import ASSIGNMENT_MACROS, MACRO_NAMES
+from pipelines.assignment import ASSIGNMENT_MACROS
 from pipelines.config import Settings
 from pipelines.errors import WarehouseLockedError
 from pipelines.faults import faultpoint
@@ -84,18 +84,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create schema if not exists {table.schema}")
         connection.execute(table.ddl())
     _add_new_columns(connection)
-    _add_macros(connection)
-
-
-def _add_macros(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give analysts the assignment of users to arms, where it is missing."""
-    found = connection.execute(
-        "select count(distinct function_name) from duckdb_functions() "
-        "where function_type = 'macro' and list_contains(?, function_name)",
-        [list(MACRO_NAMES)],
-    ).fetchall()
-    if found != [(len(MACRO_NAMES),)]:
-        connection.execute(ASSIGNMENT_MACROS)
+    connection.execute(ASSIGNMENT_MACROS)
 
 
 def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:

@@ -11,23 +11,11 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from held_out import (
-    CONFIDENCE,
-    CUT,
-    LIST_LENGTH,
-    N_FACTORS,
-    N_ITERATIONS,
-    N_NEIGHBORS,
-    REGULARIZATION,
-    read_split,
-)
-from implicit.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import CosineRecommender
+from held_out import CUT, LIST_LENGTH, Clock, make_als, make_item_knn, read_split
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -71,16 +59,8 @@ class Implicit:
 
 RECOMMENDERS = {
     "popularity": Popular,
-    "item_knn": lambda: Implicit(CosineRecommender(K=N_NEIGHBORS)),
-    "ials": lambda: Implicit(
-        AlternatingLeastSquares(
-            factors=N_FACTORS,
-            iterations=N_ITERATIONS,
-            alpha=CONFIDENCE,
-            regularization=REGULARIZATION,
-            random_state=0,
-        )
-    ),
+    "item_knn": lambda: Implicit(make_item_knn()),
+    "ials": lambda: Implicit(make_als()),
 }
 
 
@@ -114,33 +94,26 @@ def ndcg(lists, users, truth):
 
 def main(landing, target):
     """Do the work and print what it found."""
-    seconds = {}
-    began = time.monotonic()
-
-    def note(step):
-        nonlocal began
-        seconds[step] = round(time.monotonic() - began, 3)
-        began = time.monotonic()
-
+    clock = Clock()
     split = read_split(landing)
     shape = (len(split.user_ids), len(split.item_ids))
     past = count(split.events[split.is_past], shape)
     users = np.sort(split.truth["user"].unique())
-    note("read")
+    clock.note("read")
     scores = {}
     for name, make in RECOMMENDERS.items():
         recommender = make()
         recommender.fit(past)
-        note(f"fit {name}")
+        clock.note(f"fit {name}")
         scores[name] = ndcg(recommender.recommend(users, past, CUT), users, split.truth)
-        note(f"evaluate {name}")
+        clock.note(f"evaluate {name}")
     best = max(scores, key=scores.get)
     everything = count(split.events, shape)
     recommender = RECOMMENDERS[best]()
     recommender.fit(everything)
-    note(f"refit {best}")
+    clock.note(f"refit {best}")
     lists = recommender.recommend(np.arange(shape[0]), everything, LIST_LENGTH)
-    note("lists")
+    clock.note("lists")
     listed = lists.ravel() >= 0
     pd.DataFrame(
         {
@@ -149,9 +122,9 @@ def main(landing, target):
             "item_id": split.item_ids.to_numpy()[lists.ravel()[listed]],
         }
     ).to_parquet(target)
-    note("write")
+    clock.note("write")
     found = {"ndcg_at_10": scores, "scored_users": len(users), "list_rows": int(listed.sum())}
-    print(json.dumps({**found, "best": best, "seconds": seconds}))
+    print(json.dumps({**found, "best": best, "seconds": clock.seconds}))
 
 
 if __name__ == "__main__":

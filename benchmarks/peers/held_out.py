@@ -1,13 +1,15 @@
-"""What both scripts read: events before a cutoff, and what users bought in the days after it.
+"""What both scripts share: what they read, the recommenders of `implicit`, and a clock.
 
-Needs pandas and pyarrow only: it is imported in environments of its own.
+It is imported in environments of their own; reading needs pandas and pyarrow only.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -22,6 +24,40 @@ N_ITERATIONS = 10
 #: Confidence of a pair that met, against 1 of one that did not.
 CONFIDENCE = 10.0
 REGULARIZATION = 0.1
+
+
+def make_item_knn() -> Any:
+    """Item-kNN of `implicit`, not fitted."""
+    from implicit.nearest_neighbours import CosineRecommender
+
+    return CosineRecommender(K=N_NEIGHBORS)
+
+
+def make_als() -> Any:
+    """ALS of `implicit`, not fitted."""
+    from implicit.als import AlternatingLeastSquares
+
+    return AlternatingLeastSquares(
+        factors=N_FACTORS,
+        iterations=N_ITERATIONS,
+        alpha=CONFIDENCE,
+        regularization=REGULARIZATION,
+        random_state=0,
+    )
+
+
+class Clock:
+    """Seconds of every step, by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = time.monotonic()
+
+    def note(self, step: str) -> None:
+        """A step is over, and the next begins."""
+        now = time.monotonic()
+        self.seconds[step] = round(now - self._began, 3)
+        self._began = now
 
 
 @dataclass(frozen=True)

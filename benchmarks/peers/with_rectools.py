@@ -10,22 +10,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import warnings
 from pathlib import Path
 
-from held_out import (
-    CONFIDENCE,
-    CUT,
-    LIST_LENGTH,
-    N_FACTORS,
-    N_ITERATIONS,
-    N_NEIGHBORS,
-    REGULARIZATION,
-    read_split,
-)
-from implicit.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import CosineRecommender
+from held_out import CUT, LIST_LENGTH, Clock, make_als, make_item_knn, read_split
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.metrics import NDCG, calc_metrics
@@ -34,16 +22,8 @@ from threadpoolctl import threadpool_limits
 
 RECOMMENDERS = {
     "popularity": lambda: PopularModel(popularity="sum_weight"),
-    "item_knn": lambda: ImplicitItemKNNWrapperModel(CosineRecommender(K=N_NEIGHBORS)),
-    "ials": lambda: ImplicitALSWrapperModel(
-        AlternatingLeastSquares(
-            factors=N_FACTORS,
-            iterations=N_ITERATIONS,
-            alpha=CONFIDENCE,
-            regularization=REGULARIZATION,
-            random_state=0,
-        )
-    ),
+    "item_knn": lambda: ImplicitItemKNNWrapperModel(make_item_knn()),
+    "ials": lambda: ImplicitALSWrapperModel(make_als()),
 }
 
 
@@ -65,45 +45,38 @@ def dataset_of(datasets, name):
 def main(landing, target):
     """Do the work and print what it found."""
     warnings.filterwarnings("ignore")
-    seconds = {}
-    began = time.monotonic()
-
-    def note(step):
-        nonlocal began
-        seconds[step] = round(time.monotonic() - began, 3)
-        began = time.monotonic()
-
+    clock = Clock()
     split = read_split(landing)
     past = make_datasets(split.events[split.is_past])
     truth = split.truth.rename(columns={"user": Columns.User, "item": Columns.Item})
     users = truth[Columns.User].unique()
-    note("read")
+    clock.note("read")
     metrics = {"ndcg": NDCG(k=CUT, divide_by_achievable=True)}
     scores = {}
     for name, make in RECOMMENDERS.items():
         recommender, dataset = make(), dataset_of(past, name)
         recommender.fit(dataset)
-        note(f"fit {name}")
+        clock.note(f"fit {name}")
         lists = recommender.recommend(users=users, dataset=dataset, k=CUT, filter_viewed=True)
         scores[name] = float(calc_metrics(metrics, lists, truth)["ndcg"])
-        note(f"evaluate {name}")
+        clock.note(f"evaluate {name}")
     best = max(scores, key=scores.get)
     dataset = dataset_of(make_datasets(split.events), best)
     recommender = RECOMMENDERS[best]()
     recommender.fit(dataset)
-    note(f"refit {best}")
+    clock.note(f"refit {best}")
     everyone = dataset.user_id_map.external_ids
     lists = recommender.recommend(
         users=everyone, dataset=dataset, k=LIST_LENGTH, filter_viewed=True
     )
-    note("lists")
+    clock.note("lists")
     lists.assign(
         user_id=split.user_ids.to_numpy()[lists[Columns.User]],
         item_id=split.item_ids.to_numpy()[lists[Columns.Item]],
     ).to_parquet(target, index=False)
-    note("write")
+    clock.note("write")
     found = {"ndcg_at_10": scores, "scored_users": len(users), "list_rows": len(lists)}
-    print(json.dumps({**found, "best": best, "seconds": seconds}))
+    print(json.dumps({**found, "best": best, "seconds": clock.seconds}))
 
 
 if __name__ == "__main__":

@@ -18,10 +18,9 @@ from pipelines.models.top_n import top_n_of_factors
 
 #: Bytes of gathered factors held at once by a thread: they are read several times in the cache.
 SOLVE_BYTES = 4 * 1024**2
-#: Residual of a row's solution, as a share of its right-hand side: of the last sweep and of a
-#: history folded in, and of the sweeps before, which the next one corrects.
+#: Residual at which a row is solved, as a share of its right-hand side, in the norm of the
+#: preconditioner.
 TOLERANCE = 1e-5
-SWEEP_TOLERANCE = 1e-2
 #: Steps of a row's solution at most.
 MAX_STEPS = 100
 #: Histories are padded to the next of these lengths, each at most an eighth above the one before.
@@ -109,10 +108,9 @@ class IALS(Recommender):
         items = start.astype(np.float32)
         items[np.diff(by_item.indptr) == 0] = 0.0
         users = None
-        for left in reversed(range(self.n_iterations)):
-            tolerance = SWEEP_TOLERANCE if left else TOLERANCE
-            users = self._solve(interest, items, users, tolerance)
-            items = self._solve(by_item, users, items, tolerance)
+        for _ in range(self.n_iterations):
+            users = self._solve(interest, items, users)
+            items = self._solve(by_item, users, items)
         self.item_factors_ = items
 
     def _check_parameters(self) -> None:
@@ -136,7 +134,6 @@ class IALS(Recommender):
         weights: sparse.csr_array,
         factors: np.ndarray,
         start: np.ndarray | None = None,
-        tolerance: float = TOLERANCE,
     ) -> np.ndarray:
         """Factors of the rows of `weights`, given those of its columns."""
         return solve_rows(
@@ -146,7 +143,6 @@ class IALS(Recommender):
             regularization=self.regularization,
             frequency_exponent=self.frequency_exponent,
             start=start,
-            tolerance=tolerance,
         )
 
     def _score(self, history: Interactions) -> np.ndarray:
@@ -181,7 +177,6 @@ def solve_rows(
     regularization: float,
     frequency_exponent: float,
     start: np.ndarray | None = None,
-    tolerance: float = TOLERANCE,
 ) -> np.ndarray:
     """One half of a sweep: the least-squares factors of every row.
 
@@ -197,8 +192,6 @@ def solve_rows(
         λ and ν.
     start : ndarray of float32, shape (n_rows, n_factors), optional
         Factors to begin with; zero without it. The nearer, the sooner it ends.
-    tolerance : float, default `TOLERANCE`
-        Residual at which a row is solved, as a share of its right-hand side.
 
     Returns
     -------
@@ -232,7 +225,7 @@ def solve_rows(
         rows, columns, values = block
         diagonal = (shared + ridge[rows, None]).astype(np.float32)
         solved[rows] = _conjugate_gradients(
-            turned.take(columns, axis=0), values[:, :, None], diagonal, solved[rows], tolerance
+            turned.take(columns, axis=0), values[:, :, None], diagonal, solved[rows]
         )
 
     # Many small products: every worker runs single-threaded BLAS on rows of its own.
@@ -243,7 +236,7 @@ def solve_rows(
 
 
 def _conjugate_gradients(
-    met: np.ndarray, values: np.ndarray, diagonal: np.ndarray, x: np.ndarray, tolerance: float
+    met: np.ndarray, values: np.ndarray, diagonal: np.ndarray, x: np.ndarray
 ) -> np.ndarray:
     """Solutions of (D + MᵀCM) x = MᵀC 1 for every row, each stopped by itself.
 
@@ -257,8 +250,6 @@ def _conjugate_gradients(
         Diagonal of D, above zero.
     x : ndarray of float32, shape (n_rows, n_factors)
         Where to begin; overwritten.
-    tolerance : float
-        Residual to end at, as a share of the right-hand side, in the norm of 1 / D.
     """
     transposed = met.transpose(0, 2, 1)
 
@@ -269,7 +260,7 @@ def _conjugate_gradients(
         return np.einsum("ij,ij->i", residual, residual / diagonal)
 
     # The preconditioned size of x = 0's residual is that of the right-hand side.
-    enough = np.float32(tolerance**2) * residual_size(project(np.ones_like(values)))
+    enough = np.float32(TOLERANCE**2) * residual_size(project(np.ones_like(values)))
     residual = project(1 - np.matmul(met, x[:, :, None])) - diagonal * x
     direction = residual / diagonal
     size = residual_size(residual)

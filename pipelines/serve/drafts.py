@@ -193,15 +193,15 @@ class Drafting:
 
     def _explore(self, draft: Draft) -> None:
         """Swap two rows now and then, and say with what chance each is where it is."""
-        if self._wish.odds is None or self._wish.opponent is not None:
-            return
-        pinned = {place for place, row in enumerate(draft.rows) if row.strategy == PINNED}
-        odds = self._wish.odds(min(len(draft.rows), self._wish.n), pinned)
-        if not odds.slots:
+        if self._wish.odds is None:
             return
         length = min(len(draft.rows), self._wish.n)
+        pinned = {place for place, row in enumerate(draft.rows) if row.strategy == PINNED}
+        odds = self._wish.odds(length, pinned)
+        if not odds.slots:
+            return
         order = shown_order(length, draw_swap(odds, self._wish.request_id))
-        draft.rows[: len(order)] = [draft.rows[place] for place in order]
+        draft.rows[:length] = [draft.rows[place] for place in order]
         draft.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
 
     def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:

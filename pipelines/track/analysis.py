@@ -73,9 +73,7 @@ def analyse_units(experiment: Experiment, units: Units, as_of: date) -> dict[str
     """
     given = experiment.definition
     frames = {arm.name: units.frame[units.frame["variant"] == arm.name] for arm in given.arms}
-    faults = [*units.faults]
-    if units.ratio.is_alarm:
-        faults.append(str(units.ratio.reason))
+    faults = units.all_faults
     look = _Look(experiment, frames, len(units.frame))
     effects = [] if faults else _effects(look)
     return {
@@ -83,14 +81,7 @@ def analyse_units(experiment: Experiment, units: Units, as_of: date) -> dict[str
         "as_of": as_of.isoformat(),
         "status": experiment.status,
         "definition": given.model_dump(mode="json"),
-        "health": {
-            "is_healthy": not faults,
-            "faults": faults,
-            "sample_ratio_p_value": units.ratio.p_value,
-            "sample_ratio_note": units.ratio.reason,
-            "excluded_users": units.excluded_count,
-            "days": units.days,
-        },
+        "health": units.health(units.ratio.reason),
         "users": {name: len(frame) for name, frame in frames.items()},
         "arms": {name: _figures(frame) for name, frame in frames.items()},
         "effects": effects,

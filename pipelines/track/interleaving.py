@@ -122,7 +122,7 @@ def analyse_interleaving(
     given = experiment.definition
     known = teams[teams["user_id"].isin(units.frame["user_id"])]
     arm = given.arms[1].name
-    faults = [*units.faults]
+    faults = units.all_faults
     preference = _preference(units, known, arm, given.alpha)
     if faults:
         preference = Preference(
@@ -135,14 +135,7 @@ def analyse_interleaving(
         "as_of": as_of.isoformat(),
         "status": experiment.status,
         "definition": given.model_dump(mode="json"),
-        "health": {
-            "is_healthy": not faults,
-            "faults": faults,
-            "sample_ratio_p_value": units.ratio.p_value,
-            "sample_ratio_note": "every user is shown both arms",
-            "excluded_users": units.excluded_count,
-            "days": units.days,
-        },
+        "health": units.health("every user is shown both arms"),
         "users": {INTERLEAVED: len(units.frame)},
         "arms": {one.name: _figures(known[known["team"] == one.name]) for one in given.arms},
         "effects": [],

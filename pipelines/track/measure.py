@@ -69,8 +69,7 @@ def measure_experiment(settings: Settings, experiment: Experiment, as_of: date) 
     require_unedited(settings, experiment)
     report = analyse_started(settings, experiment, as_of)
     _store(settings, report)
-    read = read_preferences if experiment.is_interleaved else read_history
-    report["history"] = read(settings, experiment.experiment_id, as_of)
+    report["history"] = read_history(settings, experiment, as_of)
     _roll_back_if_lost(settings, experiment, report, as_of)
     write_report(settings, report)
     return report
@@ -98,31 +97,17 @@ def write_report(settings: Settings, report: dict[str, Any]) -> Path:
     return folder / "report.html"
 
 
-def read_history(settings: Settings, experiment_id: str, as_of: date) -> list[dict[str, Any]]:
-    """Effects of every morning up to `as_of`, oldest first."""
+def read_history(settings: Settings, experiment: Experiment, as_of: date) -> list[dict[str, Any]]:
+    """Effects of every morning up to `as_of`, oldest first; preferences where it interleaves."""
+    table, columns = SERVING_EXPERIMENT_EFFECTS, "metric, arm, population, estimate, low, high"
+    if experiment.is_interleaved:
+        table, columns = SERVING_EXPERIMENT_PREFERENCES, "arm, share, low, high"
     with connect(settings, read_only=True) as warehouse:
         frame = warehouse.execute(
-            "select as_of::varchar as as_of, arm, metric, population, estimate, low, high "
-            f"from {SERVING_EXPERIMENT_EFFECTS.qualified} "
-            "where experiment_id = ? and as_of <= ? order by as_of, metric, arm, population",
-            [experiment_id, as_of],
+            f"select as_of::varchar as as_of, {columns} from {table.qualified} "
+            "where experiment_id = ? and as_of <= ? order by all",
+            [experiment.experiment_id, as_of],
         ).df()
-    return _plain(frame)
-
-
-def read_preferences(settings: Settings, experiment_id: str, as_of: date) -> list[dict[str, Any]]:
-    """Preferences of every morning up to `as_of`, oldest first."""
-    with connect(settings, read_only=True) as warehouse:
-        frame = warehouse.execute(
-            "select as_of::varchar as as_of, arm, share, low, high "
-            f"from {SERVING_EXPERIMENT_PREFERENCES.qualified} "
-            "where experiment_id = ? and as_of <= ? order by as_of, arm",
-            [experiment_id, as_of],
-        ).df()
-    return _plain(frame)
-
-
-def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 

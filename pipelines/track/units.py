@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -48,6 +49,22 @@ class Units:
     def is_healthy(self) -> bool:
         """Whether results may be shown."""
         return not self.faults and not self.ratio.is_alarm
+
+    @property
+    def all_faults(self) -> list[str]:
+        """What makes every result void, the users of each arm against their weights included."""
+        return [*self.faults, *([str(self.ratio.reason)] if self.ratio.is_alarm else [])]
+
+    def health(self, ratio_note: str | None) -> dict[str, Any]:
+        """What a report says of them; the note takes the place of the ratio's p-value."""
+        return {
+            "is_healthy": self.is_healthy,
+            "faults": self.all_faults,
+            "sample_ratio_p_value": self.ratio.p_value,
+            "sample_ratio_note": ratio_note,
+            "excluded_users": self.excluded_count,
+            "days": self.days,
+        }
 
 
 def read_units(settings: Settings, experiment: Experiment, as_of: date) -> Units:

@@ -5,6 +5,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from pipelines.models import ranker_trees
 from pipelines.models.ranker_trees import gain_by_feature, grow_trees, no_trees, sum_of_trees
 
 PARAMS = {"max_iter": 8, "learning_rate": 0.2, "min_samples_leaf": 5, "max_leaf_nodes": 7}
@@ -44,6 +45,16 @@ def test_bins_are_those_of_scikit_learn_whatever_a_column_holds() -> None:
     np.testing.assert_array_equal(table[:, 2], nodes["feature_idx"])
     np.testing.assert_array_equal(table[:, 3], nodes["num_threshold"])
     assert {0, 1, 2} <= set(nodes["feature_idx"])
+
+
+def test_bins_are_left_to_scikit_learn_where_it_samples_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features, is_relevant, weight = make_rows()
+    ours = grow_trees(features, is_relevant, weight, random_state=0, n_seeds=1, **PARAMS)
+    monkeypatch.setattr(ranker_trees, "SAMPLED_ROWS", len(features) - 1)
+    theirs = grow_trees(features, is_relevant, weight, random_state=0, n_seeds=1, **PARAMS)
+    assert theirs.tobytes() == ours.tobytes()
 
 
 def test_seeds_are_averaged() -> None:

@@ -80,11 +80,11 @@ def test_earlier_mornings_are_the_history(settings):
     store_units(settings, experiment, make_units(experiment, 1000))
     for night in (date(2024, 3, 20), NIGHT):
         measure_experiments(settings, night)
-    assert {row["as_of"] for row in read_history(settings, "home", NIGHT)} == {
+    assert {row["as_of"] for row in read_history(settings, experiment, NIGHT)} == {
         "2024-03-20",
         "2024-04-01",
     }
-    assert {row["as_of"] for row in read_history(settings, "home", date(2024, 3, 20))} == {
+    assert {row["as_of"] for row in read_history(settings, experiment, date(2024, 3, 20))} == {
         "2024-03-20"
     }
 
