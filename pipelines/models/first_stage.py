@@ -39,11 +39,12 @@ def list_candidates(
     position = pd.Index(history.item_ids).get_indexer(pd.Index(items))
     rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     for block in recommender.user_blocks(known, len(recommender.parts_)):
-        scores = recommender.score_candidates(known.select_users(block), rule.select_users(block))
-        user, item = np.nonzero(scores > -np.inf)
-        is_known = position[item] >= 0
-        rows.append(user[is_known] + block.start)
-        columns.append(position[item[is_known]])
+        users, found = recommender.list_first_stage(
+            known.select_users(block), rule.select_users(block)
+        )
+        is_known = position[found.item] >= 0
+        rows.append(users[found.user[is_known]] + block.start)
+        columns.append(position[found.item[is_known]])
     row, column = np.concatenate(rows), np.concatenate(columns)
     ones = np.ones(len(row), dtype=bool)
     return sparse.csr_array((ones, (row, column)), shape=history.shape)

@@ -229,19 +229,15 @@ class TwoStageRanker(ComposedRecommender):
         past = fold.past.select_users(fold.users)
         met = None if self.repeats else past.pairs()
         for block in self.user_blocks(past, len(parts)):
-            found, features = self.describe_candidates(
-                parts,
-                past.select_users(block),
-                Exclusion(met).select_users(block),
-                item_facts,
-                titles,
-            )
-            truth = fold.truth[block]
+            some, truth = past.select_users(block), fold.truth[block]
+            found = self._gather(parts, some, Exclusion(met).select_users(block))
             is_relevant = truth.toarray()[found.user, found.item]
             kept = _keep(found.user, is_relevant, self.max_negatives, rng)
-            count = np.diff(truth.indptr)[found.user[kept]]
+            found = found.select(kept)
+            features = self._describe(found, some, item_facts, titles)
+            count = np.diff(truth.indptr)[found.user]
             # 1/√min(10, t)
-            yield features[kept], is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
+            yield features, is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
 
     def user_blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
         """Blocks of users whose scores and ranks of all parts are held at once."""
@@ -249,19 +245,21 @@ class TwoStageRanker(ComposedRecommender):
         for start in range(0, history.n_users, step):
             yield slice(start, start + step)
 
-    def describe_candidates(
+    def _gather(
+        self, parts: Sequence[Recommender], history: Interactions, exclude: Exclusion
+    ) -> CandidateBlock:
+        return gather_candidates(parts, history, [self.depth] * len(parts), exclude)
+
+    def _describe(
         self,
-        parts: Sequence[Recommender],
+        found: CandidateBlock,
         history: Interactions,
-        exclude: Exclusion,
         item_facts: np.ndarray,
         titles: sparse.csr_array,
-    ) -> tuple[CandidateBlock, np.ndarray]:
-        """Candidates of some users, and their features in the order of `feature_names`."""
-        found = gather_candidates(parts, history, [self.depth] * len(parts), exclude)
+    ) -> np.ndarray:
         facts = read_facts(history, self.event_weights, item_facts)
         likeness = read_likeness(history, self.event_weights, titles, found.user, found.item)
-        return found, np.hstack([found.features, facts.read(found.user, found.item), likeness])
+        return np.hstack([found.features, facts.read(found.user, found.item), likeness])
 
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         items = np.full((history.n_users, k), -1, dtype=np.int32)
@@ -280,22 +278,28 @@ class TwoStageRanker(ComposedRecommender):
     def score_candidates(self, history: Interactions, exclude: Exclusion) -> np.ndarray:
         """Dense scores, -inf for items that are no candidates."""
         scores = np.full(history.shape, -np.inf, dtype=np.float32)
-        chooses = np.diff(history.matrix(self.event_weights).indptr) > 0
-        some = np.flatnonzero(chooses)
-        if not len(some):
+        users, found = self.list_first_stage(history, exclude)
+        if not len(found.user):
             return scores
-        if exclude.pairs is not None:
-            exclude = Exclusion(sparse.csr_array(exclude.pairs[some]), exclude.items)
-        found, features = self.describe_candidates(
-            self.parts_,
-            history.select_users(some),
-            exclude,
-            self.item_facts_,
-            self.title_vectors_,
-        )
-        value = sum_of_trees(self.trees_, features) if len(self.trees_) else found.fused
-        scores[some[found.user], found.item] = value
+        value: np.ndarray = found.fused
+        if len(self.trees_):
+            value = sum_of_trees(self.trees_, self.describe(found, history.select_users(users)))
+        scores[users[found.user], found.item] = value
         return scores
+
+    def list_first_stage(
+        self, history: Interactions, exclude: Exclusion
+    ) -> tuple[np.ndarray, CandidateBlock]:
+        """Users with a choice, as positions, and their candidates, whose users count among them."""
+        chooses = np.diff(history.matrix(self.event_weights).indptr) > 0
+        users = np.flatnonzero(chooses)
+        if exclude.pairs is not None:
+            exclude = Exclusion(sparse.csr_array(exclude.pairs[users]), exclude.items)
+        return users, self._gather(self.parts_, history.select_users(users), exclude)
+
+    def describe(self, found: CandidateBlock, history: Interactions) -> np.ndarray:
+        """Features of candidates of a history's users, in the order of `feature_names`."""
+        return self._describe(found, history, self.item_facts_, self.title_vectors_)
 
 
 def _read_titles(history: Interactions) -> sparse.csr_array:

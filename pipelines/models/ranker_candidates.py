@@ -35,6 +35,12 @@ class CandidateBlock:
     features: np.ndarray
     fused: np.ndarray
 
+    def select(self, rows: np.ndarray) -> CandidateBlock:
+        """Some of the rows, given as ascending positions."""
+        return CandidateBlock(
+            self.user[rows], self.item[rows], self.features[rows], self.fused[rows]
+        )
+
 
 def gather_candidates(
     parts: Sequence[Recommender],

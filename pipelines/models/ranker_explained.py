@@ -83,14 +83,11 @@ def sample_candidates(ranker: TwoStageRanker, history: Interactions) -> tuple[np
     past = history.with_items(ranker.item_ids_)
     past = past.select_users(_spaced(chooses, SAMPLE_USERS))
     exclude = Exclusion(None if ranker.repeats else past.pairs())
-    blocks = [
-        ranker.describe_candidates(
-            *(ranker.parts_, past.select_users(block), exclude.select_users(block)),
-            ranker.item_facts_,
-            ranker.title_vectors_,
-        )[1]
-        for block in ranker.user_blocks(past, len(ranker.parts_))
-    ]
+    blocks = []
+    for block in ranker.user_blocks(past, len(ranker.parts_)):
+        some = past.select_users(block)
+        users, found = ranker.list_first_stage(some, exclude.select_users(block))
+        blocks.append(ranker.describe(found, some.select_users(users)))
     return _spaced(np.vstack(blocks), SAMPLE_ROWS), past.n_users
 
 

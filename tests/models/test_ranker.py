@@ -77,9 +77,8 @@ def test_negatives_are_sampled_by_user_and_positives_kept() -> None:
 
 def test_features_are_named_in_order(random_history: Interactions) -> None:
     ranker = TwoStageRanker(**SMALL).fit(random_history)
-    found, features = ranker.describe_candidates(
-        ranker.parts_, random_history, Exclusion(), ranker.item_facts_, ranker.title_vectors_
-    )
+    users, found = ranker.list_first_stage(random_history, Exclusion())
+    features = ranker.describe(found, random_history.select_users(users))
     assert features.shape == (len(found.user), len(ranker.feature_names))
     assert ranker.feature_names[:3] == (
         "part_1_personal_frequency_score",
