@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from datetime import date
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.config import PROJECT_ROOT, load_settings
@@ -16,7 +20,7 @@ from pipelines.night import run_in_a_row
 from pipelines.simulate.loop import Simulation, simulate_shop, true_lift, truth_path
 from pipelines.track.explored import Question, ask_off_policy
 from pipelines.track.measure import measure_experiment
-from pipelines.warehouse import connect
+from pipelines.warehouse import connect, fingerprint_tables
 
 CONFIG = PROJECT_ROOT / "docs" / "demo" / "shop.toml"
 
@@ -105,6 +109,42 @@ def test_what_was_shown_comes_back_and_trains_the_next_night(tmp_path):
         "select sum(event_count) from intermediate.int_user_item_days where event_type = 'click'",
     )
     assert known == sum(len(truth.clicks) for truth in truths)
+
+
+def repeat_in_any_order(settings, seed):
+    """Write every event of the logs and day files twice, in a random order; returns how many."""
+    rng = np.random.default_rng(seed)
+    count = 0
+    for path in sorted(settings.exposures.rglob("*.jsonl")):
+        lines = path.read_bytes().splitlines(keepends=True) * 2
+        count += len(lines) // 2
+        path.write_bytes(b"".join(lines[place] for place in rng.permutation(len(lines))))
+    for path in sorted((settings.landing / "events").rglob("*.parquet")):
+        table = pq.ParquetFile(path).read()
+        count += len(table)
+        pq.write_table(pa.concat_tables([table] * 2).take(rng.permutation(2 * len(table))), path)
+    return count
+
+
+@pytest.mark.slow
+def test_every_event_twice_in_any_order_changes_no_figure(tmp_path):
+    def measured(settings):
+        run_in_a_row(settings, night)
+        report = measure_experiment(settings, read_experiment(settings, "tastes"), night)
+        with connect(settings, read_only=True) as warehouse:
+            tables = fingerprint_tables(warehouse)
+        return report, {name: rows for name, rows in tables.items() if name.startswith("metrics.")}
+
+    settings, night = load_settings(CONFIG, tmp_path / "once"), date(2024, 2, 14)
+    start_experiment(settings, "tastes")
+    simulate_shop(settings, Simulation(n_users=400, n_items=80, past_days=42, days=2))
+    shutil.copytree(settings.home, tmp_path / "twice")
+    again = load_settings(CONFIG, tmp_path / "twice")
+    assert repeat_in_any_order(again, seed=8) > 10_000
+    again.warehouse_path.unlink()
+    once, tables = measured(settings)
+    assert measured(again) == (once, tables)
+    assert once["arms"]["control"]["click_count"] > 0 and len(tables) == 4
 
 
 @pytest.mark.slow

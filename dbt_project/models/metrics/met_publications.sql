@@ -92,7 +92,7 @@ diversity as (
         placement,
         experiment_id,
         variant,
-        avg(diversity) as diversity
+        {{ exact_sum('diversity', 12) }} / count(*) as diversity
     from int_answer_diversity
     group by publication_id, placement, experiment_id, variant
 
