@@ -96,16 +96,14 @@ def test_other_seed_gives_other_factors(random_history: Interactions) -> None:
     assert not np.array_equal(first.item_factors_, second.item_factors_)
 
 
-def test_rows_end_at_the_same_factors_wherever_they_begin(
-    weights: sparse.csr_array, factors: np.ndarray
-) -> None:
-    far = np.random.default_rng(5).normal(0.0, 3.0, (30, 6)).astype(np.float32)
-    np.testing.assert_allclose(
-        solve_rows(weights, factors, **SOLVER, start=far),
-        solve_rows(weights, factors, **SOLVER),
-        rtol=1e-3,
-        atol=1e-4,
-    )
+def test_sweeps_go_on_towards_the_solution(weights: sparse.csr_array, factors: np.ndarray) -> None:
+    solved = solve_rows(weights, factors, **SOLVER)
+    before = near = solved + np.random.default_rng(5).normal(0.0, 0.3, (30, 6)).astype(np.float32)
+    for _ in range(3):
+        near = solve_rows(weights, factors, **SOLVER, start=near)
+        far = np.linalg.norm(before[1:] - solved[1:], axis=1)
+        assert (np.linalg.norm(near[1:] - solved[1:], axis=1) < np.maximum(0.5 * far, 1e-4)).all()
+        before = near
 
 
 def test_rows_without_entries_have_no_factors_wherever_they_begin(
