@@ -15,6 +15,7 @@ views that lead to clicks, carts and purchases. Every figure is of the newest ru
 ```bash
 make bench EVENTS=1m                              # each stage in a process of its own
 python benchmarks/night.py --events 1m --one-process
+python benchmarks/features.py --events 1m         # dbt beside the same SQL run bare
 python benchmarks/against_peers.py --install      # environments of the scripts, once
 python benchmarks/against_peers.py --events 1m    # the night beside them
 python benchmarks/record.py                       # this page, and the picture
@@ -32,6 +33,11 @@ and the ratio of CPU seconds to the run recorded before.
 CANDIDATES = """\
 NDCG@10 on the gate window with its 95 % interval, and mean wall seconds of a window's fit and
 lists.
+"""
+FEATURES = """\
+One build of all features of a night, from the same loaded warehouse, in turns: `dbt build` as the
+night runs it (parse, contracts, tests, freshness), and the SQL it compiled, models and tests,
+through a bare connection. Medians, of peak memory the largest; each in a process of its own.
 """
 PEERS = """\
 Popularity, item-kNN (cosine, 100 neighbours) and ALS (64 factors, 10 iterations) on the same day
@@ -55,6 +61,9 @@ def render_page(record: dict[str, Any], sizes: Sequence[str], *, has_picture: bo
         entries = _entries(record, what, sizes)
         if entries:
             parts += [f"## {title}\n", *_nights(entries)]
+    entries = _entries(record, "features", sizes)
+    if entries:
+        parts += ["## Features beside bare SQL\n", FEATURES, *_features(entries)]
     entries = _entries(record, "peers", sizes)
     if entries:
         parts += ["## Beside scripts\n", PEERS, *_peers(entries)]
@@ -154,6 +163,23 @@ def _candidate_cell(found: Run, _before: Run) -> str:
     return (
         f"{found['ndcg_at_10']:.4f} [{found['low']:.4f}, {found['high']:.4f}], "
         f"{found['fit_seconds']:,.1f} + {found['recommend_seconds']:,.1f} s"
+    )
+
+
+def _features(entries: list[dict[str, Any]]) -> Iterator[str]:
+    runs = [entry["run"] for entry in entries]
+    yield from _measured_on(runs)
+    rows = []
+    for run in runs:
+        dbt, bare = run["side"]["dbt build"], run["side"]["bare SQL"]
+        ratios = [f"{dbt[key] / bare[key]:.2f}" for key in ("wall_seconds", "cpu_seconds")]
+        cells = [
+            f"{side['wall_seconds']:,.1f} / {side['cpu_seconds']:,.1f} / {side['peak_mib']:,.0f}"
+            for side in (dbt, bare)
+        ]
+        rows.append([run["size"], *cells, *ratios])
+    yield table(
+        ["log", "dbt build: wall s / CPU s / peak MiB", "bare SQL", "wall ratio", "CPU ratio"], rows
     )
 
 

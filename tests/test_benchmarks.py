@@ -143,3 +143,43 @@ def test_the_scripts_hold_out_what_was_bought_last_and_not_met_before(load, tmp_
     )
     assert len(split.truth) == len(expected) > 100
     assert set(found) == set(expected)
+
+
+def test_what_dbt_compiled_is_run_bare_in_its_order(load, tmp_path):
+    nodes, results = {}, []
+    for kind, name, sql, stored in (
+        ("model", "numbers", "select unnest([1, 2]) as n", "view"),
+        ("model", "total", "select sum(n) as n from staging.numbers", "incremental"),
+        ("test", "not_null", "select * from staging.total where n is null", "test"),
+    ):
+        path = tmp_path / f"{name}.sql"
+        path.write_text(sql)
+        nodes[f"{kind}.{name}"] = {
+            "resource_type": kind,
+            "schema": "staging",
+            "alias": name,
+            "compiled_path": str(path),
+            "config": {"materialized": stored},
+        }
+        results.append({"unique_id": f"{kind}.{name}"})
+    results.append({"unique_id": "exposure.readers"})
+    (tmp_path / "manifest.json").write_text(json.dumps({"nodes": nodes}))
+    (tmp_path / "run_results.json").write_text(json.dumps({"results": results}))
+    with duckdb.connect() as connection:
+        for statement in load("features").compiled_statements(tmp_path):
+            connection.execute(statement)
+        assert connection.execute("select n from staging.total").fetchall() == [(3,)]
+
+
+def test_the_page_sets_the_build_of_features_beside_bare_sql(load):
+    lines = run_of("1", 4.0)
+    cost = {"cpu_seconds": 4.0, "peak_mib": 90.0, "written_mib": 1.0, "rows": 1_000_000}
+    sides = [
+        {**lines[0], "kind": "side", "name": name, **cost, "wall_seconds": wall}
+        for name, wall in (("dbt build", 6.0), ("bare SQL", 5.0))
+    ]
+    run = load("record").summarise([{**lines[0], "what": "features"}, *sides, lines[-1]])
+    page = load("record_page").render_page(
+        load("record").update({}, [run]), ["1m"], has_picture=False
+    )
+    assert "| 1m | 6.0 / 4.0 / 90 | 5.0 / 4.0 / 90 | 1.20 | 1.00 |" in page
