@@ -22,6 +22,7 @@ from pipelines.features.build_report import (
     invocation_id,
     nodes_of,
 )
+from pipelines.features.parsed_project import keep_parsed, kept_path, read_parsed
 from pipelines.warehouse import connect
 
 if TYPE_CHECKING:
@@ -143,13 +144,16 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
         from dbt.cli.main import dbtRunner
 
         folder = settings.run_folder(as_of) / "dbt"
-        options = _options(folder, dbt_variables(settings, as_of))
-        manifest: Any = None
+        variables = dbt_variables(settings, as_of)
+        options = _options(folder, variables)
+        kept = kept_path(settings, DBT_PROJECT, variables)
+        manifest: Any = read_parsed(kept)
 
         def invoke(command: Sequence[str]) -> dbtRunnerResult:
             nonlocal manifest
             if manifest is None:
                 manifest = _require_started(dbtRunner().invoke(["parse", *options])).result
+                keep_parsed(kept, folder)
             runner = dbtRunner(manifest=manifest, callbacks=[_pass_faultpoint])
             return _require_started(runner.invoke([*command, *options]))
 

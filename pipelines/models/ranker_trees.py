@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 from sklearn.utils.stats import _weighted_percentile
 from threadpoolctl import threadpool_limits
 
@@ -143,15 +144,18 @@ def sum_of_trees(table: np.ndarray, features: np.ndarray) -> np.ndarray:
     -----
     scikit-learn's own compiled predictor walks the trees. It is no public class: a test holds
     these sums against `HistGradientBoostingClassifier.decision_function`, and the lock file pins
-    the version.
+    the version. A row's sum does not depend on the number of threads.
     """
     total = np.zeros(len(features))
     if not len(table):
         return total
     rows = np.ascontiguousarray(features, dtype=np.float64)
     no_categories = np.zeros(features.shape[1], dtype=np.uint32)
+    n_threads = _openmp_effective_n_threads()
     for nodes in _trees(table):
-        total += TreePredictor(nodes, NO_BITS, NO_BITS).predict(rows, NO_BITS, no_categories, 1)
+        total += TreePredictor(nodes, NO_BITS, NO_BITS).predict(
+            rows, NO_BITS, no_categories, n_threads
+        )
     return total
 
 

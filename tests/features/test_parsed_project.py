@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from pipelines.features import build, parsed_project
+from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables
+from pipelines.features.parsed_project import NIGHT_VARIABLES, kept_path, read_parsed
+from pipelines.warehouse import connect, fingerprint_tables
+from tests.features.conftest import (
+    EVENTS,
+    FIRST_NIGHT,
+    ITEMS,
+    SECOND_NIGHT,
+    insert_events,
+    insert_items,
+    world_settings,
+)
+
+pytestmark = pytest.mark.xdist_group("features")
+
+
+def built(settings, nights):
+    insert_events(settings, EVENTS)
+    insert_items(settings, ITEMS)
+    for night in nights:
+        build_features(settings, night)
+    with connect(settings, read_only=True) as warehouse:
+        return fingerprint_tables(warehouse)
+
+
+def test_a_later_night_is_built_from_what_an_earlier_one_parsed(tmp_path, monkeypatch):
+    settings = world_settings(tmp_path / "kept")
+    built(settings, [FIRST_NIGHT])
+    (kept,) = (settings.home / "dbt").iterdir()
+    monkeypatch.setattr(build, "keep_parsed", lambda *_: pytest.fail("the project was parsed"))
+    report = build_features(settings, SECOND_NIGHT)
+    with connect(settings, read_only=True) as warehouse:
+        tables = fingerprint_tables(warehouse)
+    assert report.failed == ()
+    monkeypatch.undo()
+    monkeypatch.setattr(build, "read_parsed", lambda _: None)
+    anew = world_settings(tmp_path / "anew")
+    assert built(anew, [FIRST_NIGHT, SECOND_NIGHT]) == tables
+    assert [path.name for path in (settings.home / "dbt").iterdir()] == [kept.name]
+
+
+def test_what_is_kept_is_told_apart_by_what_decides_a_parse(tmp_path, monkeypatch):
+    settings = world_settings(tmp_path)
+    project = tmp_path / "project"
+    shutil.copytree(DBT_PROJECT / "models", project / "models")
+    variables = dbt_variables(settings, FIRST_NIGHT)
+    path = kept_path(settings, project, variables)
+    later = dbt_variables(settings, FIRST_NIGHT + timedelta(days=1))
+    assert later["as_of"] != variables["as_of"] and later["cutoffs"] != variables["cutoffs"]
+    assert kept_path(settings, project, later) == path
+    assert kept_path(settings, project, {**variables, "stale_warn_days": 4}) != path
+    model = project / "models" / "intermediate" / "int_cutoffs.sql"
+    model.write_text(model.read_text() + "-- another")
+    assert kept_path(settings, project, variables) != path
+    other = kept_path(settings, project, variables)
+    monkeypatch.setattr(parsed_project, "version", lambda _: "0")
+    assert kept_path(settings, project, variables) != other
+
+
+def test_a_damaged_file_is_no_parse(tmp_path, caplog):
+    path = tmp_path / "damaged.msgpack"
+    assert read_parsed(path) is None and not caplog.records
+    path.write_bytes(b"\x93 not what dbt wrote")
+    assert read_parsed(path) is None
+    assert "cannot be read and is made anew" in caplog.text
+
+
+def test_no_yaml_has_a_variable_of_the_night():
+    pattern = re.compile(rf"var\(\s*['\"]({'|'.join(NIGHT_VARIABLES)})")
+    told = [path for path in DBT_PROJECT.rglob("*.yml") if pattern.search(path.read_text())]
+    assert told == []
