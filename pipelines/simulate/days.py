@@ -30,7 +30,7 @@ class DayTruth:
     ----------
     day : date
     served : list of dict
-        One entry per answer: ``request_id``, ``user_id``, ``variant``, ``items``.
+        One entry per answer: ``request_id``, ``user_id``, ``at``, ``variant``, ``items``.
     impressions, clicks : list of (str, str)
         request_id and item_id.
     purchases : list of dict
@@ -99,7 +99,7 @@ def simulate_day(
         truth.served.append(
             {
                 **{"request_id": visit.request_id, "user_id": visit.user_id},
-                **{"variant": visit.variant, "items": visit.items},
+                **{"at": at.isoformat(), "variant": visit.variant, "items": visit.items},
             }
         )
         shop.take_events(visit.look(truth, lifts or {}), at)

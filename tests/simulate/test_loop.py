@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -68,14 +68,13 @@ def check_the_loop(settings, simulation, truths):
 def check_conversion(settings, truths):
     """Conversion by arm equals a count made from the simulation's own log."""
     first = {}
-    for truth in truths:
-        for one in truth.served:
-            first.setdefault(one["user_id"], (truth.day, one["variant"]))
+    for one in (one for truth in truths for one in truth.served):
+        first.setdefault(one["user_id"], (datetime.fromisoformat(one["at"]), one["variant"]))
     bought = {
         one["user_id"]
         for truth in truths
         for one in json.loads(truth_path(settings, truth.day).read_text())["due"]
-        if (truth.day - first[one["user_id"]][0]).days <= 7
+        if datetime.fromisoformat(one["at"]) < first[one["user_id"]][0] + timedelta(days=7)
     }
     wanted = {}
     for user, (_, variant) in first.items():
