@@ -1,4 +1,4 @@
-"""The parsed dbt project, kept from night to night: parsing it takes longer than a small build."""
+"""The parsed dbt project, kept from night to night: parsing is a good part of a small build."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def solve_rows(
     ``(α₀ HᵀH + λ_u I + Σ c h hᵀ) w = Σ c h`` is solved by conjugate gradients. In the eigenvectors
     of ``HᵀH`` all but the sum over the row's own columns is a diagonal, and it is the
     preconditioner: a handful of steps, each linear in the row's entries, where a factorization
-    takes n_factors³. With 64 factors a step leaves about a fifth of the residual.
+    takes n_factors³.
 
     References
     ----------
