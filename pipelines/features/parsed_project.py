@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,8 +61,7 @@ def read_parsed(path: Path) -> Manifest | None:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         logger.warning("%s cannot be read and is made anew: %r", path, error)
         return None
-    # as dbt does where it goes on from an earlier parse
-    manifest.metadata.generated_at = datetime.now(UTC).replace(tzinfo=None)
+    # as dbt does where it goes on from an earlier parse; `generated_at` stays that parse's
     manifest.metadata.invocation_id = get_invocation_id()
     return manifest
 
