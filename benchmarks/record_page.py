@@ -36,8 +36,9 @@ lists.
 """
 FEATURES = """\
 One build of all features of a night, from the same loaded warehouse, in turns: `dbt build` as the
-night runs it (parse, contracts, tests, freshness), and the SQL it compiled, models and tests,
-through a bare connection. Medians, of peak memory the largest; each in a process of its own.
+night runs it (contracts, tests, freshness; only the first run parses), and the SQL it compiled,
+models and tests, through a bare connection. Medians, of peak memory the largest; each in a process
+of its own.
 """
 PEERS = """\
 Popularity, item-kNN (cosine, 100 neighbours) and ALS (64 factors, 10 iterations) on the same day

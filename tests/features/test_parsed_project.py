@@ -8,7 +8,13 @@ import pytest
 
 from pipelines.features import build, parsed_project
 from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables
-from pipelines.features.parsed_project import NIGHT_VARIABLES, kept_path, read_parsed
+from pipelines.features.parsed_project import (
+    DBT_PARSED,
+    NIGHT_VARIABLES,
+    keep_parsed,
+    kept_path,
+    read_parsed,
+)
 from pipelines.warehouse import connect, fingerprint_tables
 from tests.features.conftest import (
     EVENTS,
@@ -64,6 +70,15 @@ def test_what_is_kept_is_told_apart_by_what_decides_a_parse(tmp_path, monkeypatc
     other = kept_path(settings, project, variables)
     monkeypatch.setattr(parsed_project, "version", lambda _: "0")
     assert kept_path(settings, project, variables) != other
+
+
+def test_what_was_kept_before_makes_way(tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / DBT_PARSED).write_bytes(b"parsed")
+    for name in ("before", "now"):
+        keep_parsed(tmp_path / "dbt" / f"{name}.msgpack", tmp_path / "target")
+    (kept,) = (tmp_path / "dbt").iterdir()
+    assert (kept.name, kept.read_bytes()) == ("now.msgpack", b"parsed")
 
 
 def test_a_damaged_file_is_no_parse(tmp_path, caplog):

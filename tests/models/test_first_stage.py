@@ -71,9 +71,12 @@ def test_candidates_are_in_the_columns_of_the_history_that_asks(
 def test_user_without_a_choice_has_no_candidates(
     make_history: Callable[..., Interactions],
 ) -> None:
-    history = make_history([*BOUGHT, ("zoe", "tea", "view")])
-    found = list_candidates(TwoStageRanker(depth=2).fit(history), history)
-    assert np.diff(found.indptr)[-1] == 0
+    history = make_history([("abe", "tea", "view"), *BOUGHT])
+    parts = [{"recommender": "personal_frequency", "params": {"popularity_half_life_days": 1.0}}]
+    found = list_candidates(TwoStageRanker(parts=parts, depth=1).fit(history), history)
+    assert [names_of(history, row) for row in found.toarray()] == [
+        *([], ["milk"], ["milk"], ["milk"], ["tea"])
+    ]
 
 
 def test_recommender_of_one_stage_has_no_candidates_to_list(

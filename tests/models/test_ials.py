@@ -106,6 +106,17 @@ def test_sweeps_go_on_towards_the_solution(weights: sparse.csr_array, factors: n
         before = near
 
 
+def test_a_sweep_takes_three_steps_and_a_history_as_many_as_it_needs(
+    weights: sparse.csr_array, factors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = np.zeros((30, 6), np.float32)
+    swept = solve_rows(weights, factors, **SOLVER, start=nothing)
+    solved = solve_rows(weights, factors, **SOLVER)
+    assert np.abs(swept - solved).max() > 1e-4
+    monkeypatch.setattr(ials_module, "MAX_STEPS", 3)
+    np.testing.assert_array_equal(solve_rows(weights, factors, **SOLVER), swept)
+
+
 def test_rows_without_entries_have_no_factors_wherever_they_begin(
     weights: sparse.csr_array, factors: np.ndarray
 ) -> None:

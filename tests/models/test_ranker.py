@@ -66,6 +66,43 @@ def test_blocks_of_users_do_not_change_lists(
     assert blocks.scores.tobytes() == whole.scores.tobytes()
 
 
+def test_user_without_a_choice_gets_no_list_and_moves_nobody_elses(
+    make_history: Callable[..., Interactions],
+) -> None:
+    """The first of all users only looked; the others are ranked as if alone."""
+    rng = np.random.default_rng(5)
+    rows = [
+        (f"u{user:02}", f"i{min(int(rng.pareto(0.9) * 4), 29):02}", "purchase", age)
+        for user in range(30)
+        for age in range(1 + user % 7, 60, 7)
+    ]
+    history = make_history([("a_looker", "i00", "view", 3), *rows])
+    ranker = TwoStageRanker(**SMALL).fit(history)
+    everybody = ranker.recommend(history, 9)
+    others = ranker.recommend(history.select_users(np.arange(1, history.n_users)), 9)
+    assert history.user_ids[0] == "a_looker" and (everybody.items[0] == -1).all()
+    assert everybody.items[1:].tobytes() == others.items.tobytes()
+    assert len({tuple(row) for row in others.items.tolist()}) > 10
+
+
+def test_what_is_learned_from_has_its_own_features(random_history: Interactions) -> None:
+    """Rows that are left out change nothing of those that stay, among them all relevant ones."""
+
+    def learned(max_negatives: int) -> list[set[bytes]]:
+        ranker = TwoStageRanker(**SMALL, max_negatives=max_negatives)
+        rng = np.random.default_rng(0)
+        rows = [
+            row for fold in ranker._folds(random_history) for row in ranker._fold_rows(fold, rng)
+        ]
+        features = np.vstack([found for found, _, _ in rows]).round(4)  # BLAS rounds by block
+        is_relevant = np.concatenate([found for _, found, _ in rows])
+        return [{row.tobytes() for row in features[is_relevant == kind]} for kind in (True, False)]
+
+    (relevant, others), (all_relevant, all_others) = learned(2), learned(1000)
+    assert relevant == all_relevant and len(relevant) > 100
+    assert others < all_others and not relevant & others
+
+
 def test_negatives_are_sampled_by_user_and_positives_kept() -> None:
     user = np.repeat([0, 1], [6, 3])
     is_relevant = np.array([1, 0, 0, 0, 0, 1, 0, 0, 1], dtype=bool)

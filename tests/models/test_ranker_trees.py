@@ -73,9 +73,12 @@ def test_seeds_are_averaged() -> None:
 def test_threads_do_not_change_a_byte(threads: int) -> None:
     features, is_relevant, weight = make_rows()
     grown = grow_trees(features, is_relevant, weight, random_state=0, n_seeds=1, **PARAMS)
+    said = sum_of_trees(grown, features)
     with threadpool_limits(threads, user_api="openmp"):
         again = grow_trees(features, is_relevant, weight, random_state=0, n_seeds=1, **PARAMS)
+        said_again = sum_of_trees(grown, features)
     assert again.tobytes() == grown.tobytes()
+    assert said_again.tobytes() == said.tobytes()
 
 
 def test_column_without_a_known_value_is_never_split() -> None:
