@@ -139,6 +139,7 @@ INT_USER_ITEM_DAYS = Table(
         "first_event_at": "TIMESTAMP",
         "last_event_at": "TIMESTAMP",
         "is_first_landing": "BOOLEAN",
+        "landing_hash": "UBIGINT",
     },
 )
 INT_ITEM_VERSIONS = Table(

@@ -88,8 +88,8 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
     event_types, event_type = _codes(rows["event_type"])
     item_ids = np.union1d(bought_ids, known_ids)
     columns = {
-        "user": user.astype(np.int32),
-        "item": np.searchsorted(item_ids, bought_ids)[item].astype(np.int32),
+        "user": user,
+        "item": np.searchsorted(item_ids, bought_ids).astype(np.int32)[item],
         "event_type": event_type.astype(np.int8),
         "age_days": _age_days(rows["event_date"], cutoff),
         "event_count": rows["event_count"].to_numpy().astype(np.float32),
@@ -257,19 +257,20 @@ def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted distinct values, and for each row its position in them."""
     encoded = column.unify_dictionaries().combine_chunks()
     if not len(encoded):
-        return np.empty(0, dtype=np.str_), np.empty(0, dtype=np.int64)
+        return np.empty(0, dtype=np.str_), np.empty(0, dtype=np.int32)
     codes = encoded.indices.to_numpy()
-    used, codes = np.unique(codes, return_inverse=True)  # a dictionary may hold filtered values
+    used = np.flatnonzero(np.bincount(codes))  # a dictionary may hold filtered values
     values = np.asarray(encoded.dictionary.take(pa.array(used)).to_pylist(), dtype=np.str_)
     order = np.argsort(values)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
+    rank = np.empty(len(encoded.dictionary), dtype=np.int32)
+    rank[used[order]] = np.arange(len(order), dtype=np.int32)
     return values[order], rank[codes]
 
 
 def _age_days(event_date: pa.ChunkedArray, cutoff: date) -> np.ndarray:
-    days = event_date.to_numpy().astype("datetime64[D]")
-    return (np.datetime64(cutoff) - days).astype(np.int32)
+    since_epoch = event_date.cast(pa.int32()).to_numpy()
+    ages: np.ndarray = np.datetime64(cutoff).astype(np.int32) - since_epoch
+    return ages
 
 
 def _sum_landings(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

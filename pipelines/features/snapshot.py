@@ -27,6 +27,8 @@ VERSIONS_FILE = "item_versions.parquet"
 MANIFEST_FILE = "manifest.json"
 #: Rows of a Parquet row group; a constant, because it changes the bytes.
 ROW_GROUP_ROWS = 122_880
+#: Columns of the days that are written: all but the trace of what they were built from.
+DAYS_COLUMNS = tuple(name for name in INT_USER_ITEM_DAYS.columns if name != "landing_hash")
 #: Columns of an item's versions that are written: all but the ends, which later versions set.
 VERSION_COLUMNS = tuple(
     name for name in INT_ITEM_VERSIONS.columns if name not in {"known_to_date", "valid_to"}
@@ -134,6 +136,7 @@ def _copy_all(
             "event_date < $day and landed_date < $day",
             as_of,
             folder / DAYS_FILE,
+            columns=DAYS_COLUMNS,
         ),
         VERSIONS_FILE: _copy(
             connection,

@@ -14,7 +14,7 @@ import yaml
 from pipelines.errors import FeatureBuildError, WarehouseLockedError
 from pipelines.features import build
 from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables, generate_docs
-from pipelines.tables import DBT_TABLES
+from pipelines.tables import DBT_TABLES, INT_USER_ITEM_DAYS
 from pipelines.warehouse import connect
 from tests.features.conftest import (
     EVENTS,
@@ -41,7 +41,7 @@ def test_build_passes_every_dbt_model_check_and_unit_test(shop):
     assert report.failed == ()
     kinds = [node.kind for node in report.nodes]
     assert {kind: kinds.count(kind) for kind in ("model", "unit_test", "source")} == {
-        "model": 16,
+        "model": 18,
         "unit_test": len(yaml_of("unit_tests")),
         "source": 1,
     }
@@ -103,6 +103,60 @@ def test_what_is_planted_in_the_future_changes_no_feature_before_it(shop, shop_w
 def test_nights_in_either_order_leave_identical_tables(shop, shop_backwards):
     assert shop_backwards.tables == shop.tables
     assert shop.tables["features.feat_user_items"][0] > 0
+
+
+def user_item_days(settings):
+    columns = ", ".join(INT_USER_ITEM_DAYS.columns)
+    with connect(settings, read_only=True) as warehouse:
+        rows = f"select {columns} from {INT_USER_ITEM_DAYS.qualified} order by all"
+        return warehouse.execute(rows).fetchall()
+
+
+def test_days_built_night_by_night_are_those_built_at_once(tmp_path, shop):
+    settings = world_settings(tmp_path)
+    insert_items(settings, ITEMS)
+
+    def landed(event):
+        return date.fromisoformat(event[5] or event[4][:10])
+
+    insert_events(settings, [event for event in EVENTS if landed(event) < date(2024, 1, 29)])
+    build_features(settings, date(2024, 1, 29))
+    with connect(settings) as warehouse:  # a trace in a row that nothing has to build again
+        warehouse.execute(
+            "update intermediate.int_user_item_days set quantity = 7 where quantity > 1"
+        )
+        warehouse.execute(
+            "update intermediate.int_user_item_days set quantity = 1 where quantity = 7"
+        )
+    traced = user_item_days(settings)
+    insert_events(settings, [event for event in EVENTS if landed(event) >= date(2024, 1, 29)])
+    build_features(settings, SECOND_NIGHT)
+    assert set(traced) < set(user_item_days(settings)) != set(user_item_days(shop.settings))
+
+    with connect(settings) as warehouse:  # an event of the first day is told anew
+        warehouse.execute("update raw.events set price = 3.25 where event_id = 'e01'")
+    build_features(settings, SECOND_NIGHT)
+    with connect(settings) as warehouse:
+        warehouse.execute("update raw.events set price = 3.5 where event_id = 'e01'")
+    build_features(settings, SECOND_NIGHT)
+    assert user_item_days(settings) == user_item_days(shop.settings)
+
+    with connect(settings) as warehouse:  # a day file is taken back
+        warehouse.execute("delete from raw.events where landed_date = '2024-02-11'")
+    build_features(settings, SECOND_NIGHT)
+    assert set(user_item_days(settings)) < set(user_item_days(shop.settings))
+
+
+def test_days_of_a_table_that_does_not_say_what_it_was_built_from_are_built_anew(tmp_path, shop):
+    settings = world_settings(tmp_path)
+    insert_events(settings, EVENTS)
+    insert_items(settings, ITEMS)
+    build_features(settings, SECOND_NIGHT)
+    with connect(settings) as warehouse:
+        warehouse.execute("alter table intermediate.int_user_item_days drop landing_hash")
+        warehouse.execute("update intermediate.int_user_item_days set event_count = 9")
+    build_features(settings, SECOND_NIGHT)
+    assert user_item_days(settings) == user_item_days(shop.settings)
 
 
 def test_cutoffs_beyond_the_retention_are_dropped(shop):

@@ -6,42 +6,22 @@ source as (
 
 ),
 
-{#
-    An event that landed on several days counts once, from the first. Only
-    ids that collide by hash are sorted: the others cannot be repeated.
-#}
-repeated_hashes as (
+int_repeated_events as (
 
-    select {{ row_hash(['event_id']) }} as event_hash
-    from source
-    group by event_hash
-    having count(*) > 1
+    select * from {{ ref('int_repeated_events') }}
 
 ),
 
-repeated_firsts as (
-
-    select
-        event_id,
-        min(landed_date) as landed_date
-    from source
-    where
-        {{ row_hash(['event_id']) }} in (
-            select repeated_hashes.event_hash from repeated_hashes
-        )
-    group by event_id
-
-),
-
+{# An event that landed on several days counts once, from the first. #}
 first_landings as (
 
     select source.*
     from source
-    left join repeated_firsts
-        on source.event_id = repeated_firsts.event_id
-    where
-        repeated_firsts.event_id is null
-        or source.landed_date = repeated_firsts.landed_date
+    left join int_repeated_events
+        on
+            source.event_id = int_repeated_events.event_id
+            and source.landed_date = int_repeated_events.landed_date
+    where int_repeated_events.event_id is null
 
 ),
 

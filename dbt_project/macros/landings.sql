@@ -1,0 +1,37 @@
+{#
+    Which day files a table was built from, and by which SQL: a hash of the
+    day's rows and of this model's code.
+#}
+{% macro landing_version(content_hash) -%}
+    hash({{ content_hash }}, '{{ local_md5(model.raw_code) }}')
+{%- endmacro %}
+
+{#
+    Delete from a table what landed on or after the first day that is not as
+    it was when the table was built; everything, if the table does not say.
+#}
+{% macro forget_changed_landings(relation) -%}
+    {%- if is_incremental() -%}
+        {%- set names = adapter.get_columns_in_relation(relation)
+            | map(attribute='name') | list -%}
+        delete from {{ relation }}
+        {%- if 'landing_hash' in names %}
+            where
+                landed_date >= (
+                    select min(coalesce(now.landed_date, built.landed_date))
+                    from (
+                        select
+                            landed_date,
+                            {{ landing_version('content_hash') }} as landing_hash
+                        from {{ ref('int_landed_days') }}
+                    ) as now
+                    full join (
+                        select distinct landed_date, landing_hash
+                        from {{ relation }}
+                    ) as built
+                        on now.landed_date = built.landed_date
+                    where now.landing_hash is distinct from built.landing_hash
+                )
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
