@@ -17,10 +17,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
+from pipelines.models.threads import in_threads
 from pipelines.models.top_n import top_n_of_scores
 
 #: Bytes of dense scores held at once; blocks of users are cut to it.
 SCORE_BLOCK_BYTES = 256 * 1024**2
+#: The same of each of several threads.
+THREAD_BLOCK_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,11 @@ class Recommender(BaseEstimator, ABC):
 
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         """Lists over `item_ids_`, block by block; overridden where scores factorise."""
-        block_users = max(1, SCORE_BLOCK_BYTES // (4 * len(self.item_ids_)))
+        block_users = max(1, THREAD_BLOCK_BYTES // (4 * len(self.item_ids_)))
         items = np.full((history.n_users, k), -1, dtype=np.int32)
         scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
-        for start in range(0, history.n_users, block_users):
+
+        def rank_block(start: int) -> None:
             block = slice(start, start + block_users)
             items[block], scores[block] = top_n_of_scores(
                 self._score(history.select_users(block)),
@@ -179,6 +183,9 @@ class Recommender(BaseEstimator, ABC):
                 exclude_items=exclude.items,
                 overwrite_scores=True,
             )
+
+        for _ in in_threads(rank_block, range(0, history.n_users, block_users)):
+            pass
         return TopN(history.user_ids, self.item_ids_, items, scores)
 
     @abstractmethod

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from faiss import omp_get_max_threads
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
@@ -14,6 +12,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.signals import read_interest
+from pipelines.models.threads import in_threads
 from pipelines.models.top_n import top_n_of_factors
 
 #: Bytes of gathered factors held at once by a thread: they are read several times in the cache.
@@ -223,8 +222,9 @@ def solve_rows(
     if start is not None:
         solved[counts > 0] = start[counts > 0] @ turn
 
-    def solve_block(block: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-        rows, columns, values = block
+    def solve_block(block: tuple[np.ndarray, int]) -> None:
+        rows, length = block
+        columns, values = _padded(weights, rows, length)
         diagonal = (shared + ridge[rows, None]).astype(np.float32)
         solved[rows] = _conjugate_gradients(
             turned.take(columns, axis=0),
@@ -235,8 +235,8 @@ def solve_rows(
         )
 
     # Many small products: every worker runs single-threaded BLAS on rows of its own.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(omp_get_max_threads()) as pool:
-        for _ in pool.map(solve_block, _padded_rows(weights, len(turn))):
+    with threadpool_limits(1, user_api="blas"):
+        for _ in in_threads(solve_block, _rows_by_length(weights, len(turn))):
             pass
     return solved @ turn.T
 
@@ -287,25 +287,28 @@ def _conjugate_gradients(
     return x
 
 
-def _padded_rows(
-    weights: sparse.csr_array, n_factors: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Rows of similar length together: row numbers, their columns and values, padded by weight 0.
-
-    Columns are padded with ``n_columns``, one past the last.
-    """
+def _rows_by_length(weights: sparse.csr_array, n_factors: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Numbers of rows of similar length that are solved together, and what they are padded to."""
     counts = np.diff(weights.indptr)
     lengths = PADDED_LENGTHS[np.searchsorted(PADDED_LENGTHS, counts)]
-    for length in np.unique(lengths[counts > 0]):
+    for length in np.unique(lengths[counts > 0]).tolist():
         rows = np.flatnonzero((lengths == length) & (counts > 0))
         step = max(1, SOLVE_BYTES // (4 * n_factors * length))
         for first in range(0, len(rows), step):
-            block = rows[first : first + step]
-            place = np.arange(length)
-            is_met = place < counts[block, None]
-            at = np.where(is_met, weights.indptr[block][:, None] + place, 0)
-            yield (
-                block,
-                np.where(is_met, weights.indices[at], weights.shape[1]),
-                np.where(is_met, weights.data[at], np.float32(0)),
-            )
+            yield rows[first : first + step], length
+
+
+def _padded(
+    weights: sparse.csr_array, rows: np.ndarray, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and values of some rows, padded to one length by weight 0.
+
+    Columns are padded with ``n_columns``, one past the last.
+    """
+    place, first = np.arange(length), weights.indptr[rows][:, None]
+    is_met = first + place < weights.indptr[rows + 1][:, None]
+    at = np.where(is_met, first + place, 0)
+    return (
+        np.where(is_met, weights.indices[at], weights.shape[1]),
+        np.where(is_met, weights.data[at], np.float32(0)),
+    )

@@ -17,7 +17,7 @@ from pipelines.models.parameters import (
     check_flag,
     check_number,
 )
-from pipelines.models.signals import GRAM_BLOCK_BYTES, read_interest
+from pipelines.models.signals import product_blocks, read_interest
 
 PRUNINGS = ("history", "both")
 
@@ -109,11 +109,9 @@ class RP3Beta(Recommender):
         to_users = _step(interest.T.tocsr(), self.alpha)  # p_iu
         users_of = np.bincount(interest.indices, minlength=interest.shape[1])  # d_j
         damping = np.maximum(users_of, 1).astype(np.float64) ** -self.beta
-        step = max(1, GRAM_BLOCK_BYTES // (4 * interest.shape[1]))
-        for start in range(0, interest.shape[1], step):
+        for start, block in product_blocks(to_users, to_items):
             # s_ij = (sum over u of p_iu p_uj) / d_j^beta
-            block = (to_users[start : start + step] @ to_items).toarray()
-            block *= damping.astype(np.float32)
+            block *= damping.astype(np.float32)  # noqa: PLW2901 - in place, in the block's own memory
             yield start, block
 
     def _interest(self, history: Interactions) -> sparse.csr_array:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
+from pipelines.models.threads import in_threads
 
 #: Bytes of one dense block of rows of a Gram matrix.
 GRAM_BLOCK_BYTES = 64 * 1024**2
@@ -59,8 +60,29 @@ def gram_blocks(interest: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
         First row of the block.
     block : ndarray of float32, shape (n_rows, n_items)
     """
-    by_item = interest.T.tocsr()
-    n_items = by_item.shape[0]
-    step = max(1, GRAM_BLOCK_BYTES // (4 * n_items))
-    for start in range(0, n_items, step):
-        yield start, (by_item[start : start + step] @ interest).toarray()
+    return product_blocks(interest.T.tocsr(), interest)
+
+
+def product_blocks(
+    left: sparse.csr_array, right: sparse.csr_array
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows of a product, some at a time, made by several threads ahead of who takes them.
+
+    Parameters
+    ----------
+    left : csr_array of shape (n_rows, n_inner), float32
+    right : csr_array of shape (n_inner, n_columns), float32
+
+    Yields
+    ------
+    start : int
+        First row of the block.
+    block : ndarray of float32, shape (n_block, n_columns)
+    """
+    n_rows, n_columns = left.shape[0], right.shape[1]
+    step = max(1, GRAM_BLOCK_BYTES // (4 * n_columns))
+
+    def multiply(start: int) -> tuple[int, np.ndarray]:
+        return start, (left[start : start + step] @ right).toarray()
+
+    return in_threads(multiply, range(0, n_rows, step))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import faiss
@@ -18,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from pipelines.errors import InvalidScoreError
 from pipelines.models.selection import LOWEST, MAX_ITEMS, Selection
+from pipelines.models.threads import in_threads
 
 #: Users of a tile of scores, and items at most; 2048 x 256 float32 stay in the cache.
 TILE_USERS = 256
@@ -152,11 +152,10 @@ def top_n_of_factors(
         )
         return rows[is_short]
 
-    workers = faiss.omp_get_max_threads()
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with threadpool_limits(1, user_api="blas"):
         for is_guess in (True, False):
-            blocks = [rows[start : start + TILE_USERS] for start in range(0, len(rows), TILE_USERS)]
-            short = pool.map(partial(rank_block, is_guess=is_guess), blocks)
+            blocks = (rows[start : start + TILE_USERS] for start in range(0, len(rows), TILE_USERS))
+            short = list(in_threads(partial(rank_block, is_guess=is_guess), blocks))
             rows = np.concatenate([rows[:0], *short])
     return items, scores
 

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from pipelines.models.threads import in_threads
+
+
+def test_results_come_in_the_order_of_the_blocks() -> None:
+    assert list(in_threads(lambda n: n * n, range(100))) == [n * n for n in range(100)]
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert list(in_threads(str, [])) == []
+
+
+def test_blocks_are_taken_only_when_they_are_needed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.models.threads.omp_get_max_threads", lambda: 2)
+    taken: list[int] = []
+    results = in_threads(str, (taken.append(n) or n for n in range(50)))
+
+    assert next(results) == "0"
+    assert len(taken) == 3
+    assert list(results) == [str(n) for n in range(1, 50)]
+
+
+def test_several_threads_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.models.threads.omp_get_max_threads", lambda: 2)
+    both = threading.Barrier(2, timeout=20)
+
+    assert sorted(in_threads(lambda _: both.wait(), range(2))) == [0, 1]
+
+
+def test_a_failure_is_raised_where_its_result_would_be() -> None:
+    def halve(n: int) -> int:
+        if n == 3:
+            raise ZeroDivisionError("three")
+        return n
+
+    results = in_threads(halve, range(10))
+
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ZeroDivisionError, match="three"):
+        next(results)
