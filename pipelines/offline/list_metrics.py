@@ -22,6 +22,8 @@ LIST_METRICS = (
 )
 #: Lists whose diversity is computed; more are represented by this many, evenly spaced.
 MAX_DIVERSITY_LISTS = 2000
+#: Users whose histories say which items are alike; more are represented likewise.
+MAX_DIVERSITY_USERS = 10_000
 #: Fewest items or lists that make a pair.
 PAIR = 2
 
@@ -171,7 +173,9 @@ def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.nda
         `MAX_DIVERSITY_LISTS`, that many, evenly spaced, are measured.
     history : csr_array of shape (n_users, n_items), bool
         Who met what. The vector of an item is its column: two items are alike when the same
-        users met them. An item that nobody met is unlike every other.
+        users met them. An item that nobody met is unlike every other. Of more users than
+        `MAX_DIVERSITY_USERS`, that many, evenly spaced, say how many met both items of a pair,
+        scaled up to all: the expected cosine is that of all users.
 
     Returns
     -------
@@ -183,22 +187,29 @@ def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.nda
     of all its cosines, each pair twice and each item with itself once; no pair is visited.
     """
     lists = items[(items >= 0).sum(axis=1) >= PAIR]
-    if len(lists) > MAX_DIVERSITY_LISTS:
-        lists = lists[np.linspace(0, len(lists) - 1, MAX_DIVERSITY_LISTS).astype(np.int64)]
-    columns = history.astype(np.float64).tocsc()
-    user_counts = np.diff(columns.indptr)
-    columns.data = 1 / np.sqrt(np.repeat(user_counts, user_counts))
+    lists = lists[_evenly(len(lists), MAX_DIVERSITY_LISTS)]
+    user_counts = np.bincount(history.indices, minlength=history.shape[1])
+    looked_at = history[_evenly(history.shape[0], MAX_DIVERSITY_USERS)]
+    columns = looked_at.astype(np.float64).tocsc()
+    found_counts = np.diff(columns.indptr)
+    columns.data = 1 / np.sqrt(np.repeat(user_counts, found_counts))
     is_item = lists >= 0
     row, rank = np.nonzero(is_item)
     member = sparse.csr_array(
         (np.ones(len(row)), (row, lists[row, rank])), shape=(len(lists), history.shape[1])
     )
     sums = member @ columns.T.tocsr()
-    all_cosines = np.asarray(sums.multiply(sums).sum(axis=1)).ravel()
-    known = np.where(is_item, user_counts[lists] > 0, False).sum(axis=1)
+    all_cosines = np.asarray(sums.power(2).sum(axis=1)).ravel()
+    with_itself = member @ (found_counts / np.maximum(user_counts, 1))
     length = is_item.sum(axis=1)
-    result: np.ndarray = 1 - (all_cosines - known) / (length * (length - 1))
+    scale = history.shape[0] / max(looked_at.shape[0], 1)
+    result: np.ndarray = 1 - scale * (all_cosines - with_itself) / (length * (length - 1))
     return result
+
+
+def _evenly(n: int, most: int) -> np.ndarray:
+    """Positions of all of n, or of so many of them, evenly spaced."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
 def _mean_of_items(items: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -89,12 +89,10 @@ def without_excluded(truth: Truth, exclusion: Exclusion, n_items: int) -> tuple[
     cells = truth.relevant.tocoo()
     is_excluded = np.zeros(cells.nnz, dtype=bool)
     known = cells.col < n_items
-    if exclusion.pairs is not None:
-        barred = exclusion.pairs.tocoo()
-        is_excluded |= np.isin(
-            _cell_keys(cells.row, cells.col, truth.relevant.shape[1]),
-            _cell_keys(barred.row, barred.col, truth.relevant.shape[1]),
-        )
+    if exclusion.pairs is not None and cells.nnz:
+        pairs, shape = exclusion.pairs, truth.relevant.shape
+        barred = sparse.csr_array((pairs.data, pairs.indices, pairs.indptr), shape=shape)
+        is_excluded |= barred[cells.row, cells.col]
     if exclusion.items is not None:
         is_excluded[known] |= exclusion.items[cells.col[known]]
     keep = ~is_excluded
@@ -105,8 +103,3 @@ def without_excluded(truth: Truth, exclusion: Exclusion, n_items: int) -> tuple[
     emptied = len(truth.positions) - len(rows)
     left_out = {**truth.left_out, "users_with_excluded_truth_only": emptied}
     return Truth(truth.positions[rows], remaining[rows], left_out), rows
-
-
-def _cell_keys(row: np.ndarray, column: np.ndarray, width: int) -> np.ndarray:
-    keys: np.ndarray = row.astype(np.int64) * width + column
-    return keys

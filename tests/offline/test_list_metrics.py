@@ -153,6 +153,22 @@ def test_diversity_of_many_lists_is_measured_on_evenly_spaced_ones(
     np.testing.assert_allclose(found, [0, 1], atol=1e-12)  # the first and the last
 
 
+def test_diversity_by_some_of_the_users_is_that_of_all_on_average(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    history = sparse.csr_array(rng.random((400, 12)) < rng.random(12) * 0.6)
+    lists = np.argsort(rng.random((30, 12)), axis=1)[:, :5].astype(np.int32)
+    of_all = intra_list_diversity(lists, history)
+
+    monkeypatch.setattr(list_metrics, "MAX_DIVERSITY_USERS", 100)
+    shuffled = [history[rng.permutation(400)] for _ in range(200)]
+    of_some = np.mean([intra_list_diversity(lists, users) for users in shuffled], axis=0)
+
+    np.testing.assert_allclose(of_some, of_all, atol=0.015)
+    assert not np.array_equal(intra_list_diversity(lists, shuffled[0]), of_all)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
 def test_diversity_equals_pair_by_pair_cosines(seed: int) -> None:
