@@ -2,11 +2,14 @@
 
     python benchmarks/night.py --events 1m
     python benchmarks/night.py --events 5m --one-process
+    python benchmarks/night.py --events 5m --dag
+    python benchmarks/night.py --events 5m --one-process --memory-limit 2GB
 
 Every stage runs in a process of its own, so that its peak memory is its own; a process starts and
 imports in one to three seconds, which its stage counts. `--one-process` runs the night as a whole
-in one. Everything measured is appended to `results.jsonl` in the bench home, with the quality of
-every candidate beside its times; `python benchmarks/record.py` makes docs/benchmarks.md of it.
+in one, `--dag` as Airflow does. `--memory-limit` sets `warehouse.memory_limit`. Everything measured
+is appended to `results.jsonl` in the bench home, with the quality of every candidate beside its
+times; `python benchmarks/record.py` makes docs/benchmarks.md of it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -32,6 +36,8 @@ from pipelines.recommend.current import read_current
 
 SETTINGS = Path(__file__).parent / "bench.toml"
 WHOLE = "whole night"
+#: How a night is run, as it is recorded.
+BY_STAGE, IN_ONE_PROCESS, AS_DAG = "night", "night in one process", "night as DAG"
 READ = "read interactions"
 #: Stages whose rows are those of the lists, not events.
 LIST_STAGES = ("recommend.generate_lists", "recommend.audit_lists", "recommend.publish")
@@ -75,6 +81,25 @@ def run_code(home: Path, settings_file: Path, code: str, *arguments: str) -> Cos
     return cost
 
 
+def run_dag(home: Path, settings_file: Path, night: date) -> Cost:
+    """Run a night's DAG on a home, as `recsys run` does."""
+    command = [sys.executable, "-m", "pipelines", "run", "--as-of", night.isoformat()]
+    command += ["--home", str(home), "--config", str(settings_file)]
+    cost, _ = run_measured(command, home / "bench.log", environment=package_path())
+    return cost
+
+
+def limit_memory(settings_file: Path, home: Path, limit: str) -> Path:
+    """A copy of the settings in a home with another `warehouse.memory_limit`."""
+    text = settings_file.read_text(encoding="utf-8")
+    limited, changed = re.subn(r'(?m)^memory_limit = ".*"$', f'memory_limit = "{limit}"', text)
+    if changed != 1:
+        raise SystemExit(f"{settings_file} must set memory_limit once. Found it {changed} times.")
+    path = home / "bench.toml"
+    path.write_text(limited, encoding="utf-8")
+    return path
+
+
 def stages(settings: Settings, plan: LogPlan) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Name, code and arguments of every stage, in order."""
     night = plan.as_of.isoformat()
@@ -98,11 +123,11 @@ def _subjects(settings: Settings, asked: str) -> list[str]:
     return list(settings.placements)
 
 
-def run_stages(settings: Settings, plan: LogPlan, results: Results) -> Cost:
+def run_stages(settings: Settings, settings_file: Path, plan: LogPlan, results: Results) -> Cost:
     """Run a night stage by stage; what it cost in all."""
     costs = {}
     for name, code, arguments in stages(settings, plan):
-        costs[name] = run_code(settings.home, SETTINGS, code, *arguments)
+        costs[name] = run_code(settings.home, settings_file, code, *arguments)
         results.add_cost("stage", name, costs[name], rows=_rows(settings, plan, name))
         print(line_of(name, costs[name]), flush=True)
     night = [cost for name, cost in costs.items() if name != READ]
@@ -178,22 +203,37 @@ def main() -> None:
     )
     parser.add_argument("--events", choices=SIZES, default="1m")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--one-process", action="store_true", help="the whole night in one process")
+    parser.add_argument(
+        "--one-process",
+        dest="what",
+        action="store_const",
+        const=IN_ONE_PROCESS,
+        default=BY_STAGE,
+        help="the whole night in one process",
+    )
+    parser.add_argument(
+        "--dag", dest="what", action="store_const", const=AS_DAG, help="the night's Airflow DAG"
+    )
+    parser.add_argument("--memory-limit", help="of DuckDB, such as 2GB [default: the settings']")
     parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
     chosen = parser.parse_args()
     plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
-    what = "night in one process" if chosen.one_process else "night"
+    limit = chosen.memory_limit
+    what = f"{chosen.what} within {limit}" if limit else chosen.what
     print(f"{chosen.events} events on {json.dumps(describe_machine())}, pid {os.getpid()}")
     print(head())
     generated = prepare_log(home, chosen.events, chosen.seed)
     results = Results(chosen.bench_home / RESULTS, what=what, size=chosen.events, seed=chosen.seed)
     results.add_cost("generate", "generate", generated, rows=plan.n_events)
     print(line_of("generate (not part of the night)", generated), flush=True)
-    settings = load_settings(SETTINGS, home)
-    if chosen.one_process:
-        whole = run_code(home, SETTINGS, IN_A_ROW, plan.as_of.isoformat())
+    settings_file = limit_memory(SETTINGS, home, limit) if limit else SETTINGS
+    settings = load_settings(settings_file, home)
+    if chosen.what == IN_ONE_PROCESS:
+        whole = run_code(home, settings_file, IN_A_ROW, plan.as_of.isoformat())
+    elif chosen.what == AS_DAG:
+        whole = run_dag(home, settings_file, plan.as_of)
     else:
-        whole = run_stages(settings, plan, results)
+        whole = run_stages(settings, settings_file, plan, results)
     results.add_cost("whole", WHOLE, whole, rows=plan.n_events)
     print(line_of(WHOLE, whole))
     add_quality(settings, plan.as_of, results)

@@ -15,6 +15,9 @@ views that lead to clicks, carts and purchases. Every figure is of the newest ru
 ```bash
 make bench EVENTS=1m                              # each stage in a process of its own
 python benchmarks/night.py --events 1m --one-process
+python benchmarks/night.py --events 1m --dag      # as Airflow runs it
+python benchmarks/night.py --events 1m --one-process --memory-limit 2GB
+python benchmarks/next_night.py --events 1m       # a day more on a year
 python benchmarks/features.py --events 1m         # dbt beside the same SQL run bare
 python benchmarks/against_peers.py --install      # environments of the scripts, once
 python benchmarks/against_peers.py --events 1m    # the night beside them
@@ -40,6 +43,10 @@ night runs it (contracts, tests, freshness; only the first run parses), and the 
 models and tests, through a bare connection. Medians, of peak memory the largest; each in a process
 of its own.
 """
+NEXT = """\
+Load and features (build, snapshot and checks) of a first night on a whole year, and of the night
+after it, with one day more and the days before looked at again. A process for each step.
+"""
 PEERS = """\
 Popularity, item-kNN (cosine, 100 neighbours) and ALS (64 factors, 10 iterations) on the same day
 files; every event type counts alike, the truth is what was bought in the last fortnight and not
@@ -58,13 +65,22 @@ def render_page(record: dict[str, Any], sizes: Sequence[str], *, has_picture: bo
     for title, what in (
         ("A night, stage by stage", "night"),
         ("A night in one process", "night in one process"),
+        ("A night as Airflow runs it", "night as DAG"),
+        ("A night in one process, DuckDB within 2 GB", "night in one process within 2GB"),
     ):
         entries = _entries(record, what, sizes)
         if entries:
             parts += [f"## {title}\n", *_nights(entries)]
     entries = _entries(record, "features", sizes)
     if entries:
-        parts += ["## Features beside bare SQL\n", FEATURES, *_features(entries)]
+        parts += [
+            "## Features beside bare SQL\n",
+            FEATURES,
+            *_sides(entries, "dbt build", "bare SQL"),
+        ]
+    entries = _entries(record, "next night", sizes)
+    if entries:
+        parts += ["## A night after a night\n", NEXT, *_sides(entries, "next night", "first night")]
     entries = _entries(record, "peers", sizes)
     if entries:
         parts += ["## Beside scripts\n", PEERS, *_peers(entries)]
@@ -167,20 +183,21 @@ def _candidate_cell(found: Run, _before: Run) -> str:
     )
 
 
-def _features(entries: list[dict[str, Any]]) -> Iterator[str]:
+def _sides(entries: list[dict[str, Any]], one: str, other: str) -> Iterator[str]:
+    """What two sides cost, and the first over the second."""
     runs = [entry["run"] for entry in entries]
     yield from _measured_on(runs)
     rows = []
     for run in runs:
-        dbt, bare = run["side"]["dbt build"], run["side"]["bare SQL"]
-        ratios = [f"{dbt[key] / bare[key]:.2f}" for key in ("wall_seconds", "cpu_seconds")]
+        sides = run["side"][one], run["side"][other]
+        ratios = [f"{sides[0][key] / sides[1][key]:.2f}" for key in ("wall_seconds", "cpu_seconds")]
         cells = [
             f"{side['wall_seconds']:,.1f} / {side['cpu_seconds']:,.1f} / {side['peak_mib']:,.0f}"
-            for side in (dbt, bare)
+            for side in sides
         ]
         rows.append([run["size"], *cells, *ratios])
     yield table(
-        ["log", "dbt build: wall s / CPU s / peak MiB", "bare SQL", "wall ratio", "CPU ratio"], rows
+        ["log", f"{one}: wall s / CPU s / peak MiB", other, "wall ratio", "CPU ratio"], rows
     )
 
 

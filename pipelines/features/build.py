@@ -154,7 +154,7 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
             if manifest is None:
                 manifest = _require_started(dbtRunner().invoke(["parse", *options])).result
                 keep_parsed(kept, folder)
-            runner = dbtRunner(manifest=manifest, callbacks=[_pass_faultpoint])
+            runner = dbtRunner(manifest=manifest, callbacks=[_follow])
             return _require_started(runner.invoke([*command, *options]))
 
         try:
@@ -163,9 +163,14 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
             DuckDBConnectionManager.close_all_connections()
 
 
-def _pass_faultpoint(event: EventMsg) -> None:
-    if event.info.name == "NodeFinished":
-        faultpoint("dbt.node_ends")
+def _follow(event: EventMsg) -> None:
+    """Say which model is built, as soon as it is."""
+    if event.info.name != "NodeFinished":
+        return
+    faultpoint("dbt.node_ends")
+    node, result = event.data.node_info, event.data.run_result
+    if node.resource_type == "model" and result.status == "success":
+        logger.info("built %s in %.2f s", node.node_name, result.execution_time)
 
 
 def _options(folder: Path, variables: Mapping[str, Any]) -> list[str]:
@@ -194,8 +199,6 @@ def _log(report: BuildReport) -> None:
             logger.error("%s %s: %s (%s)", node.kind, node.name, node.status, node.message)
         elif node.status == "warn":
             logger.warning("%s %s: warn (%s)", node.kind, node.name, node.message)
-        elif node.kind == "model":
-            logger.info("built %s in %.2f s", node.name, node.seconds)
     tests = sum(node.kind != "model" for node in report.nodes)
     logger.info(
         "dbt build of %s: %d models, %d checks in %.1f s",

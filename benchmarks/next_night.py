@@ -1,0 +1,75 @@
+"""Load and features of a night on a year of events, and of the next night, with one day more.
+
+    python benchmarks/next_night.py --events 1m
+
+The first night loads all days of a generated log but the last, and builds its features; the next
+one finds one day more, and reads the days of the look-back again. Each step runs in a process of
+its own. What is measured is appended to `results.jsonl` in the bench home; `python
+benchmarks/record.py` puts it on the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+from bench_home import BENCH_HOME, RESULTS, SIZES, Results, plan_of, prepare_log
+from meter import Cost, describe_machine
+from night import SETTINGS, VERB, head, line_of, run_code
+
+VERBS = (
+    "events.load_days",
+    "events.check_events",
+    "features.build_features",
+    "features.take_snapshot",
+    "features.check_features",
+)
+FIRST, NEXT = "first night", "next night"
+
+
+def run_night(home: Path, night: date) -> Cost:
+    """Load a night and build its features; what that cost in all."""
+    costs = []
+    for verb in VERBS:
+        costs.append(run_code(home, SETTINGS, VERB, verb, night.isoformat()))
+        print(line_of(f"{night} {verb}", costs[-1]), flush=True)
+    return Cost(
+        wall_seconds=round(sum(cost.wall_seconds for cost in costs), 3),
+        cpu_seconds=round(sum(cost.cpu_seconds for cost in costs), 3),
+        peak_mib=max(cost.peak_mib for cost in costs),
+        written_mib=round(sum(cost.written_mib for cost in costs), 1),
+    )
+
+
+def main() -> None:
+    """Run both nights, append and print what they cost."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--events", choices=SIZES, default="1m")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
+    chosen = parser.parse_args()
+    plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
+    print(f"{chosen.events} events on {json.dumps(describe_machine())}, pid {os.getpid()}")
+    print(head())
+    prepare_log(home, chosen.events, chosen.seed)
+    results = Results(chosen.bench_home / RESULTS, what=NEXT, size=chosen.events, seed=chosen.seed)
+    costs = {}
+    for name, night in ((FIRST, plan.as_of - timedelta(days=1)), (NEXT, plan.as_of)):
+        costs[name] = run_night(home, night)
+        results.add_cost("side", name, costs[name], rows=plan.n_events)
+        print(line_of(name, costs[name]), flush=True)
+    print(
+        f"\n{NEXT} over {FIRST}: "
+        f"{costs[NEXT].wall_seconds / costs[FIRST].wall_seconds:.2f} wall, "
+        f"{costs[NEXT].cpu_seconds / costs[FIRST].cpu_seconds:.2f} CPU"
+    )
+    results.add("done")
+
+
+if __name__ == "__main__":
+    main()
