@@ -184,6 +184,8 @@ class EvaluationSettings(Section):
     """Cuts that are reported."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Level of every interval."""
+    memory_budget_gb: float = Field(6.0, gt=0)
+    """Memory that candidates evaluated side by side may need together, in GiB."""
 
 
 class GateSettings(Section):

@@ -16,6 +16,7 @@ from pipelines.models.ranker_explained import explain_ranker
 from pipelines.offline.child_runs import log_evaluation
 from pipelines.offline.held_out import HeldOut, Scored, read_held_out, score_recommender
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
+from pipelines.offline.memory_budget import memory_share
 from pipelines.offline.ranker_plots import trees_folder, write_explained
 from pipelines.offline.results import (
     METRICS_FILE,
@@ -85,9 +86,10 @@ def _evaluate_window(
         folder = evaluation_folder(settings, as_of, spec.name, window.name, name)
         (folder / METRICS_FILE).unlink(missing_ok=True)
     if missing:
-        _evaluate_placements(
-            settings, as_of, spec, window, {name: hashes[name] for name in missing}
-        )
+        with memory_share(settings, spec.name):
+            _evaluate_placements(
+                settings, as_of, spec, window, {name: hashes[name] for name in missing}
+            )
     else:
         logger.info("%s: kept, nothing changed (%s)", spec.name, window.name)
     return _log_window(settings, as_of, spec, window, placements)

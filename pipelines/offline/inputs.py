@@ -101,7 +101,7 @@ def input_hash(settings: Settings, as_of: date, spec: Spec, window: Window, plac
             "spec": spec.as_dict(),
             "window": [window.name, window.start, window.end],
             "placement": rules.model_dump(mode="json", include=set(LIST_SETTINGS)),
-            "evaluation": settings.evaluation.model_dump(mode="json"),
+            "evaluation": settings.evaluation.model_dump(mode="json", exclude={"memory_budget_gb"}),
             "exposures": settings.events.exposures,
             "snapshot": snapshot_hash(settings, as_of),
             "code": code_hash(),
