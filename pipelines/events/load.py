@@ -118,6 +118,7 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
             if plan.folders:
                 logger.info("Reading %s days of %s", len(plan.folders), plan.feed.name)
                 notes += stage_arrivals(connection, settings, plan.feed, plan.folders)
+                logger.info("Judging and writing %s", plan.feed.name)
                 _check_bad_share(connection, settings, plan)
         counts = _write(connection, plans)
         report = LoadReport(
