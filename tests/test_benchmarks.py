@@ -118,6 +118,35 @@ def test_a_page_of_scripts_shows_their_share_of_the_night(load):
     )
 
 
+def test_a_page_of_two_sides_shows_the_first_over_the_second(load):
+    def side(seconds):
+        return {"wall_seconds": seconds, "cpu_seconds": seconds / 2, "peak_mib": 10 * seconds}
+
+    head = load("record").summarise(run_of("1", 1.0))
+    sides = {"first night": side(40.0), "next night": side(10.0)}
+    run = {**head, "what": "next night", "side": sides}
+    record = {"next night 1m": {"run": run, "before": None}}
+    text = load("record_page").render_page(record, ("1m",), has_picture=False)
+    assert "## A night after a night" in text
+    assert "| 1m | 10.0 / 5.0 / 100 | 40.0 / 20.0 / 400 | 0.25 | 0.25 |" in text
+
+
+def test_a_night_with_less_memory_differs_in_nothing_else(load, tmp_path):
+    night = load("night")
+    limited = load_settings(night.limit_memory(night.SETTINGS, tmp_path, "2GB"), tmp_path)
+    (tmp_path / "plain.toml").write_text(night.SETTINGS.read_text())
+    plain = load_settings(tmp_path / "plain.toml", tmp_path)
+    changed = plain.model_dump()
+    changed["warehouse"]["memory_limit"] = "2GB"
+    assert limited.model_dump() == changed != plain.model_dump()
+
+
+def test_a_limit_is_not_set_where_the_settings_have_none(load, tmp_path):
+    (tmp_path / "other.toml").write_text('home = "var"\n')
+    with pytest.raises(SystemExit, match="Found it 0 times"):
+        load("night").limit_memory(tmp_path / "other.toml", tmp_path, "2GB")
+
+
 def test_the_picture_needs_a_night(load, tmp_path):
     module = load("record")
     assert not module.draw({}, tmp_path / "cost.png")
