@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
@@ -235,9 +234,8 @@ def solve_rows(
         )
 
     # Many small products: every worker runs single-threaded BLAS on rows of its own.
-    with threadpool_limits(1, user_api="blas"):
-        for _ in in_threads(solve_block, _rows_by_length(weights, len(turn))):
-            pass
+    for _ in in_threads(solve_block, _rows_by_length(weights, len(turn)), single_blas=True):
+        pass
     return solved @ turn.T
 
 

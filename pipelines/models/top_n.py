@@ -13,7 +13,6 @@ from functools import partial
 import faiss
 import numpy as np
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
 from pipelines.errors import InvalidScoreError
 from pipelines.models.selection import LOWEST, MAX_ITEMS, Selection
@@ -152,11 +151,10 @@ def top_n_of_factors(
         )
         return rows[is_short]
 
-    with threadpool_limits(1, user_api="blas"):
-        for is_guess in (True, False):
-            blocks = (rows[start : start + TILE_USERS] for start in range(0, len(rows), TILE_USERS))
-            short = list(in_threads(partial(rank_block, is_guess=is_guess), blocks))
-            rows = np.concatenate([rows[:0], *short])
+    for is_guess in (True, False):
+        blocks = [rows[start : start + TILE_USERS] for start in range(0, len(rows), TILE_USERS)]
+        short = in_threads(partial(rank_block, is_guess=is_guess), blocks, single_blas=True)
+        rows = np.concatenate([rows[:0], *short])
     return items, scores
 
 

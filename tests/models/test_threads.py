@@ -3,6 +3,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from faiss import omp_get_max_threads, omp_set_num_threads
+from threadpoolctl import threadpool_info
 
 from pipelines.models.threads import in_threads
 
@@ -30,6 +32,25 @@ def test_several_threads_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     both = threading.Barrier(2, timeout=20)
 
     assert sorted(in_threads(lambda _: both.wait(), range(2))) == [0, 1]
+
+
+def test_as_many_threads_work_where_blas_is_held_to_one() -> None:
+    workers = omp_get_max_threads()
+    omp_set_num_threads(2)
+    try:
+        both = threading.Barrier(2, timeout=20)
+        found = list(
+            in_threads(lambda _: (both.wait(), blas_threads()), range(2), single_blas=True)
+        )
+    finally:
+        omp_set_num_threads(workers)
+    assert {most for _, most in found} == {1}
+
+
+def blas_threads() -> int:
+    """Of numpy's and scipy's; the one of faiss counts with OpenMP, by calling thread."""
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(pool["num_threads"] for pool in pools if pool["threading_layer"] != "openmp")
 
 
 def test_a_failure_is_raised_where_its_result_would_be() -> None:
