@@ -26,7 +26,7 @@ from pathlib import Path
 
 from bench_home import BENCH_HOME, RESULTS, SIZES, Results, plan_of, prepare_log
 from meter import Cost, describe_machine, run_measured
-from night import IN_A_ROW, run_code
+from night import IN_A_ROW, LIGHT_SETTINGS, run_code
 
 from pipelines.config import Settings, load_settings
 from pipelines.events.synthetic_log import LogPlan
@@ -35,7 +35,6 @@ from pipelines.offline.results import evaluation_folder, read_metrics
 from pipelines.step_seconds import read_step_seconds
 
 PEERS = Path(__file__).parent / "peers"
-SETTINGS = PEERS / "same_work.toml"
 OURS = "recsys"
 #: Environment to the script that runs in it.
 SCRIPTS = {"implicit": "by_hand.py", "rectools": "with_rectools.py"}
@@ -56,7 +55,7 @@ def install(environments: Path) -> None:
 
 def run_ours(settings: Settings, plan: LogPlan, results: Results) -> Cost:
     """Run our night in one process, and append what it cost and found."""
-    cost = run_code(settings.home, SETTINGS, IN_A_ROW, plan.as_of.isoformat())
+    cost = run_code(settings.home, LIGHT_SETTINGS, IN_A_ROW, plan.as_of.isoformat())
     board = leaderboard(settings, plan.as_of, "discover", "gate")
     scores = dict(zip(board["candidate"], board[f"ndcg_at_{settings.evaluation.k}"], strict=True))
     steps = {step["verb"]: step["seconds"] for step in read_step_seconds(settings, plan.as_of)}
@@ -123,7 +122,7 @@ def main() -> None:
         return
     plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
     prepare_log(home, chosen.events, chosen.seed)
-    settings = load_settings(SETTINGS, home)
+    settings = load_settings(LIGHT_SETTINGS, home)
     print(f"{chosen.events} events on {json.dumps(describe_machine())}")
     print(f"{'':10} {'wall s':>9} {'CPU s':>9} {'peak MiB':>9}  NDCG@10 on the last fortnight")
     results = Results(

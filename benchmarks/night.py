@@ -3,13 +3,14 @@
     python benchmarks/night.py --events 1m
     python benchmarks/night.py --events 5m --one-process
     python benchmarks/night.py --events 5m --dag
-    python benchmarks/night.py --events 5m --one-process --memory-limit 2GB
+    python benchmarks/night.py --events 5m --light --one-process --memory-limit 2GB
 
 Every stage runs in a process of its own, so that its peak memory is its own; a process starts and
 imports in one to three seconds, which its stage counts. `--one-process` runs the night as a whole
-in one, `--dag` as Airflow does. `--memory-limit` sets `warehouse.memory_limit`. Everything measured
-is appended to `results.jsonl` in the bench home, with the quality of every candidate beside its
-times; `python benchmarks/record.py` makes docs/benchmarks.md of it.
+in one, `--dag` as Airflow does. `--light` has the three candidates of `peers/same_work.toml`, and
+`--memory-limit` sets `warehouse.memory_limit`. Everything measured is appended to `results.jsonl`
+in the bench home, with the quality of every candidate beside its times; `python
+benchmarks/record.py` makes docs/benchmarks.md of it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from pipelines.offline.results import evaluation_folder, read_metrics
 from pipelines.recommend.current import read_current
 
 SETTINGS = Path(__file__).parent / "bench.toml"
+LIGHT_SETTINGS = Path(__file__).parent / "peers" / "same_work.toml"
 WHOLE = "whole night"
 #: How a night is run, as it is recorded.
 BY_STAGE, IN_ONE_PROCESS, AS_DAG = "night", "night in one process", "night as DAG"
@@ -214,19 +216,23 @@ def main() -> None:
     parser.add_argument(
         "--dag", dest="what", action="store_const", const=AS_DAG, help="the night's Airflow DAG"
     )
+    parser.add_argument("--light", action="store_true", help="three candidates, and no ranker")
     parser.add_argument("--memory-limit", help="of DuckDB, such as 2GB [default: the settings']")
     parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
     chosen = parser.parse_args()
     plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
     limit = chosen.memory_limit
-    what = f"{chosen.what} within {limit}" if limit else chosen.what
+    what = f"light {chosen.what}" if chosen.light else chosen.what
+    what += f" within {limit}" if limit else ""
     print(f"{chosen.events} events on {json.dumps(describe_machine())}, pid {os.getpid()}")
     print(head())
     generated = prepare_log(home, chosen.events, chosen.seed)
     results = Results(chosen.bench_home / RESULTS, what=what, size=chosen.events, seed=chosen.seed)
     results.add_cost("generate", "generate", generated, rows=plan.n_events)
     print(line_of("generate (not part of the night)", generated), flush=True)
-    settings_file = limit_memory(SETTINGS, home, limit) if limit else SETTINGS
+    settings_file = LIGHT_SETTINGS if chosen.light else SETTINGS
+    if limit:
+        settings_file = limit_memory(settings_file, home, limit)
     settings = load_settings(settings_file, home)
     if chosen.what == IN_ONE_PROCESS:
         whole = run_code(home, settings_file, IN_A_ROW, plan.as_of.isoformat())

@@ -16,7 +16,8 @@ views that lead to clicks, carts and purchases. Every figure is of the newest ru
 make bench EVENTS=1m                              # each stage in a process of its own
 python benchmarks/night.py --events 1m --one-process
 python benchmarks/night.py --events 1m --dag      # as Airflow runs it
-python benchmarks/night.py --events 1m --one-process --memory-limit 2GB    # or --dag
+python benchmarks/night.py --events 1m --light --dag    # with the candidates of the scripts below
+python benchmarks/night.py --events 1m --light --one-process --memory-limit 2GB
 python benchmarks/next_night.py --events 1m       # a day more on a year
 python benchmarks/features.py --events 1m         # dbt beside the same SQL run bare
 python benchmarks/against_peers.py --install      # environments of the scripts, once
@@ -66,8 +67,9 @@ def render_page(record: dict[str, Any], sizes: Sequence[str], *, has_picture: bo
         ("A night, stage by stage", "night"),
         ("A night in one process", "night in one process"),
         ("A night as Airflow runs it", "night as DAG"),
-        ("A night in one process, DuckDB within 2 GB", "night in one process within 2GB"),
-        ("The same night as Airflow runs it", "night as DAG within 2GB"),
+        ("A light night in one process", "light night in one process"),
+        ("A light night as Airflow runs it", "light night as DAG"),
+        ("A light night, DuckDB within 2 GB", "light night in one process within 2GB"),
     ):
         entries = _entries(record, what, sizes)
         if entries:
