@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipelines.errors import SettingsError
 from pipelines.settings_sections import (
@@ -74,6 +74,12 @@ class Settings(Section):
     serve: ServeSettings = ServeSettings()
     track: TrackSettings = TrackSettings()
     mlflow: MlflowSettings = MlflowSettings()
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file they were read from, if any; processes of this home read it too."""
+        return self._file
 
     @model_validator(mode="after")
     def _check_names(self) -> Settings:
@@ -208,7 +214,9 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
     if keys_file := os.environ.get("RECSYS_API_KEYS_FILE"):
         values["serve"] = {"keys_file": keys_file, **values.get("serve", {})}
-    return parse_settings(values, source=str(path))
+    settings = parse_settings(values, source=str(path))
+    settings._file = path.resolve()
+    return settings
 
 
 def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Settings:
@@ -308,8 +316,11 @@ def postgres_dsn(settings: Settings) -> str:
 
 
 def process_environment(settings: Settings) -> dict[str, str]:
-    """Environment for a child process that works on this home."""
-    return {**os.environ, "RECSYS_HOME": str(settings.home), "TZ": "UTC"}
+    """Environment for a child process that works on this home, by the same settings file."""
+    environment = {**os.environ, "RECSYS_HOME": str(settings.home), "TZ": "UTC"}
+    if settings.file is not None:
+        environment["RECSYS_CONFIG"] = str(settings.file)
+    return environment
 
 
 @contextmanager

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
-from pipelines.config import Settings, load_settings, parse_settings, stable_hash
+from pipelines.config import (
+    Settings,
+    load_settings,
+    parse_settings,
+    process_environment,
+    stable_hash,
+)
 from pipelines.errors import SettingsError
 
 ROOT = Path(__file__).parent.parent
@@ -57,6 +64,19 @@ def test_home_comes_from_the_argument_then_the_environment_then_the_file(tmp_pat
     monkeypatch.setenv("RECSYS_HOME", str(tmp_path / "environment"))
     assert load_settings(config).home == tmp_path / "environment"
     assert load_settings(config, tmp_path / "argument").home == tmp_path / "argument"
+
+
+def test_processes_that_are_started_read_the_same_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("RECSYS_CONFIG", str(ROOT / "recsys.toml"))
+    config = tmp_path / "other.toml"
+    config.write_text("[evaluation]\nk = 7\n")
+    monkeypatch.chdir(tmp_path)
+    environment = process_environment(load_settings("other.toml", tmp_path / "home"))
+    monkeypatch.chdir("/")
+    monkeypatch.setattr(os, "environ", environment)
+    assert load_settings().evaluation.k == 7
+    assert load_settings().home == tmp_path / "home"
+    assert process_environment(parse_settings({}))["RECSYS_CONFIG"] == str(config)
 
 
 def test_the_tracking_server_comes_from_the_environment_when_the_file_names_none(monkeypatch):
