@@ -94,7 +94,7 @@ def shop_config(shop: Settings, tmp_path: Path) -> Path:
         lines += [f"params.{name} = {value}" for name, value in candidate.get("params", {}).items()]
     path = tmp_path / "recsys.toml"
     path.write_text("\n".join(lines) + "\n")
-    assert load_settings(path, shop.home) == shop
+    assert load_settings(path, shop.home).model_dump() == shop.model_dump()
     return path
 
 
