@@ -107,9 +107,7 @@ def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iter
 
 
 @contextlib.contextmanager
-def api_server(
-    settings: Settings, port: int, wait_seconds: int = 60, *, config: Path | None = None
-) -> Iterator[str]:
+def api_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iterator[str]:
     """Run the API over this home's live publication; without one it waits for the first.
 
     Parameters
@@ -117,8 +115,6 @@ def api_server(
     settings : Settings
     port : int
     wait_seconds : int, default 60
-    config : Path, optional
-        Settings file of the process; default the one it finds.
 
     Yields
     ------
@@ -132,7 +128,6 @@ def api_server(
     """
     address = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "pipelines", "serve", "--host", LOOPBACK, "--port", str(port)]
-    command += ["--config", str(config)] if config else []
     log = settings.home / "logs" / "api.log"
     with _running(command, process_environment(settings), log) as process:
         _wait_until_healthy(f"{address}/healthz", process, log, wait_seconds)

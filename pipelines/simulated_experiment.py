@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
@@ -30,7 +29,6 @@ def simulate_experiment(
     experiment_id: str | None,
     *,
     over_http: bool = False,
-    config: Path | None = None,
     show: Callable[[str], None] = logger.info,
 ) -> dict[str, Any] | None:
     """Run a simulation with an experiment, measured every morning.
@@ -41,7 +39,7 @@ def simulate_experiment(
     simulation : Simulation
     experiment_id : str or None
         Started before the first night unless it was; None for a shop without an experiment.
-    over_http, config
+    over_http : bool, default False
         See `simulate_shop`.
     show : callable
         Gets lines of progress.
@@ -73,7 +71,6 @@ def simulate_experiment(
         settings,
         simulation,
         over_http=over_http,
-        config=config,
         after_night=measure if experiment_id else None,
         show=show,
     )

@@ -57,7 +57,7 @@ def simulate_command(
         seed=seed, n_users=users, n_items=items, past_days=past, days=days, placement=placement
     )
     report = simulate_experiment(
-        settings, simulation, experiment, over_http=over_http, config=config, show=click.echo
+        settings, simulation, experiment, over_http=over_http, show=click.echo
     )
     if report is not None:
         for line in describe_truth(settings, report):

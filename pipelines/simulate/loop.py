@@ -69,7 +69,6 @@ def simulate_shop(
     simulation: Simulation,
     *,
     over_http: bool = False,
-    config: Path | None = None,
     after_night: Callable[[date], None] | None = None,
     show: Callable[[str], None] = logger.info,
 ) -> list[DayTruth]:
@@ -81,9 +80,8 @@ def simulate_shop(
         A home of its own: it must hold no other shop.
     simulation : Simulation
     over_http : bool, default False
-        Ask an API process on loopback; default the service in this process.
-    config : Path, optional
-        Settings file of that process; its `serve.clock_file` must be `CLOCK_FILE`.
+        Ask an API process on loopback, which reads the same settings file; its `serve.clock_file`
+        must be `CLOCK_FILE`. Default the service in this process.
     after_night : callable, optional
         Called with each night once its lists are live.
     show : callable
@@ -99,7 +97,7 @@ def simulate_shop(
     SettingsError
         If the home holds another shop, or the placement does not exist.
     """
-    if over_http and (config is None or settings.serve.clock_file != CLOCK_FILE):
+    if over_http and (settings.file is None or settings.serve.clock_file != CLOCK_FILE):
         raise SettingsError(
             "A simulation over HTTP needs a settings file whose [serve] clock_file is "
             f"{CLOCK_FILE!r}. Got {settings.serve.clock_file!r}. Name one with --config."
@@ -118,7 +116,7 @@ def simulate_shop(
             run_quietly(settings, day)
             if after_night is not None:
                 after_night(day)
-            shop = shop or _open_shop(settings, stack, day, config if over_http else None)
+            shop = shop or _open_shop(settings, stack, day, over_http=over_http)
             _follow(settings, shop, day)
             truth = days.live(day, shop)
             truths.append(truth)
@@ -213,15 +211,15 @@ def _claim_home(settings: Settings, simulation: Simulation) -> None:
 
 
 def _open_shop(
-    settings: Settings, stack: ExitStack, day: date, config: Path | None
+    settings: Settings, stack: ExitStack, day: date, *, over_http: bool
 ) -> HttpShop | ServiceShop:
-    if config is None:
+    if not over_http:
         return stack.enter_context(service_shop(settings))
     from pipelines.services import api_server, free_port
 
     clock = SimulatedClock(settings.home / CLOCK_FILE)
     clock.set(datetime(day.year, day.month, day.day, 1))
-    address = stack.enter_context(api_server(settings, free_port(), config=config))
+    address = stack.enter_context(api_server(settings, free_port()))
     shop = HttpShop(address, clock)
     stack.callback(shop.close)
     return shop

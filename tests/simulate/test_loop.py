@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import PROJECT_ROOT, load_settings
+from pipelines.config import PROJECT_ROOT, load_settings, parse_settings
 from pipelines.errors import SettingsError
 from pipelines.experiment_state import read_experiment, start_experiment
 from pipelines.night import run_in_a_row
@@ -213,7 +213,7 @@ def test_2000_users_over_10_nights_through_a_live_api(tmp_path):
     settings = load_settings(CONFIG, tmp_path / "home")
     start_experiment(settings, "tastes")
     simulation = Simulation(n_users=2000, days=10)
-    truths = simulate_shop(settings, simulation, over_http=True, config=CONFIG, show=print)
+    truths = simulate_shop(settings, simulation, over_http=True, show=print)
     ctr = check_the_loop(settings, simulation, truths)
     check_conversion(settings, truths)
     check_every_event_twice(settings, tmp_path / "twice", date(2024, 2, 22))
@@ -237,5 +237,8 @@ def test_an_unknown_placement_is_refused(tmp_path):
 
 def test_http_needs_a_clock_that_both_processes_read(tmp_path):
     settings = load_settings(CONFIG, tmp_path / "home")
-    with pytest.raises(SettingsError, match="clock_file"):
-        simulate_shop(settings, Simulation(), over_http=True)
+    of_no_file = parse_settings(settings.model_dump())
+    serve = settings.serve.model_copy(update={"clock_file": None})
+    for other in (of_no_file, settings.model_copy(update={"serve": serve})):
+        with pytest.raises(SettingsError, match="clock_file"):
+            simulate_shop(other, Simulation(), over_http=True)
