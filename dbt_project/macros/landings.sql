@@ -1,9 +1,9 @@
 {#
-    Which day files a table was built from, and by which SQL: a hash of the
-    day's rows and of this model's code.
+    Which day file a row was built from, and by which project: a hash of the
+    day's rows and of the project's files.
 #}
 {% macro landing_version(content_hash) -%}
-    hash({{ content_hash }}, '{{ local_md5(model.raw_code) }}')
+    {{ row_hash([content_hash, "'" ~ var('project_hash') ~ "'"]) }}
 {%- endmacro %}
 
 {#

@@ -22,7 +22,7 @@ from pipelines.features.build_report import (
     invocation_id,
     nodes_of,
 )
-from pipelines.features.parsed_project import keep_parsed, kept_path, read_parsed
+from pipelines.features.parsed_project import keep_parsed, kept_path, project_hash, read_parsed
 from pipelines.warehouse import connect
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
         "attribution_days": settings.track.attribution_days,
         "covariate_days": settings.track.covariate_days,
         "diversity_depth": settings.evaluation.k,
+        "project_hash": project_hash(DBT_PROJECT),
         "stale_warn_days": settings.features.stale_warn_days,
         "stale_error_days": settings.features.stale_error_days,
         "warehouse": str(settings.warehouse_path),
@@ -146,7 +147,7 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
         folder = settings.run_folder(as_of) / "dbt"
         variables = dbt_variables(settings, as_of)
         options = _options(folder, variables)
-        kept = kept_path(settings, DBT_PROJECT, variables)
+        kept = kept_path(settings, variables)
         manifest: Any = read_parsed(kept)
 
         def invoke(command: Sequence[str]) -> dbtRunnerResult:

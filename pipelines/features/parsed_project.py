@@ -26,24 +26,27 @@ DBT_PARSED = "partial_parse.msgpack"
 PACKAGES = ("dbt-core", "dbt-duckdb")
 
 
-def kept_path(settings: Settings, project: Path, variables: Mapping[str, Any]) -> Path:
-    """The file of a parse: its name tells projects, variables but the night's, and versions apart.
-
-    Parameters
-    ----------
-    settings : Settings
-    project : Path
-        The dbt project's folder.
-    variables : mapping of str to object
-        All that dbt is told.
-    """
-    lasting = {name: value for name, value in variables.items() if name not in NIGHT_VARIABLES}
-    key = hashlib.sha256(stable_hash([lasting, *map(version, PACKAGES)]).encode())
+def project_hash(project: Path) -> str:
+    """Hash of a dbt project's files and of dbt's version: another one builds and parses anew."""
+    key = hashlib.sha256(stable_hash([*map(version, PACKAGES)]).encode())
     for path in sorted(project.rglob("*")):
         if path.suffix in (".sql", ".yml"):
             key.update(f"{path.relative_to(project)} ".encode())
             key.update(path.read_bytes())
-    return settings.home / "dbt" / f"{key.hexdigest()[:16]}.msgpack"
+    return key.hexdigest()[:16]
+
+
+def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
+    """The file of a parse: its name tells variables apart, all but the night's.
+
+    Parameters
+    ----------
+    settings : Settings
+    variables : mapping of str to object
+        All that dbt is told, `project_hash` among it.
+    """
+    lasting = {name: value for name, value in variables.items() if name not in NIGHT_VARIABLES}
+    return settings.home / "dbt" / f"{stable_hash(lasting)}.msgpack"
 
 
 def read_parsed(path: Path) -> Manifest | None:

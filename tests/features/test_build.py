@@ -147,16 +147,41 @@ def test_days_built_night_by_night_are_those_built_at_once(tmp_path, shop):
     assert set(user_item_days(settings)) < set(user_item_days(shop.settings))
 
 
-def test_days_of_a_table_that_does_not_say_what_it_was_built_from_are_built_anew(tmp_path, shop):
+@pytest.mark.parametrize("change", ["a table from before", "another project"])
+def test_days_of_another_version_are_built_anew(tmp_path, shop, monkeypatch, change):
     settings = world_settings(tmp_path)
     insert_events(settings, EVENTS)
     insert_items(settings, ITEMS)
     build_features(settings, SECOND_NIGHT)
     with connect(settings) as warehouse:
-        warehouse.execute("alter table intermediate.int_user_item_days drop landing_hash")
         warehouse.execute("update intermediate.int_user_item_days set event_count = 9")
+        if change == "a table from before":
+            warehouse.execute("alter table intermediate.int_user_item_days drop landing_hash")
+    if change == "another project":
+        monkeypatch.setattr(build, "project_hash", lambda _: "another")
     build_features(settings, SECOND_NIGHT)
-    assert user_item_days(settings) == user_item_days(shop.settings)
+    kept = [row[:-1] for row in user_item_days(settings)]  # but for the hash itself
+    assert kept == [row[:-1] for row in user_item_days(shop.settings)]
+
+
+def test_what_a_night_adds_is_inserted_from_views_and_said_as_it_is_built(
+    tmp_path, monkeypatch, caplog
+):
+    settings = world_settings(tmp_path)
+    insert_events(settings, EVENTS)
+    insert_items(settings, ITEMS)
+    build_features(settings, FIRST_NIGHT)
+    said = []
+    follow = build._follow
+    monkeypatch.setattr(
+        build, "_follow", lambda event: (said.append(getattr(event.data, "sql", "")), follow(event))
+    )
+    with caplog.at_level(logging.INFO, "pipelines"):
+        build_features(settings, SECOND_NIGHT)
+    made = [sql for sql in said if re.search(r"create temporary \w+\s+\"\w+__dbt_tmp", sql)]
+    assert len(made) == 4 and all("create temporary view" in sql for sql in made)
+    assert caplog.text.count("built ") == 18
+    assert re.search(r"built feat_user_items in \d+\.\d\d s", caplog.text)
 
 
 def test_cutoffs_beyond_the_retention_are_dropped(shop):

@@ -13,6 +13,7 @@ from pipelines.features.parsed_project import (
     NIGHT_VARIABLES,
     keep_parsed,
     kept_path,
+    project_hash,
     read_parsed,
 )
 from pipelines.warehouse import connect, fingerprint_tables
@@ -54,22 +55,31 @@ def test_a_later_night_is_built_from_what_an_earlier_one_parsed(tmp_path, monkey
     assert [path.name for path in (settings.home / "dbt").iterdir()] == [kept.name]
 
 
-def test_what_is_kept_is_told_apart_by_what_decides_a_parse(tmp_path, monkeypatch):
+def test_what_is_kept_is_told_apart_by_what_dbt_is_told_but_the_night(tmp_path):
     settings = world_settings(tmp_path)
-    project = tmp_path / "project"
-    shutil.copytree(DBT_PROJECT / "models", project / "models")
     variables = dbt_variables(settings, FIRST_NIGHT)
-    path = kept_path(settings, project, variables)
+    path = kept_path(settings, variables)
     later = dbt_variables(settings, FIRST_NIGHT + timedelta(days=1))
     assert later["as_of"] != variables["as_of"] and later["cutoffs"] != variables["cutoffs"]
-    assert kept_path(settings, project, later) == path
-    assert kept_path(settings, project, {**variables, "stale_warn_days": 4}) != path
-    model = project / "models" / "intermediate" / "int_cutoffs.sql"
-    model.write_text(model.read_text() + "-- another")
-    assert kept_path(settings, project, variables) != path
-    other = kept_path(settings, project, variables)
+    assert kept_path(settings, later) == path
+    for other in ({"stale_warn_days": 4}, {"project_hash": "another"}):
+        assert kept_path(settings, variables | other) != path
+
+
+def test_a_project_is_told_apart_by_its_files_and_the_version_of_dbt(tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    shutil.copytree(DBT_PROJECT, project)
+    found = project_hash(project)
+    assert dbt_variables(world_settings(tmp_path), FIRST_NIGHT)["project_hash"] == found
+    for name in ("models/intermediate/int_cutoffs.sql", "macros/expressions.sql"):
+        path = project / name
+        text = path.read_text()
+        path.write_text(text + "-- another")
+        assert project_hash(project) != found
+        path.write_text(text)
+    assert project_hash(project) == found
     monkeypatch.setattr(parsed_project, "version", lambda _: "0")
-    assert kept_path(settings, project, variables) != other
+    assert project_hash(project) != found
 
 
 def test_what_was_kept_before_makes_way(tmp_path):

@@ -34,6 +34,21 @@ stg_events as (
 
 ),
 
+trades as (
+
+    select
+        *,
+        abs(coalesce(event_value, 1)) as quantity,
+        case event_type
+            when 'purchase' then coalesce(unit_price, 0)
+            when 'return' then -coalesce(unit_price, 0)
+            else 0
+        end as unit_revenue
+    from stg_events
+    where event_type in ('purchase', 'return', 'add_to_cart')
+
+),
+
 {# Few events have a quantity; the others are only counted. #}
 landings as (
 
@@ -44,16 +59,11 @@ landings as (
         event_date,
         landed_date,
         count(*) as event_count,
-        {{ exact_sum('abs(coalesce(event_value, 1))') }} as quantity,
-        {{ exact_sum(
-            "abs(coalesce(event_value, 1)) * case event_type "
-            ~ "when 'purchase' then coalesce(unit_price, 0) "
-            ~ "when 'return' then -coalesce(unit_price, 0) else 0 end"
-        ) }} as revenue,
+        {{ exact_sum('quantity') }} as quantity,
+        {{ exact_sum('quantity * unit_revenue') }} as revenue,
         min(event_at) as first_event_at,
         max(event_at) as last_event_at
-    from stg_events
-    where event_type in ('purchase', 'return', 'add_to_cart')
+    from trades
     group by user_id, item_id, event_type, event_date, landed_date
     union all
     select
@@ -79,7 +89,7 @@ landings as (
 #}
 late_days as (
 
-    select distinct
+    select
         user_id,
         item_id,
         event_type,
@@ -120,17 +130,17 @@ first_landings as (
         all_landings.event_date,
         min(all_landings.landed_date) as landed_date
     from all_landings
-    inner join late_days
-        on
-            all_landings.user_id = late_days.user_id
-            and all_landings.item_id = late_days.item_id
-            and all_landings.event_type = late_days.event_type
-            and all_landings.event_date = late_days.event_date
-    group by
-        all_landings.user_id,
-        all_landings.item_id,
-        all_landings.event_type,
-        all_landings.event_date
+    where
+        exists (
+            select 1
+            from late_days
+            where
+                late_days.user_id = all_landings.user_id
+                and late_days.item_id = all_landings.item_id
+                and late_days.event_type = all_landings.event_type
+                and late_days.event_date = all_landings.event_date
+        )
+    group by all
 
 ),
 
