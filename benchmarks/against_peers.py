@@ -17,14 +17,13 @@ environment is left out, and that is said.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_home import BENCH_HOME, RESULTS, SIZES, Results, plan_of, prepare_log
+from bench_home import RESULTS, Results, log_options, plan_of, prepare_log
 from meter import Cost, describe_machine, run_measured
 from night import IN_A_ROW, LIGHT_SETTINGS, run_code
 
@@ -107,12 +106,7 @@ def ratios(costs: dict[str, Cost]) -> Iterator[str]:
 
 def main() -> None:
     """Run everything on one log, one after the other, and print the ratios."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--events", choices=SIZES, default="1m")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
+    parser = log_options(__doc__)
     parser.add_argument("--envs", type=Path, help="environments [default: <bench home>/envs]")
     parser.add_argument("--install", action="store_true", help="make the environments, and stop")
     chosen = parser.parse_args()

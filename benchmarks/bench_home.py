@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -26,6 +27,17 @@ SIZES = {
     "5m": ("60k", "20k"),
     "25m": ("200k", "50k"),
 }
+
+
+def log_options(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options of every benchmark on a generated log."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--events", choices=SIZES, default="1m")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
+    return parser
 
 
 def plan_of(size: str, seed: int = 7) -> LogPlan:

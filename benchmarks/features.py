@@ -13,7 +13,6 @@ them, through a bare connection with the same settings. What is measured is appe
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -22,8 +21,8 @@ from datetime import date
 from pathlib import Path
 from statistics import median
 
-from bench_home import BENCH_HOME, RESULTS, SIZES, Results, plan_of, prepare_log
-from meter import Cost, describe_machine
+from bench_home import RESULTS, Results, log_options, plan_of, prepare_log
+from meter import Cost, describe_machine, ratio_of
 from night import SETTINGS, VERB, head, line_of, run_code
 
 from pipelines.config import Settings, load_settings
@@ -125,13 +124,8 @@ def median_cost(costs: list[Cost]) -> Cost:
 
 def main() -> None:
     """Load a log, build its features in turns, append and print what both sides cost."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--events", choices=SIZES, default="1m")
-    parser.add_argument("--seed", type=int, default=7)
+    parser = log_options(__doc__)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
     chosen = parser.parse_args()
     plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
     print(f"{chosen.events} events on {json.dumps(describe_machine())}, pid {os.getpid()}")
@@ -150,11 +144,7 @@ def main() -> None:
     }
     for side, cost in costs.items():
         results.add_cost("side", side, cost, rows=plan.n_events)
-    print(f"\nmedians of {chosen.runs}; dbt over bare SQL:", end=" ")
-    print(
-        f"{costs[DBT].wall_seconds / costs[BARE].wall_seconds:.2f} wall, "
-        f"{costs[DBT].cpu_seconds / costs[BARE].cpu_seconds:.2f} CPU"
-    )
+    print(f"\nmedians of {chosen.runs}; dbt over bare SQL: {ratio_of(costs[DBT], costs[BARE])}")
     results.add("done", runs=chosen.runs)
 
 

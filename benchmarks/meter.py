@@ -42,6 +42,28 @@ class Cost:
     written_mib: float
 
 
+def sum_costs(costs: Sequence[Cost]) -> Cost:
+    """What commands that ran one after the other cost together; of peak memory the largest."""
+    return Cost(
+        wall_seconds=round(sum(cost.wall_seconds for cost in costs), 3),
+        cpu_seconds=round(sum(cost.cpu_seconds for cost in costs), 3),
+        peak_mib=max(cost.peak_mib for cost in costs),
+        written_mib=round(sum(cost.written_mib for cost in costs), 1),
+    )
+
+
+def ratio_of(cost: Cost, other: Cost) -> str:
+    """One cost over another, in words.
+
+    Examples
+    --------
+    >>> ratio_of(Cost(3.0, 4.0, 100.0, 0.0), Cost(2.0, 4.0, 100.0, 0.0))
+    '1.50 wall, 1.00 CPU'
+    """
+    wall = cost.wall_seconds / other.wall_seconds
+    return f"{wall:.2f} wall, {cost.cpu_seconds / other.cpu_seconds:.2f} CPU"
+
+
 def run_measured(
     command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None
 ) -> tuple[Cost, str]:

@@ -10,14 +10,13 @@ benchmarks/record.py` puts it on the page.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from datetime import date, timedelta
 from pathlib import Path
 
-from bench_home import BENCH_HOME, RESULTS, SIZES, Results, plan_of, prepare_log
-from meter import Cost, describe_machine
+from bench_home import RESULTS, Results, log_options, plan_of, prepare_log
+from meter import Cost, describe_machine, ratio_of, sum_costs
 from night import SETTINGS, VERB, head, line_of, run_code
 
 VERBS = (
@@ -36,23 +35,12 @@ def run_night(home: Path, night: date) -> Cost:
     for verb in VERBS:
         costs.append(run_code(home, SETTINGS, VERB, verb, night.isoformat()))
         print(line_of(f"{night} {verb}", costs[-1]), flush=True)
-    return Cost(
-        wall_seconds=round(sum(cost.wall_seconds for cost in costs), 3),
-        cpu_seconds=round(sum(cost.cpu_seconds for cost in costs), 3),
-        peak_mib=max(cost.peak_mib for cost in costs),
-        written_mib=round(sum(cost.written_mib for cost in costs), 1),
-    )
+    return sum_costs(costs)
 
 
 def main() -> None:
     """Run both nights, append and print what they cost."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--events", choices=SIZES, default="1m")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
-    chosen = parser.parse_args()
+    chosen = log_options(__doc__).parse_args()
     plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
     print(f"{chosen.events} events on {json.dumps(describe_machine())}, pid {os.getpid()}")
     print(head())
@@ -63,11 +51,7 @@ def main() -> None:
         costs[name] = run_night(home, night)
         results.add_cost("side", name, costs[name], rows=plan.n_events)
         print(line_of(name, costs[name]), flush=True)
-    print(
-        f"\n{NEXT} over {FIRST}: "
-        f"{costs[NEXT].wall_seconds / costs[FIRST].wall_seconds:.2f} wall, "
-        f"{costs[NEXT].cpu_seconds / costs[FIRST].cpu_seconds:.2f} CPU"
-    )
+    print(f"\n{NEXT} over {FIRST}: {ratio_of(costs[NEXT], costs[FIRST])}")
     results.add("done")
 
 

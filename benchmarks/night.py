@@ -15,7 +15,6 @@ benchmarks/record.py` makes docs/benchmarks.md of it.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -25,8 +24,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from bench_home import BENCH_HOME, RESULTS, SIZES, Results, package_path, plan_of, prepare_log
-from meter import Cost, describe_machine, run_measured
+from bench_home import RESULTS, Results, log_options, package_path, plan_of, prepare_log
+from meter import Cost, describe_machine, run_measured, sum_costs
 
 from pipelines.config import Settings, load_settings
 from pipelines.events.synthetic_log import LogPlan
@@ -132,13 +131,7 @@ def run_stages(settings: Settings, settings_file: Path, plan: LogPlan, results: 
         costs[name] = run_code(settings.home, settings_file, code, *arguments)
         results.add_cost("stage", name, costs[name], rows=_rows(settings, plan, name))
         print(line_of(name, costs[name]), flush=True)
-    night = [cost for name, cost in costs.items() if name != READ]
-    return Cost(
-        wall_seconds=round(sum(cost.wall_seconds for cost in night), 3),
-        cpu_seconds=round(sum(cost.cpu_seconds for cost in night), 3),
-        peak_mib=max(cost.peak_mib for cost in night),
-        written_mib=round(sum(cost.written_mib for cost in night), 1),
-    )
+    return sum_costs([cost for name, cost in costs.items() if name != READ])
 
 
 def _rows(settings: Settings, plan: LogPlan, name: str) -> int | None:
@@ -200,11 +193,7 @@ def head() -> str:
 
 def main() -> None:
     """Generate a log, run a night on it, append and print what it cost."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--events", choices=SIZES, default="1m")
-    parser.add_argument("--seed", type=int, default=7)
+    parser = log_options(__doc__)
     parser.add_argument(
         "--one-process",
         dest="what",
@@ -218,7 +207,6 @@ def main() -> None:
     )
     parser.add_argument("--light", action="store_true", help="three candidates, and no ranker")
     parser.add_argument("--memory-limit", help="of DuckDB, such as 2GB [default: the settings']")
-    parser.add_argument("--bench-home", type=Path, default=BENCH_HOME)
     chosen = parser.parse_args()
     plan, home = plan_of(chosen.events, chosen.seed), chosen.bench_home.resolve() / chosen.events
     limit = chosen.memory_limit
