@@ -118,7 +118,6 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
             if plan.folders:
                 logger.info("Reading %s days of %s", len(plan.folders), plan.feed.name)
                 notes += stage_arrivals(connection, settings, plan.feed, plan.folders)
-                logger.info("Judging and writing %s", plan.feed.name)
                 _check_bad_share(connection, settings, plan)
         counts = _write(connection, plans)
         report = LoadReport(
@@ -198,19 +197,15 @@ def _write(
     connection: duckdb.DuckDBPyConnection, plans: list[_Plan]
 ) -> dict[str, tuple[int, int, dict[str, int]]]:
     """Replace the chosen days of all feeds in one transaction."""
+    counts = {}
     with transaction(connection):
-        return {
-            plan.feed.name: replace_days(
-                connection,
-                plan.feed,
-                {
-                    folder.landed_date: plan.fingerprints[folder.landed_date]
-                    for folder in plan.folders
-                },
-            )
-            for plan in plans
-            if plan.folders
-        }
+        for plan in plans:
+            if plan.folders:
+                logger.info("Writing %s days of %s", len(plan.folders), plan.feed.name)
+                days = (folder.landed_date for folder in plan.folders)
+                fingerprints = {day: plan.fingerprints[day] for day in days}
+                counts[plan.feed.name] = replace_days(connection, plan.feed, fingerprints)
+    return counts
 
 
 def _feed_load(

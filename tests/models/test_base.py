@@ -240,7 +240,7 @@ def test_lists_do_not_depend_on_the_block_size(
     recommender = make(key).fit(random_history)
     exclude = Exclusion(random_history.pairs(["purchase"]))
     whole = recommender.recommend(random_history, 10, exclude=exclude)
-    monkeypatch.setattr(base_module, "SCORE_BLOCK_BYTES", 4 * random_history.n_items * 7)
+    monkeypatch.setattr(base_module, "THREAD_BLOCK_BYTES", 4 * random_history.n_items * 7)
     assert list_bytes(recommender.recommend(random_history, 10, exclude=exclude)) == list_bytes(
         whole
     )

@@ -175,6 +175,20 @@ def test_rerun_keeps_what_is_there(settings: Settings, caplog: pytest.LogCapture
     assert caplog.text.count("popularity: kept, nothing changed") == 2
 
 
+def test_what_a_candidate_needed_is_kept_and_the_budget_changes_no_evaluation(
+    settings: Settings, make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluate_candidate(settings, AS_OF, "popularity")
+    needed = json.loads((settings.home / "memory" / "popularity.json").read_text())
+    caplog.set_level(logging.INFO, "pipelines")
+    evaluation = {**SETTINGS["evaluation"], "memory_budget_gb": 1.5}
+
+    evaluate_candidate(make_settings(**{**SETTINGS, "evaluation": evaluation}), AS_OF, "popularity")
+
+    assert 20 < needed["peak_mib"] < 20_000
+    assert caplog.text.count("popularity: kept, nothing changed") == 2
+
+
 def test_only_the_placement_that_changed_is_evaluated_again(
     settings: Settings, make_settings: Callable[..., Settings]
 ) -> None:
