@@ -176,6 +176,7 @@ def test_what_a_night_adds_is_inserted_from_views_and_said_as_it_is_built(
     monkeypatch.setattr(
         build, "_follow", lambda event: (said.append(getattr(event.data, "sql", "")), follow(event))
     )
+    caplog.clear()
     with caplog.at_level(logging.INFO, "pipelines"):
         build_features(settings, SECOND_NIGHT)
     made = [sql for sql in said if re.search(r"create temporary \w+\s+\"\w+__dbt_tmp", sql)]
