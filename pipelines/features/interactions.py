@@ -137,14 +137,15 @@ class Interactions:
 
         Parameters
         ----------
-        keep : ndarray of bool, shape (n_rows,)
+        keep : ndarray of bool, shape (n_rows,), or of int, positions of rows
 
         Returns
         -------
         csr_array of shape (n_users, n_items), bool
         """
-        ones = np.ones(int(keep.sum()), dtype=np.int32)
-        met = sparse.csr_array((ones, (self.user[keep], self.item[keep])), shape=self.shape)
+        user, item = self.user[keep], self.item[keep]
+        ones = np.ones(len(user), dtype=np.int32)
+        met = sparse.csr_array((ones, (user, item)), shape=self.shape)
         met.sum_duplicates()
         return met.astype(bool)
 

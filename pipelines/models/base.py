@@ -71,7 +71,7 @@ class Exclusion:
     pairs: sparse.csr_array | None = None
     items: np.ndarray | None = None
 
-    def select_users(self, positions: slice) -> Exclusion:
+    def select_users(self, positions: np.ndarray | slice) -> Exclusion:
         """The same rule for some of the users."""
         return replace(self, pairs=None if self.pairs is None else self.pairs[positions])
 

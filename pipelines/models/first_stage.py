@@ -9,6 +9,7 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.ranker import TwoStageRanker
+from pipelines.models.threads import in_threads
 
 
 def list_candidates(
@@ -37,14 +38,19 @@ def list_candidates(
     rule = (exclude or Exclusion()).with_items(history.item_ids, items)
     known = history.with_items(items)
     position = pd.Index(history.item_ids).get_indexer(pd.Index(items))
-    rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-    for block in recommender.user_blocks(known, len(recommender.parts_)):
+
+    def list_block(block: slice) -> tuple[np.ndarray, np.ndarray]:
         users, found = recommender.list_first_stage(
             known.select_users(block), rule.select_users(block)
         )
         is_known = position[found.item] >= 0
-        rows.append(users[found.user[is_known]] + block.start)
-        columns.append(position[found.item[is_known]])
+        return users[found.user[is_known]] + block.start, position[found.item[is_known]]
+
+    blocks = recommender.user_blocks(known, len(recommender.parts_))
+    rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for row, column in in_threads(list_block, blocks, single_blas=True):
+        rows.append(row)
+        columns.append(column)
     row, column = np.concatenate(rows), np.concatenate(columns)
     ones = np.ones(len(row), dtype=bool)
     return sparse.csr_array((ones, (row, column)), shape=history.shape)

@@ -16,7 +16,7 @@ from pipelines.models.ease import blas_threads, factorize
 from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.ranker_folds import cut_folds
-from pipelines.models.signals import GRAM_BLOCK_BYTES, read_interest
+from pipelines.models.signals import product_blocks, read_interest
 
 WHOLE_NUMBERS = ("horizon_days", "step_days", "n_windows", "max_users", "max_items")
 
@@ -143,7 +143,7 @@ class ItemTransitions(Recommender):
             decay = 2.0 ** (-number * self.step_days / self.window_half_life_days)
             # √v = √(2^(−age / half_life) / √|y|)
             weight = np.sqrt(decay / np.sqrt(np.diff(target.indptr)))
-            past.append(_scale_rows(self._interest(fold.past.select_users(fold.users)), weight))
+            past.append(_scale_rows(self._interest(fold.past_of_users), weight))
             after.append(_scale_rows(target, weight))
         return sparse.csr_array(sparse.vstack(past)), sparse.csr_array(sparse.vstack(after))
 
@@ -192,13 +192,10 @@ def solve_ridge(
 
 
 def _dense_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
-    """LeftᵀRight, some rows at a time."""
-    columns = left.tocsc()
+    """LeftᵀRight."""
     product = np.empty((left.shape[1], right.shape[1]), dtype=np.float32)
-    step = max(1, GRAM_BLOCK_BYTES // (4 * max(1, right.shape[1])))
-    for start in range(0, len(product), step):
-        block = columns[:, start : start + step]
-        product[start : start + step] = (block.T @ right).toarray()
+    for start, block in product_blocks(left.T.tocsr(), right):
+        product[start : start + len(block)] = block
     return product
 
 

@@ -10,14 +10,15 @@ from scipy import sparse
 
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, Recommender, TopN
+from pipelines.models.base import THREAD_BLOCK_BYTES, Exclusion, Recommender, TopN
 from pipelines.models.composed import ComposedRecommender
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.ranker_candidates import PART_FEATURES, CandidateBlock, gather_candidates
-from pipelines.models.ranker_features import FACT_FEATURES, read_facts
+from pipelines.models.ranker_features import FACT_FEATURES, read_facts, read_item_facts
 from pipelines.models.ranker_folds import Fold, cut_folds
 from pipelines.models.ranker_titles import TITLE_FEATURES, read_likeness
 from pipelines.models.ranker_trees import grow_trees, no_trees, sum_of_trees
+from pipelines.models.threads import in_threads
 from pipelines.models.title_vectors import weigh_titles
 from pipelines.models.top_n import top_n_of_scores
 
@@ -155,7 +156,7 @@ class TwoStageRanker(ComposedRecommender):
     def _fit(self, history: Interactions) -> None:
         self._check_parameters()
         self._fit_parts(history)
-        self.item_facts_ = read_facts(history, self.event_weights).items
+        self.item_facts_ = read_item_facts(history, self.event_weights)
         self.title_vectors_ = _read_titles(history)
         self.trees_ = self._learn(history)
 
@@ -224,24 +225,29 @@ class TwoStageRanker(ComposedRecommender):
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Features, relevance and weight of the rows to learn from, block by block."""
         parts = [part.fit(fold.past) for part in self.make_parts()]
-        item_facts = read_facts(fold.past, self.event_weights).items
+        item_facts = read_item_facts(fold.past, self.event_weights)
         titles = _read_titles(fold.past)
-        past = fold.past.select_users(fold.users)
+        past = fold.past_of_users
         met = None if self.repeats else past.pairs()
-        for block in self.user_blocks(past, len(parts)):
+
+        def gather(block: slice) -> tuple[slice, CandidateBlock]:
+            exclude = Exclusion(met).select_users(block)
+            return block, self._gather(parts, past.select_users(block), exclude)
+
+        blocks = self.user_blocks(past, len(parts))
+        for block, gathered in in_threads(gather, blocks, single_blas=True):
             some, truth = past.select_users(block), fold.truth[block]
-            found = self._gather(parts, some, Exclusion(met).select_users(block))
-            is_relevant = truth.toarray()[found.user, found.item]
-            kept = _keep(found.user, is_relevant, self.max_negatives, rng)
-            found = found.select(kept)
+            is_relevant = truth.toarray()[gathered.user, gathered.item]
+            kept = _keep(gathered.user, is_relevant, self.max_negatives, rng)
+            found = gathered.select(kept)
             features = self._describe(found, some, item_facts, titles)
             count = np.diff(truth.indptr)[found.user]
             # 1/√min(10, t)
             yield features, is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
 
     def user_blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
-        """Blocks of users whose scores and ranks of all parts are held at once."""
-        step = max(1, SCORE_BLOCK_BYTES // (8 * n_parts * history.n_items))
+        """Blocks of users of whom a thread holds the scores of all parts at once."""
+        step = max(1, THREAD_BLOCK_BYTES // (4 * n_parts * history.n_items))
         for start in range(0, history.n_users, step):
             yield slice(start, start + step)
 
@@ -264,12 +270,17 @@ class TwoStageRanker(ComposedRecommender):
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         items = np.full((history.n_users, k), -1, dtype=np.int32)
         scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
-        for block in self.user_blocks(history, len(self.parts_)):
+
+        def rank_block(block: slice) -> None:
             dense = self.score_candidates(
                 history.select_users(block),
                 Exclusion(exclude.select_users(block).pairs, exclude.items),
             )
             items[block], scores[block] = top_n_of_scores(dense, k, overwrite_scores=True)
+
+        blocks = self.user_blocks(history, len(self.parts_))
+        for _ in in_threads(rank_block, blocks, single_blas=True):
+            pass
         return TopN(history.user_ids, self.item_ids_, items, scores)
 
     def _score(self, history: Interactions) -> np.ndarray:

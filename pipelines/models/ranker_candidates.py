@@ -65,31 +65,34 @@ def gather_candidates(
     rank_offset : float, default 60.0
         c in 1 / (c + rank), as in `Blend`.
     """
-    shape = history.shape
-    is_candidate = np.zeros(shape, dtype=bool)
-    scores, ranks = [], []
+    scores, best, keys, places = [], [], [], []
     for part, depth in zip(parts, depths, strict=True):
         dense = _dense_scores(part, history)
+        best.append(dense.max(axis=1, initial=-np.inf))
         items, _ = top_n_of_scores(
-            dense, depth, exclude_pairs=exclude.pairs, exclude_items=exclude.items
+            dense,
+            depth,
+            exclude_pairs=exclude.pairs,
+            exclude_items=exclude.items,
+            overwrite_scores=True,
         )
         user, place = np.nonzero(items >= 0)
-        rank: np.ndarray = np.zeros(shape, dtype=np.float32)
-        rank[user, items[user, place]] = place + 1.0
-        is_candidate |= rank > 0
+        keys.append(user * history.n_items + items[user, place])
+        places.append(place)
         scores.append(dense)
-        ranks.append(rank)
-    user, item = np.nonzero(is_candidate)
+    candidates = np.unique(np.concatenate(keys))
+    user, item = np.divmod(candidates, history.n_items)
     gains = [np.zeros(len(user))]
     columns = []
-    for dense, rank in zip(scores, ranks, strict=True):
-        best = dense.max(axis=1, initial=-np.inf)
-        score, at = dense[user, item], rank[user, item]
-        gains.append(np.where(at > 0, 1.0 / (rank_offset + at), 0.0))
+    for number, dense in enumerate(scores):
+        rank: np.ndarray = np.full(len(user), np.nan, dtype=np.float32)
+        rank[np.searchsorted(candidates, keys[number])] = places[number] + 1.0
+        score = dense[user, item]
+        gains.append(np.where(np.isnan(rank), 0.0, 1.0 / (rank_offset + rank)))
         known = np.where(np.isfinite(score), score, np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = known / best[user]
-        columns += [known, relative, np.where(at > 0, at, np.nan)]
+            relative = known / best[number][user]
+        columns += [known, relative, rank]
     fused: np.ndarray = np.asarray(np.sum(gains, axis=0), dtype=np.float32)
     return CandidateBlock(user, item, np.column_stack(columns).astype(np.float32), fused)
 

@@ -62,15 +62,22 @@ def read_choices(history: Interactions, event_weights: Mapping[str, float]) -> C
     """Choices of a history: events whose type has a positive weight."""
     codes = [n for n, kind in enumerate(history.event_types) if event_weights.get(kind, 0.0) > 0]
     chosen = np.flatnonzero(np.isin(history.event_type, codes))
-    order = chosen[
-        np.lexsort((-history.age_days[chosen], history.item[chosen], history.user[chosen]))
-    ]
+    span = int(history.age_days[chosen].max(initial=0)) + 1
+    pair = history.user[chosen].astype(np.int64) * history.n_items + history.item[chosen]
+    keys = pair * span + (span - 1 - history.age_days[chosen])
+    by_key = np.argsort(keys, kind="stable")  # sorted already but for the types of a pair
+    order, keys = chosen[by_key], keys[by_key]
     user, item, age = history.user[order], history.item[order], history.age_days[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(user) != 0) | (np.diff(item) != 0) | (np.diff(age) != 0)
-    starts = np.flatnonzero(new)
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
     count = np.add.reduceat(history.event_count[order], starts) if len(order) else order
     return Choices(user[starts].astype(np.int64), item[starts].astype(np.int64), age[starts], count)
+
+
+def pair_starts(rows: Choices) -> np.ndarray:
+    """The first row of every pair of a user and an item: its oldest day."""
+    is_first = np.ones(len(rows.user), dtype=bool)
+    is_first[1:] = (np.diff(rows.user) != 0) | (np.diff(rows.item) != 0)
+    return np.flatnonzero(is_first)
 
 
 def describe_baskets(history: Interactions, event_weights: Mapping[str, float]) -> BasketFacts:

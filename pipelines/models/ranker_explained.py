@@ -12,6 +12,7 @@ from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.partial_dependence import grid_of, partial_dependence
 from pipelines.models.ranker import TwoStageRanker
 from pipelines.models.ranker_trees import gain_by_feature
+from pipelines.models.sampling import evenly_spaced
 
 #: Features whose partial dependence is worked out, the strongest first.
 N_STRONGEST = 6
@@ -81,21 +82,15 @@ def sample_candidates(ranker: TwoStageRanker, history: Interactions) -> tuple[np
     """
     chooses = np.flatnonzero(np.diff(history.matrix(ranker.event_weights).indptr) > 0)
     past = history.with_items(ranker.item_ids_)
-    past = past.select_users(_spaced(chooses, SAMPLE_USERS))
+    past = past.select_users(chooses[evenly_spaced(len(chooses), SAMPLE_USERS)])
     exclude = Exclusion(None if ranker.repeats else past.pairs())
     blocks = []
     for block in ranker.user_blocks(past, len(ranker.parts_)):
         some = past.select_users(block)
         users, found = ranker.list_first_stage(some, exclude.select_users(block))
         blocks.append(ranker.describe(found, some.select_users(users)))
-    return _spaced(np.vstack(blocks), SAMPLE_ROWS), past.n_users
-
-
-def _spaced(values: np.ndarray, count: int) -> np.ndarray:
-    """At most so many, evenly spaced, the first and the last among them."""
-    if len(values) <= count:
-        return values
-    return values[np.linspace(0, len(values) - 1, count).astype(np.int64)]
+    rows = np.vstack(blocks)
+    return rows[evenly_spaced(len(rows), SAMPLE_ROWS)], past.n_users
 
 
 def _curve(ranker: TwoStageRanker, rows: np.ndarray, column: int, name: str) -> pd.DataFrame:

@@ -86,6 +86,10 @@ def read_facts(
     baskets = describe_baskets(history, event_weights)
     keys, pairs = describe_pairs(rows, baskets, history.n_items)
     if items is None:
-        price = history.current_attributes().price
-        items = describe_items(rows, keys, pairs, price)
+        items = read_item_facts(history, event_weights)
     return Facts(items, describe_users(rows, baskets, keys, pairs, items), keys, pairs)
+
+
+def read_item_facts(history: Interactions, event_weights: Mapping[str, float]) -> np.ndarray:
+    """`Facts.items` of a history, without what users and pairs are like."""
+    return describe_items(read_choices(history, event_weights), history.current_attributes().price)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -19,17 +20,29 @@ class Fold:
 
     Parameters
     ----------
-    past : Interactions
-        Over the users and items of the whole history.
+    history : Interactions
+        All of it, with what came after the cutoff.
+    cutoff : date
     users : ndarray of int64, shape (n_users,)
         Users to learn from, as positions, ascending.
     truth : csr_array of shape (n_users, n_items), bool
         In the rows of `users`.
     """
 
-    past: Interactions
+    history: Interactions
+    cutoff: date
     users: np.ndarray
     truth: sparse.csr_array
+
+    @cached_property
+    def past(self) -> Interactions:
+        """What was known of everybody, over the users and items of the whole history."""
+        return self.history.before(self.cutoff)
+
+    @cached_property
+    def past_of_users(self) -> Interactions:
+        """What was known of the users to learn from."""
+        return self.history.select_users(self.users).before(self.cutoff)
 
 
 def cut_folds(
@@ -67,40 +80,33 @@ def cut_folds(
     Fold
     """
     step = horizon_days if step_days is None else step_days
+    codes = [n for n, kind in enumerate(history.event_types) if kind in set(truth_events)]
+    chosen = np.flatnonzero(np.isin(history.event_type, codes))
+    age = history.age_days[chosen]
+    met_for = np.zeros(len(chosen), dtype=np.int32) if repeats else _days_met(history)[chosen]
+    known_for = np.zeros(history.n_users, dtype=np.int32)
+    np.maximum.at(known_for, history.user, history.age_days)
     for end in range(0, n_folds * step, step):
-        past = history.before(history.cutoff - timedelta(days=end + horizon_days))
-        truth = _truth(history, truth_events, end, horizon_days)
-        if not repeats:
-            truth = _without(truth, past.pairs())
-        has_past = np.bincount(past.user, minlength=past.n_users) > 0
-        users = np.flatnonzero(has_past & (np.diff(truth.indptr) > 0))
+        begin = end + horizon_days
+        # begin >= age > end, and the pair not known at the cutoff
+        rows = chosen[(age > end) & (age <= begin) & (met_for <= begin)]
+        truth = history.pairs_of_rows(rows)
+        users = np.flatnonzero((known_for > begin) & (np.diff(truth.indptr) > 0))
         if not len(users):
             return
         users = _sample(users, history.user_ids, max_users)
-        yield Fold(past, users, truth[users])
+        yield Fold(history, history.cutoff - timedelta(days=begin), users, truth[users])
 
 
-def _truth(
-    history: Interactions, events: Sequence[str], after_days: int, horizon_days: int
-) -> sparse.csr_array:
-    """Pairs with an event of age in (after_days, after_days + horizon_days]."""
-    codes = [n for n, kind in enumerate(history.event_types) if kind in set(events)]
-    age = history.age_days
-    inside = np.isin(history.event_type, codes)
-    inside &= (age > after_days) & (age <= after_days + horizon_days)
-    ones = np.ones(int(inside.sum()), dtype=np.int32)
-    truth = sparse.csr_array(
-        (ones, (history.user[inside], history.item[inside])), shape=history.shape
-    )
-    truth.sum_duplicates()
-    return truth.astype(bool)
-
-
-def _without(pairs: sparse.csr_array, met: sparse.csr_array) -> sparse.csr_array:
-    left = pairs.astype(np.int8) - pairs.multiply(met).astype(np.int8)
-    left = sparse.csr_array(left)
-    left.eliminate_zeros()
-    return left.astype(bool)
+def _days_met(history: Interactions) -> np.ndarray:
+    """Of every row, days from the first event of its user and item to the cutoff."""
+    is_first = np.ones(len(history.user), dtype=bool)
+    is_first[1:] = (np.diff(history.user) != 0) | (np.diff(history.item) != 0)
+    starts = np.flatnonzero(is_first)
+    if not len(starts):
+        return history.age_days
+    oldest: np.ndarray = np.maximum.reduceat(history.age_days, starts)
+    return oldest[np.cumsum(is_first) - 1]
 
 
 def _sample(users: np.ndarray, user_ids: np.ndarray, max_users: int) -> np.ndarray:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.models.ranker_choices import Choices, stack_columns
-from pipelines.models.ranker_pairs import PAIR_FEATURES
+from pipelines.models.ranker_choices import Choices, pair_starts, stack_columns
 
 #: Spans in days over which an item's choices are counted.
 SPANS = (3, 7, 14, 30, 60)
@@ -26,17 +25,12 @@ ITEM_FEATURES = (
 )
 
 
-def describe_items(
-    rows: Choices, keys: np.ndarray, pairs: np.ndarray, price: np.ndarray
-) -> np.ndarray:
+def describe_items(rows: Choices, price: np.ndarray) -> np.ndarray:
     """Features of every item.
 
     Parameters
     ----------
     rows : Choices
-    keys : ndarray of int64, shape (n_pairs,)
-        ``user * n_items + item`` of the pairs that met.
-    pairs : ndarray of float32, shape (n_pairs, n_pair_features)
     price : ndarray of float64, shape (n_items,)
         NaN where unknown.
 
@@ -48,7 +42,7 @@ def describe_items(
     n_items = len(price)
     columns = {
         **_count_choices(rows, n_items),
-        **_count_users(keys % n_items, pairs, n_items),
+        **_count_users(rows, n_items),
         "item_price": price,
     }
     return stack_columns(columns, ITEM_FEATURES)
@@ -78,8 +72,10 @@ def _count_choices(rows: Choices, n_items: int) -> dict[str, np.ndarray]:
     }
 
 
-def _count_users(item: np.ndarray, pairs: np.ndarray, n_items: int) -> dict[str, np.ndarray]:
-    is_repeated = pairs[:, PAIR_FEATURES.index("pair_purchase_days")] > 1
+def _count_users(rows: Choices, n_items: int) -> dict[str, np.ndarray]:
+    starts = pair_starts(rows)
+    item = rows.item[starts]
+    is_repeated = np.diff(starts, append=len(rows.item)) > 1
     users = np.bincount(item, minlength=n_items).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         repeat_share = np.bincount(item[is_repeated], minlength=n_items) / users

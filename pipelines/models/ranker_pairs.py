@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.models.ranker_choices import BasketFacts, Choices, stack_columns
+from pipelines.models.ranker_choices import BasketFacts, Choices, pair_starts, stack_columns
 
 #: Half-lives in days of a user's own choices of an item.
 HALF_LIVES = (10.0, 40.0)
@@ -45,8 +45,9 @@ def describe_pairs(
     features : ndarray of float32, shape (n_pairs, n_features)
         Columns `PAIR_FEATURES`.
     """
-    row_keys = rows.user * n_items + rows.item
-    keys, starts, days = np.unique(row_keys, return_index=True, return_counts=True)
+    starts = pair_starts(rows)
+    keys = rows.user[starts] * n_items + rows.item[starts]
+    days = np.diff(starts, append=len(rows.user))
     if not len(keys):
         return keys, np.empty((0, len(PAIR_FEATURES)), dtype=np.float32)
     user = keys // n_items

@@ -14,7 +14,8 @@ from pipelines.models.signals import read_interest
 from pipelines.models.top_n import top_n_of_scores
 
 #: Bytes of similarities to all users held at once.
-SIMILARITY_BYTES = 64 * 1024**2
+#: Bytes of the similarities that are held at once; they stay in the cache.
+SIMILARITY_BYTES = 8 * 1024**2
 
 
 class UserKNN(Recommender):
@@ -35,10 +36,12 @@ class UserKNN(Recommender):
 
     Attributes
     ----------
-    taste_, recent_ : csr_array of shape (n_known_users, n_items), float32
-        Histories of the users of `fit` with weighted events, as compared and as recommended.
+    users_by_item_ : csr_array of shape (n_items, n_known_users), float32
+        Histories of the users of `fit` with weighted events, as they are compared.
     norm_ : ndarray of float32, shape (n_known_users,)
-        Lengths of the rows of `taste_`.
+        Lengths of its columns.
+    recent_ : csr_array of shape (n_known_users, n_items), float32
+        The same histories, as they are recommended.
 
     Notes
     -----
@@ -81,8 +84,9 @@ class UserKNN(Recommender):
         users = np.flatnonzero(np.diff(interest.indptr))
         count = np.bincount(interest.indices, minlength=history.n_items)
         self.item_weights_ = (1.0 / np.sqrt(np.maximum(count, 1))).astype(np.float32)
-        self.taste_ = self._weigh(interest[users])
-        self.norm_ = _row_norms(self.taste_)
+        taste = self._weigh(interest[users])
+        self.users_by_item_ = taste.T.tocsr()
+        self.norm_ = _row_norms(taste)
         self.recent_ = history.matrix(self.event_weights, half_life_days=recent)[users]
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
@@ -97,12 +101,11 @@ class UserKNN(Recommender):
     def _score(self, history: Interactions) -> np.ndarray:
         taste = self._weigh(self._interest(history))
         norm = _row_norms(taste)
-        by_item = self.taste_.T.tocsr()
         scores = np.full((history.n_users, len(self.item_ids_)), -np.inf, dtype=np.float32)
         step = max(1, SIMILARITY_BYTES // (4 * max(1, len(self.norm_))))
         for start in range(0, history.n_users, step):
             rows = slice(start, start + step)
-            similarity = (taste[rows] @ by_item).toarray(order="C")
+            similarity = (taste[rows] @ self.users_by_item_).toarray(order="C")
             # x_u·x_v / (|x_u| |x_v| + shrinkage)
             similarity /= np.maximum(
                 norm[rows, None] * self.norm_ + np.float32(self.shrinkage),

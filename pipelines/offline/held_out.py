@@ -18,11 +18,15 @@ from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.first_stage import list_candidates
 from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.models.sampling import evenly_spaced
 from pipelines.offline.candidate_recall import CANDIDATE_RECALL, candidate_recall
 from pipelines.offline.ndcg_parts import head_items, ndcg_parts
 from pipelines.offline.score import per_user_table, reported_cuts
 from pipelines.offline.truth import Truth, align_truth, without_excluded
 from pipelines.windows import Window
+
+#: Users whose candidates of a first stage are looked at.
+MAX_CANDIDATE_USERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Scored:
     ----------
     per_user : DataFrame
         What `per_user_table` returns, with `ndcg_parts` and, where it was asked for and there is a
-        first stage, `candidate_recall`.
+        first stage, `candidate_recall`, NaN where it was not looked at.
     lists : TopN
         Of the users of `per_user`, in its order, over the history's items.
     own : csr_array of shape (n_users, n_items), bool
@@ -164,7 +168,8 @@ def score_recommender(
         Fitted on `held_out.history`.
     held_out : HeldOut
     with_candidates : bool, default False
-        Whether the recall of a first stage is measured too; it costs about one more ranking.
+        Whether the recall of a first stage is measured too, of at most `MAX_CANDIDATE_USERS`,
+        evenly spaced; it costs about one more ranking of them.
     """
     users, truth, exclude = _shown(settings, placement, held_out)
     rules = make_list_rules(settings.placements[placement], held_out.history, held_out.catalogue)
@@ -173,10 +178,16 @@ def score_recommender(
     lists = recommend_by_rules(recommender, users, k, exclude=exclude, rules=rules)
     seconds = time.monotonic() - started
     scored = _scored(settings, held_out, lists, truth, seconds)
-    candidates = list_candidates(recommender, users, exclude=exclude) if with_candidates else None
+    if not with_candidates:
+        return scored
+    rows = evenly_spaced(users.n_users, MAX_CANDIDATE_USERS)
+    candidates = list_candidates(
+        recommender, users.select_users(rows), exclude=exclude.select_users(rows)
+    )
     if candidates is None:
         return scored
-    recall = candidate_recall(candidates, truth.relevant)
+    recall = np.full(users.n_users, np.nan)
+    recall[rows] = candidate_recall(candidates, truth.relevant[rows])
     return replace(scored, per_user=scored.per_user.assign(**{CANDIDATE_RECALL: recall}))
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from pipelines.models.sampling import evenly_spaced
+
 #: Metrics of lists as such, as they are named in every table; `score.list_means` gives them all.
 LIST_METRICS = (
     "coverage",
@@ -187,9 +189,9 @@ def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.nda
     of all its cosines, each pair twice and each item with itself once; no pair is visited.
     """
     lists = items[(items >= 0).sum(axis=1) >= PAIR]
-    lists = lists[_evenly(len(lists), MAX_DIVERSITY_LISTS)]
+    lists = lists[evenly_spaced(len(lists), MAX_DIVERSITY_LISTS)]
     user_counts = np.bincount(history.indices, minlength=history.shape[1])
-    looked_at = history[_evenly(history.shape[0], MAX_DIVERSITY_USERS)]
+    looked_at = history[evenly_spaced(history.shape[0], MAX_DIVERSITY_USERS)]
     columns = looked_at.astype(np.float64).tocsc()
     found_counts = np.diff(columns.indptr)
     columns.data = 1 / np.sqrt(np.repeat(user_counts, found_counts))
@@ -205,11 +207,6 @@ def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.nda
     scale = history.shape[0] / max(looked_at.shape[0], 1)
     result: np.ndarray = 1 - scale * (all_cosines - with_itself) / (length * (length - 1))
     return result
-
-
-def _evenly(n: int, most: int) -> np.ndarray:
-    """Positions of all of n, or of so many of them, evenly spaced."""
-    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
 def _mean_of_items(items: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ def means_by_segment(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Mean and interval of every ranking metric, for all users and for each segment.
 
-    So too of `candidate_recall`, where the table has it.
+    So too of `candidate_recall`, where the table has it, over the users it was looked at for.
 
     Returns
     -------
@@ -98,11 +98,15 @@ def means_by_segment(
     cuts = reported_cuts(evaluation)
     columns = [f"{metric}_at_{k}" for metric in RANKING_METRICS for k in cuts]
     columns += [CANDIDATE_RECALL] * (CANDIDATE_RECALL in per_user)
+
+    def mean(column: str, mask: np.ndarray) -> dict[str, Any]:
+        values = per_user[column].to_numpy()[mask]
+        if column == CANDIDATE_RECALL:
+            values = values[~np.isnan(values)]
+        return _entry(mean_interval(values, evaluation.confidence))
+
     return {
-        column: {
-            segment: _entry(mean_interval(per_user[column].to_numpy()[mask], evaluation.confidence))
-            for segment, mask in masks.items()
-        }
+        column: {segment: mean(column, mask) for segment, mask in masks.items()}
         for column in columns
     }
 

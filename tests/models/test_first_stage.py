@@ -53,7 +53,7 @@ def test_every_listed_item_is_a_candidate_and_every_candidate_can_be_listed(
     ranker = TwoStageRanker(**SMALL).fit(random_history)
     rule = Exclusion(random_history.pairs(["purchase"]))
     lists = ranker.recommend(random_history, random_history.n_items, exclude=rule)
-    monkeypatch.setattr(ranker_module, "SCORE_BLOCK_BYTES", 7 * 24 * random_history.n_items)
+    monkeypatch.setattr(ranker_module, "THREAD_BLOCK_BYTES", 7 * 12 * random_history.n_items)
     candidates = list_candidates(ranker, random_history, exclude=rule).toarray()
     for row, items in zip(candidates, lists.items, strict=True):
         assert np.flatnonzero(row).tolist() == sorted(items[items >= 0].tolist())

@@ -59,8 +59,8 @@ def test_blocks_of_users_do_not_change_lists(
     ranker = TwoStageRanker(**SMALL).fit(random_history)
     rule = Exclusion(random_history.pairs(["purchase"]))
     whole = ranker.recommend(random_history, 9, exclude=rule)
-    bytes_of_a_user = 8 * len(ranker.parts_) * random_history.n_items
-    monkeypatch.setattr(ranker_module, "SCORE_BLOCK_BYTES", 7 * bytes_of_a_user)
+    bytes_of_a_user = 4 * len(ranker.parts_) * random_history.n_items
+    monkeypatch.setattr(ranker_module, "THREAD_BLOCK_BYTES", 7 * bytes_of_a_user)
     blocks = ranker.recommend(random_history, 9, exclude=rule)
     assert blocks.items.tobytes() == whole.items.tobytes()
     assert blocks.scores.tobytes() == whole.scores.tobytes()

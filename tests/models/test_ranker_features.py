@@ -14,7 +14,7 @@ from pipelines.features import (
     take_snapshot,
 )
 from pipelines.features.interactions import Interactions
-from pipelines.models.ranker_features import read_facts
+from pipelines.models.ranker_features import read_facts, read_item_facts
 from pipelines.models.ranker_items import ITEM_FEATURES
 from pipelines.models.ranker_pairs import PAIR_FEATURES
 from pipelines.models.ranker_users import USER_FEATURES
@@ -37,6 +37,7 @@ def test_facts_of_some_users_are_those_of_all(random_history: Interactions) -> N
     np.testing.assert_array_equal(
         some.read(np.ones_like(item), item), everybody.read(np.full_like(item, 9), item)
     )
+    np.testing.assert_array_equal(read_item_facts(random_history, PURCHASES), everybody.items)
 
 
 @pytest.fixture(scope="module")

@@ -75,3 +75,29 @@ def test_history_shorter_than_a_horizon_gives_no_fold(
     make_history: Callable[..., Interactions],
 ) -> None:
     assert folds_of(make_history([("u", "a", "purchase", 10), ("u", "b")])) == []
+
+
+def test_past_of_the_users_to_learn_from_is_their_part_of_everybodys(
+    random_history: Interactions,
+) -> None:
+    folds = folds_of(random_history, max_users=9)
+    assert len(folds) == 3
+    for fold in folds:
+        assert fold.past.n_users == random_history.n_users
+        asked = fold.past.select_users(fold.users)
+        assert len(asked.user) and fold.past_of_users.content_hash() == asked.content_hash()
+
+
+def test_truth_without_repeats_is_what_was_never_met_before(random_history: Interactions) -> None:
+    for fold in folds_of(random_history, repeats=False, max_users=1000):
+        before = {*zip(fold.past.user.tolist(), fold.past.item.tolist(), strict=True)}
+        user, item = fold.truth.nonzero()
+        found = {*zip(fold.users[user].tolist(), item.tolist(), strict=True)}
+        (everything,) = [
+            again
+            for again in folds_of(random_history, max_users=1000)
+            if again.cutoff == fold.cutoff
+        ]
+        user, item = everything.truth.nonzero()
+        chosen = {*zip(everything.users[user].tolist(), item.tolist(), strict=True)}
+        assert found == chosen - before and chosen & before

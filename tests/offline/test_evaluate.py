@@ -7,11 +7,13 @@ from datetime import date
 from math import log2
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pipelines.config import Settings
 from pipelines.errors import MissingSnapshotError, SettingsError
+from pipelines.offline import held_out as held_out_module
 from pipelines.offline.evaluate import evaluate_candidate
 from pipelines.offline.results import Evaluation, evaluated_candidates, read_evaluation
 from pipelines.offline.tracking import start_night, tracking_client
@@ -90,9 +92,11 @@ def test_item_out_of_stock_leaves_lists_and_truth(settings: Settings, take_shop:
     assert found["ndcg_at_1"].tolist() == [1]
 
 
-def test_recall_of_a_first_stage_is_scored_on_the_truth_of_the_lists(
+@pytest.fixture
+def with_ranker(
     make_settings: Callable[..., Settings], with_store: Callable, take_shop: Callable
-) -> None:
+) -> Settings:
+    """The shop with a candidate of two stages that lists one candidate for each user."""
     params = {"parts": [{"recommender": "popularity"}], "depth": 1}
     candidates = [
         {"name": "ranker", "recommender": "ranker", "params": params},
@@ -100,6 +104,11 @@ def test_recall_of_a_first_stage_is_scored_on_the_truth_of_the_lists(
     ]
     settings = with_store(make_settings(**SETTINGS, candidates=candidates))
     take_shop(settings, SHOP)
+    return settings
+
+
+def test_recall_of_a_first_stage_is_scored_on_the_truth_of_the_lists(with_ranker: Settings) -> None:
+    settings = with_ranker
 
     evaluate_candidate(settings, AS_OF, "ranker")
     evaluate_candidate(settings, AS_OF, "popularity")
@@ -114,6 +123,20 @@ def test_recall_of_a_first_stage_is_scored_on_the_truth_of_the_lists(
     assert "candidate_recall" not in gate_of(settings, "for_you").metrics["metrics"]
     run = tracking_client(settings).get_run(found.run_id)
     assert run.data.metrics["for_you.candidate_recall"] == 1 / 2
+
+
+def test_recall_of_many_users_first_stage_is_that_of_evenly_spaced_ones(
+    with_ranker: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_out_module, "MAX_CANDIDATE_USERS", 1)
+
+    evaluate_candidate(with_ranker, AS_OF, "ranker")
+
+    found = gate_of(with_ranker, "for_you", "ranker")
+    np.testing.assert_array_equal(found.per_user["candidate_recall"], [0, np.nan])
+    recall = found.metrics["metrics"]["candidate_recall"]["all"]
+    assert (recall["value"], recall["user_count"]) == (0, 1)
+    assert found.metrics["metrics"]["ndcg_at_1"]["all"]["user_count"] == 2
 
 
 def test_answer_is_ndcg_by_window_and_placement(settings: Settings) -> None:

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import numpy as np
+
+from pipelines.models.sampling import evenly_spaced
+
+
+def test_few_rows_are_all_taken() -> None:
+    assert evenly_spaced(0, 3).tolist() == []
+    assert evenly_spaced(3, 3).tolist() == [0, 1, 2]
+
+
+def test_of_many_rows_each_is_taken_once_and_the_steps_are_even() -> None:
+    found = evenly_spaced(1_000_003, 10_000)
+    assert len(found) == 10_000 and (found[0], found[-1]) == (0, 1_000_002)
+    assert set(np.diff(found)) == {100, 101}
