@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
+from pipelines.models.sampling import lowest_hashes
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def cut_folds(
         users = np.flatnonzero((known_for > begin) & (np.diff(truth.indptr) > 0))
         if not len(users):
             return
-        users = _sample(users, history.user_ids, max_users)
+        users = lowest_hashes(users, history.user_ids, max_users)
         yield Fold(history, history.cutoff - timedelta(days=begin), users, truth[users])
 
 
@@ -107,11 +107,3 @@ def _days_met(history: Interactions) -> np.ndarray:
         return history.age_days
     oldest: np.ndarray = np.maximum.reduceat(history.age_days, starts)
     return oldest[np.cumsum(is_first) - 1]
-
-
-def _sample(users: np.ndarray, user_ids: np.ndarray, max_users: int) -> np.ndarray:
-    if len(users) <= max_users:
-        return users
-    hashes = np.array([zlib.crc32(str(user_id).encode()) for user_id in user_ids[users]])
-    kept = np.lexsort((users, hashes))[:max_users]
-    return np.sort(users[kept])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 
@@ -21,3 +23,27 @@ def evenly_spaced(count: int, at_most: int) -> np.ndarray:
     if count <= at_most:
         return np.arange(count)
     return np.linspace(0, count - 1, at_most).astype(np.int64)
+
+
+def lowest_hashes(users: np.ndarray, user_ids: np.ndarray, at_most: int) -> np.ndarray:
+    """All of some users, or those whose user_id has the lowest CRC-32.
+
+    Who is taken does not depend on who else is there, but for where the line falls.
+
+    Parameters
+    ----------
+    users : ndarray of int, shape (n_users,)
+        Positions into `user_ids`, ascending.
+    user_ids : ndarray of str
+    at_most : int
+
+    Returns
+    -------
+    ndarray of int, shape (min(n_users, at_most),)
+        Ascending.
+    """
+    if len(users) <= at_most:
+        return users
+    hashes = np.array([zlib.crc32(str(user_id).encode()) for user_id in user_ids[users]])
+    kept = np.lexsort((users, hashes))[:at_most]
+    return np.sort(users[kept])

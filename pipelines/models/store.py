@@ -20,7 +20,8 @@ from pipelines.models.base import Recommender
 from pipelines.models.candidates import RECOMMENDERS, Spec, make_recommender
 from pipelines.models.composed import ComposedRecommender
 
-FORMAT = 1
+#: Counted up when what a recommender learns is named anew: older files are refused plainly.
+FORMAT = 2
 ARRAYS_FILE = "arrays.npz"
 RECOMMENDER_FILE = "recommender.json"
 #: Arrays of a csr matrix, stored as `<attribute>.<array>`.

@@ -10,12 +10,13 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.sampling import lowest_hashes
 from pipelines.models.signals import read_interest
 from pipelines.models.top_n import top_n_of_scores
 
 #: Bytes of similarities to all users held at once.
-#: Bytes of the similarities that are held at once; they stay in the cache.
-SIMILARITY_BYTES = 8 * 1024**2
+#: Bytes of the similarities that a thread holds at once.
+SIMILARITY_BYTES = 16 * 1024**2
 
 
 class UserKNN(Recommender):
@@ -31,6 +32,9 @@ class UserKNN(Recommender):
         An event this old counts half when users are compared.
     recent_half_life_days : float, optional
         The same for the choices of the neighbours; without it, all count alike.
+    max_users : int, default 50000
+        Users that may be neighbours; past it, those of the lowest CRC-32 of their user_id. Bounds
+        the time that each list takes.
     event_weights : mapping of str to float
         Weight of one event of a type.
 
@@ -65,23 +69,28 @@ class UserKNN(Recommender):
         shrinkage: float = 5.0,
         half_life_days: float | None = None,
         recent_half_life_days: float | None = None,
+        max_users: int = 50_000,
         event_weights: Mapping[str, float] = PURCHASES_ONLY,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.shrinkage = shrinkage
         self.half_life_days = half_life_days
         self.recent_half_life_days = recent_half_life_days
+        self.max_users = max_users
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
         check_event_weights(self.event_weights)
-        check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
+        for name in ("n_neighbors", "max_users"):
+            check_number(name, getattr(self, name), at_least=1, integer=True)
         check_number("shrinkage", self.shrinkage, at_least=0)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         recent = self.recent_half_life_days
         check_number("recent_half_life_days", recent, above=0, optional=True)
         interest = self._interest(history)
-        users = np.flatnonzero(np.diff(interest.indptr))
+        users = lowest_hashes(
+            np.flatnonzero(np.diff(interest.indptr)), history.user_ids, self.max_users
+        )
         count = np.bincount(interest.indices, minlength=history.n_items)
         self.item_weights_ = (1.0 / np.sqrt(np.maximum(count, 1))).astype(np.float32)
         taste = self._weigh(interest[users])

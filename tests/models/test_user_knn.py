@@ -44,9 +44,19 @@ def test_blocks_of_similarities_do_not_change_scores(
     np.testing.assert_array_equal(recommender._score(random_history), whole)
 
 
+def test_only_so_many_users_may_be_neighbours(random_history: Interactions) -> None:
+    few = UserKNN(n_neighbors=1, max_users=7).fit(random_history)
+    every = UserKNN(n_neighbors=1).fit(random_history)
+    assert len(few.norm_) == few.users_by_item_.shape[1] == few.recent_.shape[0] == 7
+    assert len(every.norm_) > 50
+    assert (
+        few.recommend(random_history, 5).items != every.recommend(random_history, 5).items
+    ).any()
+
+
 @pytest.mark.parametrize(
     ("params", "name"),
-    [({"n_neighbors": 0}, "n_neighbors"), ({"shrinkage": -1.0}, "shrinkage"),
+    [({"n_neighbors": 0}, "n_neighbors"), ({"max_users": 0}, "max_users"), ({"shrinkage": -1.0}, "shrinkage"),
      ({"half_life_days": 0.0}, "half_life_days"),
      ({"recent_half_life_days": 0.0}, "recent_half_life_days")],
 )  # fmt: skip
