@@ -182,8 +182,8 @@ def test_description_of_another_shape_is_refused(saved: Path) -> None:
 
 
 def test_another_format_is_refused(saved: Path) -> None:
-    change_description(saved, format=2)
-    with pytest.raises(StoredRecommenderError, match="must be of format 1. Found 2"):
+    change_description(saved, format=1)
+    with pytest.raises(StoredRecommenderError, match="must be of format 2. Found 1"):
         load_recommender(saved)
 
 
