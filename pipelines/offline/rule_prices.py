@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.models.sampling import evenly_spaced
 from pipelines.offline.intervals import paired_interval
 from pipelines.offline.list_metrics import coverage
 from pipelines.offline.metrics import ranking_metrics
@@ -95,9 +96,8 @@ def _without(ruled: Ruled, rule: str) -> Ruled:
 def _price(ruled: Ruled, evaluation: EvaluationSettings, rule: str) -> dict[str, Any]:
     other = _without(ruled, rule)
     truth, rows = without_excluded(ruled.truth, other.exclude, ruled.history.n_items)
-    if len(rows) > MAX_PRICED_USERS:
-        chosen = np.linspace(0, len(rows) - 1, MAX_PRICED_USERS).astype(np.int64)
-        truth, rows = replace(truth, relevant=truth.relevant[chosen]), rows[chosen]
+    chosen = evenly_spaced(len(rows), MAX_PRICED_USERS)
+    truth, rows = replace(truth, relevant=truth.relevant[chosen]), rows[chosen]
     with_rule = _score(ruled, truth, rows, evaluation.k)
     without_rule = _score(other, truth, rows, evaluation.k)
     found = paired_interval(with_rule[0], without_rule[0], evaluation.confidence)
@@ -118,13 +118,11 @@ def _score(ruled: Ruled, truth: Truth, rows: np.ndarray, k: int) -> tuple[np.nda
     """NDCG@k of each user, and the coverage of their lists."""
     from pipelines.models.list_rules import recommend_by_rules
 
-    exclude = ruled.exclude
-    pairs = None if exclude.pairs is None else exclude.pairs[rows]
     lists = recommend_by_rules(
         ruled.recommender,
         ruled.history.select_users(rows),
         k,
-        exclude=replace(exclude, pairs=pairs),
+        exclude=ruled.exclude.select_users(rows),
         rules=ruled.rules,
     ).over(ruled.history.item_ids)
     ndcg = ranking_metrics(lists.items, truth.relevant, [k])[f"ndcg_at_{k}"]
