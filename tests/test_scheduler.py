@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from pipelines.scheduler import _follow, airflow_environment
+import sys
+from datetime import date
+
+import pytest
+
+from pipelines import scheduler
+from pipelines.errors import NightFailedError
+from pipelines.scheduler import _follow, airflow_environment, prepare_airflow, run_night
 
 LINES = """\
 2026 [info     ] [DAG TEST] starting task_id=load_days map_index=-1 [airflow.sdk.definitions.dag] loc=dag.py:1
@@ -41,3 +48,15 @@ def test_airflow_is_kept_inside_the_home(make_settings):
     assert environment["AIRFLOW_HOME"].startswith(str(settings.home))
     assert str(settings.home) in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+
+
+def test_a_process_that_fails_is_said_with_its_last_lines_and_the_log(make_settings, monkeypatch):
+    settings, night = make_settings(), date(2024, 3, 1)
+    stop = (sys.executable, "-c", "raise SystemExit('disk full')")
+    monkeypatch.setattr(scheduler, "AIRFLOW_PROCESS", stop)
+    with pytest.raises(NightFailedError, match="prepare its database.*disk full"):
+        prepare_airflow(settings)
+    with pytest.raises(NightFailedError, match=r"Failed: the run .*night-2024-03-01\.log"):
+        run_night(settings, night, print)
+    log = settings.home / "logs" / "night-2024-03-01.log"
+    assert log.read_text() == "disk full\n"
