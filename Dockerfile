@@ -6,7 +6,9 @@ RUN useradd --create-home --uid 10001 recsys \
     && mkdir -p /var/lib/recsys && chown recsys /var/lib/recsys
 WORKDIR /opt/recsys
 COPY requirements.lock pyproject.toml README.md ./
-RUN pip install --no-cache-dir uv && uv pip install --system --no-deps -r requirements.lock
+# Compiled here: at run time nobody may write there, and each process would compile them anew.
+RUN pip install --no-cache-dir uv \
+    && uv pip install --system --no-deps --compile-bytecode -r requirements.lock
 COPY pipelines ./pipelines
 COPY dags ./dags
 COPY dbt_project ./dbt_project

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Libraries are compiled once, into .venv; a night would otherwise spend seconds on that each time.
+unexport PYTHONDONTWRITEBYTECODE
 AS_OF ?= 2011-12-09
 HOME_DIR ?= var
 PORT_AIRFLOW ?= 8080
