@@ -1,8 +1,53 @@
-{# Delete tonight's cutoffs from a feature table, before they are appended. #}
+{#
+    Of the cutoffs of a feature table, those that would be the same if they
+    were built now: all that they know is as it was.
+#}
+{% macro built_cutoffs(relation) -%}
+    {%- if not (execute and is_incremental()) -%}
+        {{ return([]) }}
+    {%- endif -%}
+    {%- set built = run_query(
+        'select cast(built.built_date as varchar) from ('
+        ~ remembered(relation) ~ ') as built inner join ('
+        ~ known_landings(
+            'select built_date from (' ~ remembered(relation) ~ ') as dates'
+        )
+        ~ ') as now on built.built_date = now.built_date'
+        ~ ' and built.content_hash = now.content_hash'
+    ) -%}
+    {{ return(built.columns[0].values() | list) }}
+{%- endmacro %}
+
+{# Tonight's cutoffs that are not among those that are built. #}
+{% macro missing_cutoffs(built) -%}
+    {{ return(var('cutoffs') | reject('in', built) | list) }}
+{%- endmacro %}
+
+{#
+    The newest cutoff before another one that is built: who did nothing that
+    landed since then is as then, but for the days since. None if there is no
+    such cutoff.
+#}
+{% macro cutoff_before(cutoff, built) -%}
+    {{ return(built | select('lt', cutoff) | sort | last) }}
+{%- endmacro %}
+
+{#
+    Delete tonight's cutoffs from a feature table, before they are appended,
+    but for those that would be the same.
+#}
 {% macro forget_cutoffs(relation) -%}
+    {%- set built = built_cutoffs(relation) or ['0001-01-01'] -%}
+    delete from {{ ref('int_built_dates') }}
+    where
+        table_name = '{{ relation.identifier }}'
+        and built_date not in ({{ date_list(built) }})
     {%- if is_incremental() -%}
+        ;
         delete from {{ relation }}
-        where cutoff_date in ({{ date_list(var('cutoffs')) }})
+        where
+            cutoff_date in ({{ date_list(var('cutoffs')) }})
+            and cutoff_date not in ({{ date_list(built) }})
     {%- endif -%}
 {%- endmacro %}
 
@@ -17,7 +62,22 @@
         cutoff_date < (
             select max(newest.cutoff_date) from {{ relation }} as newest
         ) - {{ var('retention_days') }}
-        and cutoff_date not in ({{ date_list(var('cutoffs')) }})
+        and cutoff_date not in ({{ date_list(var('cutoffs')) }});
+    delete from {{ ref('int_built_dates') }}
+    where
+        table_name = '{{ relation.identifier }}'
+        and built_date not in ({{ date_list(var('cutoffs')) }})
+        and built_date not in (select cutoff_date from {{ relation }})
+{%- endmacro %}
+
+{# After tonight's cutoffs were appended: what they were built from. #}
+{% macro remember_cutoffs(relation) -%}
+    {{ remember(
+        relation,
+        known_landings(
+            'select unnest([' ~ date_list(var('cutoffs')) ~ ']) as built_date'
+        )
+    ) }}
 {%- endmacro %}
 
 {# Comma-separated SQL dates from ISO texts. #}

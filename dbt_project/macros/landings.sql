@@ -1,14 +1,17 @@
 {#
-    Which day file a row was built from, and by which project: a hash of the
-    day's rows and of the project's files.
+    Which day file a row was built from, and by what: a hash of the day's rows,
+    of the project's files, and of the settings that change what is built.
 #}
 {% macro landing_version(content_hash) -%}
-    {{ row_hash([content_hash, "'" ~ var('project_hash') ~ "'"]) }}
+    {%- set builder = [
+        var('project_hash'), var('heavy_user_days'), var('half_life_days')
+    ] + var('exposures') -%}
+    {{ row_hash([content_hash, "'" ~ builder | join(' ') ~ "'"]) }}
 {%- endmacro %}
 
 {#
-    Delete from a table what landed on or after the first day that is not as
-    it was when the table was built; everything, if the table does not say.
+    Delete from int_user_item_days what landed on or after the first day that
+    is not as it was when the table was built; everything, if it does not say.
 #}
 {% macro forget_changed_landings(relation) -%}
     {%- if is_incremental() -%}
@@ -33,5 +36,14 @@
                     where now.landing_hash is distinct from built.landing_hash
                 )
         {%- endif -%}
-    {%- endif -%}
+        ;
+    {%- endif %}
+    delete from {{ ref('int_built_dates') }}
+    where
+        table_name = '{{ relation.identifier }}'
+        {%- if is_incremental() %}
+            and built_date not in (
+                select distinct landed_date from {{ relation }}
+            )
+        {%- endif -%}
 {%- endmacro %}

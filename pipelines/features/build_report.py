@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: What dbt calls a node that did not do its job.
 FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
+#: Kinds of nodes with nothing to say when they did their job: exposures do nothing.
+SILENT = frozenset({"exposure", "operation"})
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class BuildReport:
 
 
 def nodes_of(result: dbtRunnerResult) -> tuple[NodeResult, ...]:
-    """Each node of a dbt command that has something to say; exposures do nothing."""
+    """Each node of a dbt command that has something to say, and hooks only where they failed."""
     outcomes: Any = result.result
     return tuple(
         _freshness(outcome)
@@ -98,7 +100,7 @@ def nodes_of(result: dbtRunnerResult) -> tuple[NodeResult, ...]:
             str(outcome.message or ""),
         )
         for outcome in outcomes.results
-        if outcome.node.resource_type != "exposure"
+        if outcome.node.resource_type not in SILENT or outcome.status in FAILED
     )
 
 

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('int_built_dates') }}
 with
 
 int_cutoffs as (

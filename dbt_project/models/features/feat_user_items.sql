@@ -1,4 +1,8 @@
+{{ config(post_hook="{{ remember_cutoffs(this) }}") }}
+{%- set built = built_cutoffs(this) -%}
+{%- set missing = missing_cutoffs(built) -%}
 -- depends_on: {{ ref('int_cutoffs') }}
+-- depends_on: {{ ref('int_built_dates') }}
 with
 
 int_user_item_days as (
@@ -13,10 +17,47 @@ int_user_item_days as (
     have, which are few among views, is summed from trades alone. The weight of
     a purchase is rounded before it is summed, so that a day counts the same
     whether its events landed together or one by one.
+
+    Pairs without news since the newest cutoff before are taken from there.
 #}
-{% for cutoff in var('cutoffs') -%}
+{% for cutoff in missing -%}
+    {%- set before = cutoff_before(cutoff, built) -%}
+    {%- if before -%}
+        news_{{ loop.index }} as (
+
+            select distinct
+                user_id,
+                item_id
+            from int_user_item_days
+            where
+                landed_date >= date '{{ before }}'
+                and landed_date < date '{{ cutoff }}'
+                and {{ is_user_action() }}
+
+        ),
+
+    {% endif -%}
+
     pairs_{{ loop.index }} as (
 
+        {% if before -%}
+            select
+                known.user_id,
+                known.item_id,
+                known.event_count,
+                known.view_count,
+                known.first_event_at,
+                known.last_event_at
+            from {{ this }} as known
+            left join news_{{ loop.index }} as news
+                on
+                    known.user_id = news.user_id
+                    and known.item_id = news.item_id
+            where
+                known.cutoff_date = date '{{ before }}'
+                and news.user_id is null
+            union all
+        {% endif -%}
         select
             user_id,
             item_id,
@@ -29,6 +70,12 @@ int_user_item_days as (
             event_date < date '{{ cutoff }}'
             and landed_date < date '{{ cutoff }}'
             and {{ is_user_action() }}
+            {% if before -%}
+                and (user_id, item_id) in (
+                    select (news.user_id, news.item_id)
+                    from news_{{ loop.index }} as news
+                )
+            {% endif -%}
         group by user_id, item_id
 
     ),
@@ -66,7 +113,7 @@ int_user_item_days as (
 
 user_items as (
 
-    {% for cutoff in var('cutoffs') %}
+    {% for cutoff in missing %}
         select
             date '{{ cutoff }}' as cutoff_date,
             pairs.user_id,
@@ -90,6 +137,9 @@ user_items as (
                 pairs.user_id = trades.user_id
                 and pairs.item_id = trades.item_id
         {{ 'union all' if not loop.last }}
+    {% else %}
+        select * from {{ this }}
+        where false
     {% endfor %}
 
 )

@@ -1,14 +1,13 @@
+{{ config(post_hook="{{ remember_cutoffs(this) }}") }}
+{%- set built = built_cutoffs(this) -%}
+{%- set missing = missing_cutoffs(built) -%}
+-- depends_on: {{ ref('int_cutoffs') }}
+-- depends_on: {{ ref('int_built_dates') }}
 with
 
-int_cutoffs as (
+int_user_item_days as (
 
-    select * from {{ ref('int_cutoffs') }}
-
-),
-
-feat_user_items as (
-
-    select * from {{ ref('feat_user_items') }}
+    select * from {{ ref('int_user_item_days') }}
 
 ),
 
@@ -18,41 +17,79 @@ int_user_days as (
 
 ),
 
+{# Users without news since the newest cutoff before are taken from there. #}
+{% for cutoff in missing -%}
+    {%- set before = cutoff_before(cutoff, built) -%}
+    {%- if before -%}
+        news_{{ loop.index }} as (
+
+            select distinct user_id
+            from int_user_item_days
+            where
+                landed_date >= date '{{ before }}'
+                and landed_date < date '{{ cutoff }}'
+                and {{ is_user_action() }}
+
+        ),
+
+    {% endif -%}
+{% endfor -%}
+
+{# Not imported above: DuckDB would hold a table that is read three times. #}
+user_items as (
+
+    {% for cutoff in missing %}
+        select *
+        from {{ ref('feat_user_items') }}
+        where
+            cutoff_date = date '{{ cutoff }}'
+            {% if cutoff_before(cutoff, built) -%}
+                and user_id in (
+                    select news.user_id from news_{{ loop.index }} as news
+                )
+            {%- endif %}
+        {{ 'union all' if not loop.last }}
+    {% else %}
+        select * from {{ ref('feat_user_items') }}
+        where false
+    {% endfor %}
+
+),
+
 user_totals as (
 
     select
-        feat_user_items.cutoff_date,
-        feat_user_items.user_id,
-        cast(sum(feat_user_items.event_count) as bigint) as event_count,
-        cast(sum(feat_user_items.purchase_count) as bigint) as purchase_count,
-        cast(sum(feat_user_items.return_count) as bigint) as return_count,
+        cutoff_date,
+        user_id,
+        cast(sum(event_count) as bigint) as event_count,
+        cast(sum(purchase_count) as bigint) as purchase_count,
+        cast(sum(return_count) as bigint) as return_count,
         count(*) as item_count,
         {{ safe_divide(
-            'count(*) filter (where feat_user_items.purchase_days >= 2)',
-            'count(*) filter (where feat_user_items.purchase_days >= 1)'
+            'count(*) filter (where purchase_days >= 2)',
+            'count(*) filter (where purchase_days >= 1)'
         ) }} as repeat_share,
-        {{ exact_sum('feat_user_items.revenue') }} as revenue,
-        min(feat_user_items.first_event_at) as first_event_at,
-        max(feat_user_items.last_event_at) as last_event_at
-    from feat_user_items
-    inner join int_cutoffs
-        on feat_user_items.cutoff_date = int_cutoffs.cutoff_date
-    group by feat_user_items.cutoff_date, feat_user_items.user_id
+        {{ exact_sum('revenue') }} as revenue,
+        min(first_event_at) as first_event_at,
+        max(last_event_at) as last_event_at
+    from user_items
+    group by cutoff_date, user_id
 
 ),
 
 user_activity as (
 
     select
-        int_cutoffs.cutoff_date,
-        int_user_days.user_id,
+        user_totals.cutoff_date,
+        user_totals.user_id,
         count(*) as active_days
-    from int_cutoffs
+    from user_totals
     inner join int_user_days
         on
-            int_cutoffs.cutoff_date > int_user_days.event_date
-            and int_cutoffs.cutoff_date > int_user_days.landed_date
-    group by int_cutoffs.cutoff_date, int_user_days.user_id
+            user_totals.user_id = int_user_days.user_id
+            and user_totals.cutoff_date > int_user_days.event_date
+            and user_totals.cutoff_date > int_user_days.landed_date
+    group by user_totals.cutoff_date, user_totals.user_id
 
 ),
 
@@ -87,6 +124,36 @@ users as (
         on
             user_totals.cutoff_date = user_activity.cutoff_date
             and user_totals.user_id = user_activity.user_id
+    {% for cutoff in missing -%}
+        {%- set before = cutoff_before(cutoff, built) -%}
+        {%- if before %}
+            union all
+            select
+                date '{{ cutoff }}' as cutoff_date,
+                known.user_id,
+                known.event_count,
+                known.purchase_count,
+                known.return_count,
+                known.item_count,
+                known.active_days,
+                known.repeat_share,
+                known.revenue,
+                known.first_event_at,
+                known.last_event_at,
+                {{ days_between('known.last_event_at', "date '" ~ cutoff ~ "'") }}
+                    as days_since_last_event,
+                {{ days_between(
+                    'known.first_event_at', "date '" ~ cutoff ~ "'"
+                ) }} as days_since_first_event,
+                known.segment
+            from {{ this }} as known
+            left join news_{{ loop.index }} as news
+                on known.user_id = news.user_id
+            where
+                known.cutoff_date = date '{{ before }}'
+                and news.user_id is null
+        {% endif -%}
+    {% endfor %}
 
 )
 

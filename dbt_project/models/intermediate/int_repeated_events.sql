@@ -1,5 +1,17 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ forget_landings(this, loaded_landings()) }}",
+        post_hook="{{ remember(this, loaded_landings()) }}"
+    )
+}}
+-- depends_on: {{ ref('int_built_dates') }}
+-- depends_on: {{ ref('int_landed_days') }}
 with
 
+{# Ids are compared by hash, and in full only where hashes are the same. #}
 source as (
 
     select
@@ -10,11 +22,26 @@ source as (
 
 ),
 
-{# Only ids that collide by hash are compared: the others are not repeated. #}
+{# What landed before is as it was: only new landings may repeat it. #}
+asked as (
+
+    select *
+    from source
+    {% if is_incremental() -%}
+        where
+            event_hash in (
+                select new_landings.event_hash
+                from source as new_landings
+                where new_landings.landed_date > {{ newest_landing(this) }}
+            )
+    {%- endif %}
+
+),
+
 repeated_hashes as (
 
     select event_hash
-    from source
+    from asked
     group by event_hash
     having count(*) > 1
 
@@ -26,7 +53,7 @@ landings as (
         event_id,
         landed_date,
         min(landed_date) over (partition by event_id) as first_landed_date
-    from source
+    from asked
     where
         event_hash in (
             select repeated_hashes.event_hash from repeated_hashes
@@ -40,7 +67,11 @@ repeated_events as (
         event_id,
         landed_date
     from landings
-    where landed_date > first_landed_date
+    where
+        landed_date > first_landed_date
+        {% if is_incremental() -%}
+            and landed_date > {{ newest_landing(this) }}
+        {%- endif %}
 
 )
 

@@ -3,9 +3,11 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        pre_hook="{{ forget_changed_landings(this) }}"
+        pre_hook="{{ forget_changed_landings(this) }}",
+        post_hook="{{ remember(this, loaded_landings()) }}"
     )
 }}
+-- depends_on: {{ ref('int_built_dates') }}
 
 with
 
