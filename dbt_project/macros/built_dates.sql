@@ -50,10 +50,10 @@
     file that is another than it was; everything, if nothing is remembered.
 #}
 {% macro forget_landings(relation, landings) -%}
-    delete from {{ ref('int_built_dates') }}
-    where
-        table_name = '{{ relation.identifier }}'
-        {%- if is_incremental() %}
+    {%- if is_incremental() -%}
+        delete from {{ ref('int_built_dates') }}
+        where
+            table_name = '{{ relation.identifier }}'
             and built_date >= (
                 select min(coalesce(now.built_date, built.built_date))
                 from ({{ landings }}) as now
@@ -61,11 +61,27 @@
                     on now.built_date = built.built_date
                 where now.content_hash is distinct from built.content_hash
             );
-            delete from {{ relation }}
-            where landed_date not in (
-                select built_date from ({{ remembered(relation) }}) as built
-            )
-        {%- endif -%}
+        delete from {{ relation }}
+        where landed_date not in (
+            select built_date from ({{ remembered(relation) }}) as built
+        )
+    {%- else -%}
+        {{ forget_all(relation) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# A table that is built from nothing remembers nothing. #}
+{% macro forget_all(relation) -%}
+    delete from {{ ref('int_built_dates') }}
+    where table_name = '{{ relation.identifier }}'
+{%- endmacro %}
+
+{# What a table does not have any more, it does not remember. #}
+{% macro forget_what_is_gone(relation) -%}
+    {{ forget_all(relation) }}
+    {%- if is_incremental() %}
+        and built_date not in (select landed_date from {{ relation }})
+    {%- endif -%}
 {%- endmacro %}
 
 {# The newest day file whose rows a table has; what landed later it lacks. #}

@@ -3,10 +3,13 @@
     of the project's files, and of the settings that change what is built.
 #}
 {% macro landing_version(content_hash) -%}
-    {%- set builder = [
-        var('project_hash'), var('heavy_user_days'), var('half_life_days')
-    ] + var('exposures') -%}
-    {{ row_hash([content_hash, "'" ~ builder | join(' ') ~ "'"]) }}
+    {{ row_hash([
+        content_hash,
+        "'" ~ var('project_hash') ~ "'",
+        "'" ~ var('exposures') | join(' ') ~ "'",
+        var('half_life_days'),
+        var('heavy_user_days'),
+    ]) }}
 {%- endmacro %}
 
 {#
@@ -36,14 +39,5 @@
                     where now.landing_hash is distinct from built.landing_hash
                 )
         {%- endif -%}
-        ;
-    {%- endif %}
-    delete from {{ ref('int_built_dates') }}
-    where
-        table_name = '{{ relation.identifier }}'
-        {%- if is_incremental() %}
-            and built_date not in (
-                select distinct landed_date from {{ relation }}
-            )
-        {%- endif -%}
+    {%- endif -%}
 {%- endmacro %}

@@ -15,9 +15,10 @@ from pipelines.errors import FeatureBuildError, WarehouseLockedError
 from pipelines.features import build
 from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables, generate_docs
 from pipelines.tables import DBT_TABLES, INT_USER_ITEM_DAYS
-from pipelines.warehouse import connect
+from pipelines.warehouse import connect, fingerprint_tables
 from tests.features.conftest import (
     EVENTS,
+    FEATURE_TABLES,
     FIRST_NIGHT,
     ITEMS,
     SECOND_NIGHT,
@@ -183,6 +184,155 @@ def test_what_a_night_adds_is_inserted_from_views_and_said_as_it_is_built(
     assert len(made) == 7 and all("create temporary view" in sql for sql in made)
     assert caplog.text.count("built ") == 19
     assert re.search(r"built feat_user_items in \d+\.\d\d s", caplog.text)
+
+
+def tables(settings):
+    with connect(settings, read_only=True) as warehouse:
+        return fingerprint_tables(warehouse)
+
+
+def rows_of(settings, asked):
+    with connect(settings, read_only=True) as warehouse:
+        return warehouse.execute(asked).fetchall()
+
+
+def change(settings, *statements):
+    with connect(settings) as warehouse:
+        for statement in statements:
+            warehouse.execute(statement)
+
+
+def by_day_of_landing(events):
+    landings = {}
+    for event in events:
+        landings.setdefault(event[5] or event[4][:10], []).append(event)
+    return sorted(landings.items())
+
+
+#: Beside those of the shop: news of an old pair, late news of an old day, a user who only was late.
+MORE_EVENTS = [
+    *EVENTS,
+    ("g01", "view", "bob", "cup", "2024-02-08 10:00", None, None, None),
+    ("g02", "purchase", "ann", "tea", "2024-01-16 07:00", "2024-02-09", 1, 3.1),
+    ("g03", "purchase", "dan", "pot", "2024-01-03 10:00", "2024-02-10", 1, 0.3),
+    ("e05", "purchase", "bob", "cup", "2024-01-27 10:00", "2024-02-10", 3, 0.1),
+    ("g04", "impression", "cid", "tea", "2024-02-11 10:00", None, None, None),
+]
+
+
+def at_once(home, events, nights):
+    settings = world_settings(home)
+    insert_events(settings, events)
+    insert_items(settings, ITEMS)
+    for night in nights:
+        build_features(settings, night)
+    return settings
+
+
+THREE_NIGHTS = [date(2024, 2, day) for day in (9, 10, 12)]
+
+
+def test_nights_in_a_row_leave_the_tables_of_the_same_nights_on_the_whole_log(tmp_path):
+    """Cutoffs taken from the ones before are those that are summed from all events."""
+    settings = world_settings(tmp_path / "nights")
+    insert_items(settings, ITEMS)
+    landings = by_day_of_landing(MORE_EVENTS)
+    for night in THREE_NIGHTS:
+        while landings and landings[0][0] < night.isoformat():
+            insert_events(settings, landings.pop(0)[1])
+        build_features(settings, night)
+    assert not landings
+    anew = at_once(tmp_path / "anew", MORE_EVENTS, [])
+    for night in THREE_NIGHTS:  # nothing is remembered: each night sums all
+        change(anew, "drop table if exists intermediate.int_built_dates")
+        build_features(anew, night)
+    expected = {name: found for name, found in tables(anew).items() if "built_dates" not in name}
+    found = tables(settings)
+    assert {name: found[name] for name in expected} == expected
+    assert found["features.feat_user_items"][0] > 30
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "update raw.events set landed_date = '2024-02-07' where event_id = 'e04'",
+        "delete from raw.events where landed_date = '2024-01-30'",
+    ],
+)
+def test_a_changed_day_file_is_built_anew_wherever_it_is_known(tmp_path, changed):
+    """Also where the night that first met it was stopped half way, and it was changed back since."""
+    settings = at_once(tmp_path / "changed", MORE_EVENTS, [date(2024, 2, 11)])
+    before = tables(settings)
+    change(settings, "create table kept as from raw.events", changed)
+    change(
+        settings,
+        "insert into raw.events select * replace (null as user_id) from raw.events "
+        "where event_id = 'e13'",
+    )  # stops the build after int_repeated_events
+    with pytest.raises(FeatureBuildError):
+        build_features(settings, date(2024, 2, 11))
+    change(
+        settings, "delete from raw.events", "insert into raw.events from kept", "drop table kept"
+    )
+    build_features(settings, date(2024, 2, 11))
+    assert tables(settings) == before
+    change(settings, changed)
+    build_features(settings, SECOND_NIGHT)
+    other = world_settings(tmp_path / "other")
+    insert_events(other, MORE_EVENTS)
+    insert_items(other, ITEMS)
+    change(other, changed)
+    build_features(other, SECOND_NIGHT)
+    tonight = f"cutoff_date in {tuple(map(str, settings.night(SECOND_NIGHT).cutoffs))}"
+    for table in FEATURE_TABLES:
+        asked = f"from features.{table} where {tonight} order by all"
+        found = [rows_of(home, asked) for home in (settings, other)]
+        assert found[0] == found[1] != [], table
+
+
+def test_cutoffs_that_are_built_and_unchanged_are_not_written_again(tmp_path):
+    settings = at_once(tmp_path, MORE_EVENTS, [FIRST_NIGHT])
+    change(settings, "update features.feat_user_items set quantity = 77 where user_id = 'bob'")
+    build_features(settings, SECOND_NIGHT)
+
+    def traced():
+        with connect(settings, read_only=True) as warehouse:
+            rows = "select distinct cutoff_date from features.feat_user_items where quantity = 77"
+            return {cutoff for (cutoff,) in warehouse.execute(rows).fetchall()}
+
+    assert traced() == {date(2024, 1, 22), date(2024, 1, 29), FIRST_NIGHT}
+    change(settings, "update raw.events set price = 0.3 where event_id = 'e08'")  # of the 30th
+    build_features(settings, SECOND_NIGHT)
+    assert traced() == {date(2024, 1, 22), date(2024, 1, 29)}
+
+
+def test_other_settings_build_everything_anew(tmp_path):
+    at_once(tmp_path / "home", MORE_EVENTS, [SECOND_NIGHT])
+    found = []
+    for home in ("home", "anew"):
+        settings = world_settings(tmp_path / home, half_life_days=3)
+        events = settings.events.model_copy(update={"exposures": ("view", "impression")})
+        settings = settings.model_copy(update={"events": events})
+        if home == "anew":
+            insert_events(settings, MORE_EVENTS)
+            insert_items(settings, ITEMS)
+        build_features(settings, SECOND_NIGHT)
+        found.append(tables(settings))
+    assert found[0] == found[1]
+
+
+def test_rows_that_no_build_has_passed_are_tested_again(tmp_path):
+    settings = at_once(tmp_path, MORE_EVENTS, [FIRST_NIGHT])
+    twice = (
+        "insert into features.feat_user_items by name from features.feat_user_items "
+        "where cutoff_date = '2024-02-05'"
+    )
+    change(settings, twice, "update intermediate.int_built_dates set is_tested = false")
+    for _ in range(2):
+        with pytest.raises(
+            FeatureBuildError, match="unique_combination_of_columns_feat_user_items"
+        ):
+            build_features(settings, FIRST_NIGHT)
 
 
 def test_cutoffs_beyond_the_retention_are_dropped(shop):

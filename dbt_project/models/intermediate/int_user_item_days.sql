@@ -3,7 +3,10 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='append_new_columns',
-        pre_hook="{{ forget_changed_landings(this) }}",
+        pre_hook=[
+            "{{ forget_changed_landings(this) }}",
+            "{{ forget_what_is_gone(this) }}",
+        ],
         post_hook="{{ remember(this, loaded_landings()) }}"
     )
 }}
