@@ -45,8 +45,10 @@ models and tests, through a bare connection. Medians, of peak memory the largest
 of its own.
 """
 NEXT = """\
-Load and features (build, snapshot and checks) of a first night on a whole year, and of the night
-after it, with one day more and the days before looked at again. A process for each step.
+Load and features (build, snapshot and checks) of a first night on a year, and of a night with one
+day more, the days before looked at again. Between them lies a night that catches up with the two
+weeks after the first: as in a home that runs every night, the cutoffs before the windows of the
+last one are those of earlier nights. A process for each step.
 """
 PEERS = """\
 Popularity, item-kNN (cosine, 100 neighbours) and ALS (64 factors, 10 iterations) on the same day
