@@ -31,6 +31,7 @@ from pipelines.warehouse import connect
 #: The sides, in the order in which they take turns.
 DBT, BARE = "dbt build", "bare SQL"
 BUILT_SCHEMAS = ("intermediate", "features", "metrics")
+BUILT_DATES = "intermediate.int_built_dates"
 BARE_CODE = """
 import json, sys
 import duckdb
@@ -42,13 +43,15 @@ for statement in statements:
 """
 
 
-def compiled_statements(target: Path) -> list[str]:
+def compiled_statements(target: Path, remembered: dict[str, str]) -> list[str]:
     """What dbt compiled in a build, as statements, in the order in which it ran them.
 
     Parameters
     ----------
     target : Path
         dbt's target folder after a build.
+    remembered : dict of str to str
+        What `remembered_rows` returns: tests read which rows of a table are new.
     """
     nodes = json.loads((target / "manifest.json").read_text())["nodes"]
     results = json.loads((target / "run_results.json").read_text())["results"]
@@ -63,7 +66,22 @@ def compiled_statements(target: Path) -> list[str]:
             statements.append(f"create schema if not exists {node['schema']}")
             sql = f"create or replace {kind} {node['schema']}.{node['alias']} as {sql}"
         statements.append(sql)
+        if node["alias"] in remembered:
+            statements.append(remembered[node["alias"]])
+    if remembered:
+        statements.append(f"update {BUILT_DATES} set is_tested = true")
     return statements
+
+
+def remembered_rows(settings: Settings) -> dict[str, str]:
+    """By table, a statement that writes what dbt's hooks wrote of it after it was built."""
+    with connect(settings, read_only=True) as warehouse:
+        rows = warehouse.execute(
+            "select table_name, string_agg(format('(''{}'', date ''{}'', {}, false)', "
+            "table_name, built_date, content_hash), ', ') "
+            f"from {BUILT_DATES} group by table_name"
+        ).fetchall()
+    return {name: f"insert into {BUILT_DATES} values {values}" for name, values in rows}
 
 
 def built_rows(settings: Settings) -> dict[str, tuple[int, int]]:
@@ -111,7 +129,8 @@ def run_sides(settings: Settings, night: date, loaded: Path, runs: int) -> dict[
             raise SystemExit(f"Both sides must build the same rows. Found {built} and {rows}.")
         built = rows
         if side == DBT:
-            statements = compiled_statements(settings.run_folder(night) / "dbt")
+            target = settings.run_folder(night) / "dbt"
+            statements = compiled_statements(target, remembered_rows(settings))
             plan.write_text(json.dumps([statements, str(settings.warehouse_path), limits]))
     return costs
 

@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 WAREHOUSE_POOL = "warehouse"
+#: A file in Airflow's home that is there once the database is.
+PREPARED_FILE = "prepared"
 
 
 def prepare_database(home: Path) -> None:
@@ -22,7 +24,7 @@ def prepare_database(home: Path) -> None:
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 
-    marker = home / "prepared"
+    marker = home / PREPARED_FILE
     if marker.exists():
         return
     initdb()

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
+from pipelines.airflow_process import PREPARED_FILE
 from pipelines.config import PROJECT_ROOT, Settings, process_environment
 from pipelines.errors import NightFailedError
 from pipelines.night_lock import shared_home
@@ -65,7 +66,7 @@ def prepare_airflow(settings: Settings) -> None:
         If Airflow cannot; its last lines are in the message.
     """
     folder = settings.home / "airflow"
-    if (folder / "prepared").exists():
+    if (folder / PREPARED_FILE).exists():
         return
     done = subprocess.run(
         AIRFLOW_PROCESS,

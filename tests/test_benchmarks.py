@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,15 @@ import pytest
 from pipelines.config import load_settings, parse_settings
 from pipelines.events import generate
 from pipelines.events.synthetic_log import LogPlan
+from pipelines.features import build_features
+from tests.features.conftest import (
+    EVENTS,
+    ITEMS,
+    SECOND_NIGHT,
+    insert_events,
+    insert_items,
+    world_settings,
+)
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 MIB = 1024**2
@@ -195,9 +205,26 @@ def test_what_dbt_compiled_is_run_bare_in_its_order(load, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"nodes": nodes}))
     (tmp_path / "run_results.json").write_text(json.dumps({"results": results}))
     with duckdb.connect() as connection:
-        for statement in load("features").compiled_statements(tmp_path):
+        for statement in load("features").compiled_statements(tmp_path, {}):
             connection.execute(statement)
         assert connection.execute("select n from staging.total").fetchall() == [(3,)]
+
+
+def test_bare_sql_builds_the_rows_that_dbt_builds(load, tmp_path):
+    features, settings = load("features"), world_settings(tmp_path / "dbt")
+    insert_events(settings, EVENTS)
+    insert_items(settings, ITEMS)
+    bare = settings.model_copy(update={"home": tmp_path / "bare"})
+    bare.home.mkdir()
+    shutil.copyfile(settings.warehouse_path, bare.warehouse_path)
+    build_features(settings, SECOND_NIGHT)
+    remembered = features.remembered_rows(settings)
+    statements = features.compiled_statements(settings.run_folder(SECOND_NIGHT) / "dbt", remembered)
+    with duckdb.connect(str(bare.warehouse_path)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        found = [connection.execute(statement).fetchall() for statement in statements]
+    assert features.built_rows(bare) == features.built_rows(settings)
+    assert {"feat_users", "int_user_item_days"} <= remembered.keys() and len(found) > 100
 
 
 def test_the_page_sets_the_build_of_features_beside_bare_sql(load):

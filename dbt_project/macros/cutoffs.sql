@@ -32,6 +32,16 @@
     {{ return(built | select('lt', cutoff) | sort | last) }}
 {%- endmacro %}
 
+{# Who did something that landed from one cutoff up to another. #}
+{% macro news(columns, before, cutoff) -%}
+    select distinct {{ columns }}
+    from {{ ref('int_user_item_days') }}
+    where
+        landed_date >= date '{{ before }}'
+        and landed_date < date '{{ cutoff }}'
+        and {{ is_user_action() }}
+{%- endmacro %}
+
 {#
     Delete tonight's cutoffs from a feature table, before they are appended,
     but for those that would be the same.

@@ -73,10 +73,10 @@ def read_choices(history: Interactions, event_weights: Mapping[str, float]) -> C
     return Choices(user[starts].astype(np.int64), item[starts].astype(np.int64), age[starts], count)
 
 
-def pair_starts(rows: Choices) -> np.ndarray:
-    """The first row of every pair of a user and an item: its oldest day."""
-    is_first = np.ones(len(rows.user), dtype=bool)
-    is_first[1:] = (np.diff(rows.user) != 0) | (np.diff(rows.item) != 0)
+def pair_starts(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """The first row of every pair, where rows are sorted by user and item."""
+    is_first = np.ones(len(user), dtype=bool)
+    is_first[1:] = (np.diff(user) != 0) | (np.diff(item) != 0)
     return np.flatnonzero(is_first)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
+from pipelines.models.ranker_choices import pair_starts
 from pipelines.models.sampling import lowest_hashes
 
 
@@ -100,10 +101,8 @@ def cut_folds(
 
 def _days_met(history: Interactions) -> np.ndarray:
     """Of every row, days from the first event of its user and item to the cutoff."""
-    is_first = np.ones(len(history.user), dtype=bool)
-    is_first[1:] = (np.diff(history.user) != 0) | (np.diff(history.item) != 0)
-    starts = np.flatnonzero(is_first)
+    starts = pair_starts(history.user, history.item)
     if not len(starts):
         return history.age_days
-    oldest: np.ndarray = np.maximum.reduceat(history.age_days, starts)
-    return oldest[np.cumsum(is_first) - 1]
+    oldest = np.maximum.reduceat(history.age_days, starts)
+    return np.repeat(oldest, np.diff(starts, append=len(history.user)))

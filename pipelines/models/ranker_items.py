@@ -73,7 +73,7 @@ def _count_choices(rows: Choices, n_items: int) -> dict[str, np.ndarray]:
 
 
 def _count_users(rows: Choices, n_items: int) -> dict[str, np.ndarray]:
-    starts = pair_starts(rows)
+    starts = pair_starts(rows.user, rows.item)
     item = rows.item[starts]
     is_repeated = np.diff(starts, append=len(rows.item)) > 1
     users = np.bincount(item, minlength=n_items).astype(np.float64)

@@ -45,13 +45,13 @@ def describe_pairs(
     features : ndarray of float32, shape (n_pairs, n_features)
         Columns `PAIR_FEATURES`.
     """
-    starts = pair_starts(rows)
+    starts = pair_starts(rows.user, rows.item)  # a pair's oldest day
     keys = rows.user[starts] * n_items + rows.item[starts]
     days = np.diff(starts, append=len(rows.user))
     if not len(keys):
         return keys, np.empty((0, len(PAIR_FEATURES)), dtype=np.float32)
     user = keys // n_items
-    last = rows.age[starts + days - 1].astype(np.float32)  # a pair's oldest day is its first row
+    last = rows.age[starts + days - 1].astype(np.float32)
     first = rows.age[starts].astype(np.float32)
     place = baskets.place_of(rows)
     recent = np.add.reduceat(place < RECENT_BASKETS, starts, dtype=np.int64)

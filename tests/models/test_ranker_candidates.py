@@ -42,6 +42,7 @@ def test_excluded_items_are_no_candidates(history: Interactions) -> None:
         (3, 2),
     ]
     assert found.features[0, 2] == 1.0  # b is first where a may not be shown
+    assert found.features[0, 1] == np.float32(2 / 3)  # but its score is over that of a, the best
 
 
 def test_part_of_another_vocabulary_is_read_by_item(

@@ -81,6 +81,14 @@ def test_threads_do_not_change_a_byte(threads: int) -> None:
     assert said_again.tobytes() == said.tobytes()
 
 
+def test_blocks_of_rows_do_not_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, is_relevant, weight = make_rows()
+    grown = grow_trees(features, is_relevant, weight, random_state=0, n_seeds=1, **PARAMS)
+    whole = sum_of_trees(grown, features)
+    monkeypatch.setattr(ranker_trees, "ROWS_AT_ONCE", 7)
+    assert sum_of_trees(grown, features).tobytes() == whole.tobytes()
+
+
 def test_column_without_a_known_value_is_never_split() -> None:
     features, is_relevant, weight = make_rows()
     features[:, 2] = np.nan

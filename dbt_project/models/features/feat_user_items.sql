@@ -25,14 +25,7 @@ int_user_item_days as (
     {%- if before -%}
         news_{{ loop.index }} as (
 
-            select distinct
-                user_id,
-                item_id
-            from int_user_item_days
-            where
-                landed_date >= date '{{ before }}'
-                and landed_date < date '{{ cutoff }}'
-                and {{ is_user_action() }}
+            {{ news('user_id, item_id', before, cutoff) }}
 
         ),
 

@@ -3,13 +3,8 @@
 {%- set missing = missing_cutoffs(built) -%}
 -- depends_on: {{ ref('int_cutoffs') }}
 -- depends_on: {{ ref('int_built_dates') }}
+-- depends_on: {{ ref('int_user_item_days') }}
 with
-
-int_user_item_days as (
-
-    select * from {{ ref('int_user_item_days') }}
-
-),
 
 int_user_days as (
 
@@ -23,12 +18,7 @@ int_user_days as (
     {%- if before -%}
         news_{{ loop.index }} as (
 
-            select distinct user_id
-            from int_user_item_days
-            where
-                landed_date >= date '{{ before }}'
-                and landed_date < date '{{ cutoff }}'
-                and {{ is_user_action() }}
+            {{ news('user_id', before, cutoff) }}
 
         ),
 
