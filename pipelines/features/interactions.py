@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -72,6 +73,11 @@ class Interactions:
         """(n_users, n_items)."""
         return (self.n_users, self.n_items)
 
+    @cached_property
+    def row_starts(self) -> np.ndarray:
+        """First row of every user, and the number of rows: int64, shape (n_users + 1,)."""
+        return np.searchsorted(self.user, np.arange(self.n_users + 1))
+
     def current_attributes(self) -> ItemAttributes:
         """Title, category, price and availability of every item, as the cutoff knows them."""
         return self.item_attributes.current(self.n_items)
@@ -124,13 +130,15 @@ class Interactions:
         -------
         csr_array of shape (n_users, n_items), bool
         """
-        keep = np.ones(len(self.user), dtype=bool)
-        if event_types is not None:
-            codes = [n for n, kind in enumerate(self.event_types) if kind in set(event_types)]
-            keep &= np.isin(self.event_type, codes)
+        keep = self.rows_of(self.event_types if event_types is None else event_types)
         if within_days is not None:
             keep &= self.age_days <= within_days
         return self.pairs_of_rows(keep)
+
+    def rows_of(self, event_types: Collection[str]) -> np.ndarray:
+        """Which rows are of some event types: ndarray of bool, shape (n_rows,)."""
+        is_asked = np.array([kind in event_types for kind in self.event_types], dtype=bool)
+        return is_asked[self.event_type]
 
     def pairs_of_rows(self, keep: np.ndarray) -> sparse.csr_array:
         """Which items each user met in some rows.
@@ -158,9 +166,8 @@ class Interactions:
             Positions into `user_ids`; the result keeps this order.
         """
         chosen = np.arange(self.n_users)[positions]
-        starts = np.searchsorted(self.user, np.arange(self.n_users + 1))
-        counts = (starts[1:] - starts[:-1])[chosen]
-        offsets = np.repeat(starts[:-1][chosen] - (np.cumsum(counts) - counts), counts)
+        counts = np.diff(self.row_starts)[chosen]
+        offsets = np.repeat(self.row_starts[chosen] - (np.cumsum(counts) - counts), counts)
         rows = np.arange(counts.sum()) + offsets
         return replace(
             self,

@@ -40,8 +40,7 @@ def read_baskets(history: Interactions, event_weights: Mapping[str, float]) -> B
     event_weights : mapping of str to float
         Weight of one event of a type; types of positive weight are choices.
     """
-    codes = [n for n, kind in enumerate(history.event_types) if event_weights.get(kind, 0.0) > 0]
-    chosen = np.isin(history.event_type, codes)
+    chosen = history.rows_of({kind for kind, weight in event_weights.items() if weight > 0})
     user, age, item = history.user[chosen], history.age_days[chosen], history.item[chosen]
     longest = int(age.max(initial=0)) + 1
     key = user.astype(np.int64) * longest + (longest - 1 - age)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 from scipy import sparse
@@ -21,6 +23,8 @@ from pipelines.models.signals import gram_blocks, read_interest
 PARALLEL_ITEMS_MAX = 16_000
 #: Rows mirrored at once when the inverse's other triangle is filled.
 MIRROR_ROWS = 1024
+#: Who holds it may limit the threads of BLAS.
+LIMITING = threading.Lock()
 
 
 class Ease(Recommender):
@@ -163,14 +167,22 @@ def factorize(gram: np.ndarray, regularization: float) -> np.ndarray:
     return np.asarray(factor)
 
 
-def blas_threads(n_items: int) -> int | None:
-    """BLAS threads to factorize so many items with; None leaves them as they are."""
-    return 1 if n_items > PARALLEL_ITEMS_MAX else None
+@contextmanager
+def suitable_threads(n_items: int) -> Iterator[None]:
+    """BLAS with the threads to factorize so many items with; with fewer than usual, one at a time.
+
+    The limit is the process's: two threads that set and reset it in turns would leave it set.
+    """
+    if n_items <= PARALLEL_ITEMS_MAX:
+        yield
+        return
+    with LIMITING, threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def _invert(gram: np.ndarray, regularization: float) -> np.ndarray:
     """Inverse of a symmetric positive definite matrix, in its own memory."""
-    with threadpool_limits(blas_threads(len(gram)), user_api="blas"):
+    with suitable_threads(len(gram)):
         factor = factorize(gram, regularization)
         inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
     return _mirror_upper(inverse.T)

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
-from threadpoolctl import threadpool_limits
 
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.ease import blas_threads, factorize
+from pipelines.models.ease import factorize, suitable_threads
 from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
-from pipelines.models.ranker_folds import cut_folds
+from pipelines.models.ranker_folds import Fold, cut_folds
 from pipelines.models.signals import product_blocks, read_interest
+from pipelines.models.threads import in_threads
 
 WHOLE_NUMBERS = ("horizon_days", "step_days", "n_windows", "max_users", "max_items")
 
@@ -126,8 +126,6 @@ class ItemTransitions(Recommender):
 
     def _regression(self, history: Interactions) -> tuple[sparse.csr_array, sparse.csr_array]:
         """√V X and √V Y of all windows, one row per user and window."""
-        past = [sparse.csr_array((0, history.n_items), dtype=np.float32)]
-        after = list(past)
         chosen = [kind for kind, weight in self.event_weights.items() if weight > 0]
         folds = cut_folds(
             history,
@@ -138,14 +136,19 @@ class ItemTransitions(Recommender):
             repeats=True,
             max_users=self.max_users,
         )
-        for number, fold in enumerate(folds):
-            target = fold.truth.astype(np.float32)
-            decay = 2.0 ** (-number * self.step_days / self.window_half_life_days)
-            # √v = √(2^(−age / half_life) / √|y|)
-            weight = np.sqrt(decay / np.sqrt(np.diff(target.indptr)))
-            past.append(_scale_rows(self._interest(fold.past_of_users), weight))
-            after.append(_scale_rows(target, weight))
-        return sparse.csr_array(sparse.vstack(past)), sparse.csr_array(sparse.vstack(after))
+        none = sparse.csr_array((0, history.n_items), dtype=np.float32)
+        rows = [(none, none), *in_threads(self._window_rows, enumerate(folds))]
+        past, after = (sparse.csr_array(sparse.vstack(side)) for side in zip(*rows, strict=True))
+        return past, after
+
+    def _window_rows(self, window: tuple[int, Fold]) -> tuple[sparse.csr_array, sparse.csr_array]:
+        """√V X and √V Y of one window, the newest of which is number 0."""
+        number, fold = window
+        target = fold.truth.astype(np.float32)
+        decay = 2.0 ** (-number * self.step_days / self.window_half_life_days)
+        # √v = √(2^(−age / half_life) / √|y|)
+        weight = np.sqrt(decay / np.sqrt(np.diff(target.indptr)))
+        return _scale_rows(self._interest(fold.past_of_users), weight), _scale_rows(target, weight)
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         """Vectors x: decayed choices, divided by the square root of their length."""
@@ -185,7 +188,7 @@ def solve_ridge(
     """
     gram, cross = _dense_product(past, past), _dense_product(past, after)
     gram[np.diag_indices(len(gram))] += np.float32(regularization)
-    with threadpool_limits(blas_threads(len(gram)), user_api="blas"):
+    with suitable_threads(len(gram)):
         factor = factorize(gram, regularization)
         weights, _ = lapack.spotrs(factor, np.asfortranarray(cross), lower=1, overwrite_b=1)
     return np.ascontiguousarray(weights)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,10 +156,20 @@ class TwoStageRanker(ComposedRecommender):
 
     def _fit(self, history: Interactions) -> None:
         self._check_parameters()
-        self._fit_parts(history)
-        self.item_facts_ = read_item_facts(history, self.event_weights)
-        self.title_vectors_ = _read_titles(history)
+        self.parts_, self.item_facts_, self.title_vectors_ = self._fit_first_stage(history)
         self.trees_ = self._learn(history)
+
+    def _fit_first_stage(
+        self, history: Interactions
+    ) -> tuple[tuple[Recommender, ...], np.ndarray, sparse.csr_array]:
+        """Fitted parts, features of items and title vectors, learned by several threads."""
+        learners: list[Callable[[], Any]] = [
+            *(partial(part.fit, history) for part in self.make_parts()),
+            partial(read_item_facts, history, self.event_weights),
+            partial(_read_titles, history),
+        ]
+        *parts, item_facts, titles = in_threads(lambda learn: learn(), learners)
+        return tuple(parts), item_facts, titles
 
     def _check_parameters(self) -> None:
         check_event_weights(self.event_weights)
@@ -224,9 +235,7 @@ class TwoStageRanker(ComposedRecommender):
         self, fold: Fold, rng: np.random.Generator
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Features, relevance and weight of the rows to learn from, block by block."""
-        parts = [part.fit(fold.past) for part in self.make_parts()]
-        item_facts = read_item_facts(fold.past, self.event_weights)
-        titles = _read_titles(fold.past)
+        parts, item_facts, titles = self._fit_first_stage(fold.past)
         past = fold.past_of_users
         met = None if self.repeats else past.pairs()
 

@@ -58,19 +58,31 @@ class BasketFacts:
         return self.place[np.searchsorted(self.keys, age_keys(rows.user, rows.age))]
 
 
+def choice_rows(history: Interactions, event_weights: Mapping[str, float]) -> Choices:
+    """Rows of a history whose type has a positive weight: a day's types are not added up yet."""
+    chosen = history.rows_of({kind for kind, weight in event_weights.items() if weight > 0})
+    columns = (history.user, history.item, history.age_days, history.event_count)
+    return Choices(*(column[chosen] for column in columns))
+
+
 def read_choices(history: Interactions, event_weights: Mapping[str, float]) -> Choices:
     """Choices of a history: events whose type has a positive weight."""
-    codes = [n for n, kind in enumerate(history.event_types) if event_weights.get(kind, 0.0) > 0]
-    chosen = np.flatnonzero(np.isin(history.event_type, codes))
-    span = int(history.age_days[chosen].max(initial=0)) + 1
-    pair = history.user[chosen].astype(np.int64) * history.n_items + history.item[chosen]
-    keys = pair * span + (span - 1 - history.age_days[chosen])
-    by_key = np.argsort(keys, kind="stable")  # sorted already but for the types of a pair
-    order, keys = chosen[by_key], keys[by_key]
-    user, item, age = history.user[order], history.item[order], history.age_days[order]
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    count = np.add.reduceat(history.event_count[order], starts) if len(order) else order
-    return Choices(user[starts].astype(np.int64), item[starts].astype(np.int64), age[starts], count)
+    rows = choice_rows(history, event_weights)
+    span = int(rows.age.max(initial=0)) + 1
+    pair = rows.user.astype(np.int64) * history.n_items + rows.item
+    keys = pair * span + (span - 1 - rows.age)
+    order = np.argsort(keys, kind="stable")  # sorted already but for the types of a pair
+    starts = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    first = order[starts]
+    count = np.add.reduceat(rows.count[order], starts) if len(order) else rows.count
+    return Choices(
+        rows.user[first].astype(np.int64), rows.item[first].astype(np.int64), rows.age[first], count
+    )
+
+
+def order_by_age(age: np.ndarray) -> np.ndarray:
+    """Positions that sort ages, equal ones in their order; a short type is sorted by its digits."""
+    return np.argsort(age.astype(np.min_scalar_type(age.max(initial=0))), kind="stable")
 
 
 def pair_starts(user: np.ndarray, item: np.ndarray) -> np.ndarray:

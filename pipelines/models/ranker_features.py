@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.ranker_choices import describe_baskets, read_choices
+from pipelines.models.ranker_choices import choice_rows, describe_baskets, read_choices
 from pipelines.models.ranker_items import ITEM_FEATURES, describe_items
 from pipelines.models.ranker_pairs import NEVER_MET, PAIR_FEATURES, describe_pairs
 from pipelines.models.ranker_users import USER_FEATURES, describe_users
@@ -92,4 +92,4 @@ def read_facts(
 
 def read_item_facts(history: Interactions, event_weights: Mapping[str, float]) -> np.ndarray:
     """`Facts.items` of a history, without what users and pairs are like."""
-    return describe_items(read_choices(history, event_weights), history.current_attributes().price)
+    return describe_items(choice_rows(history, event_weights), history.current_attributes().price)

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.ranker_choices import pair_starts
-from pipelines.models.sampling import lowest_hashes
+from pipelines.models.ranker_choices import order_by_age, pair_starts
+from pipelines.models.sampling import hash_ids, lowest_hashes
 
 
 @dataclass(frozen=True)
@@ -81,21 +81,25 @@ def cut_folds(
     Fold
     """
     step = horizon_days if step_days is None else step_days
-    codes = [n for n, kind in enumerate(history.event_types) if kind in set(truth_events)]
-    chosen = np.flatnonzero(np.isin(history.event_type, codes))
+    chosen = np.flatnonzero(history.rows_of(truth_events))
+    chosen = chosen[order_by_age(history.age_days[chosen])]
     age = history.age_days[chosen]
-    met_for = np.zeros(len(chosen), dtype=np.int32) if repeats else _days_met(history)[chosen]
+    met_for = None if repeats else _days_met(history)
     known_for = np.zeros(history.n_users, dtype=np.int32)
-    np.maximum.at(known_for, history.user, history.age_days)
+    is_known = np.diff(history.row_starts) > 0
+    known_for[is_known] = np.maximum.reduceat(history.age_days, history.row_starts[:-1][is_known])
+    hashes = hash_ids(history.user_ids)
     for end in range(0, n_folds * step, step):
         begin = end + horizon_days
         # begin >= age > end, and the pair not known at the cutoff
-        rows = chosen[(age > end) & (age <= begin) & (met_for <= begin)]
+        rows = np.sort(chosen[slice(*np.searchsorted(age, [end, begin], side="right"))])
+        if met_for is not None:
+            rows = rows[met_for[rows] <= begin]
         truth = history.pairs_of_rows(rows)
         users = np.flatnonzero((known_for > begin) & (np.diff(truth.indptr) > 0))
         if not len(users):
             return
-        users = lowest_hashes(users, history.user_ids, max_users)
+        users = lowest_hashes(users, hashes, max_users)
         yield Fold(history, history.cutoff - timedelta(days=begin), users, truth[users])
 
 

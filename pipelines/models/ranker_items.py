@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.models.ranker_choices import Choices, pair_starts, stack_columns
+from pipelines.models.ranker_choices import Choices, order_by_age, pair_starts, stack_columns
 
 #: Spans in days over which an item's choices are counted.
 SPANS = (3, 7, 14, 30, 60)
@@ -31,6 +31,7 @@ def describe_items(rows: Choices, price: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     rows : Choices
+        As `choice_rows` gives them.
     price : ndarray of float64, shape (n_items,)
         NaN where unknown.
 
@@ -55,7 +56,7 @@ def _count_choices(rows: Choices, n_items: int) -> dict[str, np.ndarray]:
     spans = {days: count(rows.age <= days) for days in SPANS}
     total = count(np.ones(len(rows.age), dtype=bool))
     oldest, newest = np.full(n_items, np.nan), np.full(n_items, np.nan)
-    order = np.argsort(rows.age, kind="stable")
+    order = order_by_age(rows.age)
     oldest[rows.item[order]] = rows.age[order]  # the last one written stays
     newest[rows.item[order[::-1]]] = rows.age[order[::-1]]
     season = (rows.age > YEAR_DAYS - SEASON_DAYS) & (rows.age <= YEAR_DAYS)
@@ -75,7 +76,9 @@ def _count_choices(rows: Choices, n_items: int) -> dict[str, np.ndarray]:
 def _count_users(rows: Choices, n_items: int) -> dict[str, np.ndarray]:
     starts = pair_starts(rows.user, rows.item)
     item = rows.item[starts]
-    is_repeated = np.diff(starts, append=len(rows.item)) > 1
+    is_repeated = np.zeros(0, dtype=bool)
+    if len(starts):
+        is_repeated = np.maximum.reduceat(rows.age, starts) > np.minimum.reduceat(rows.age, starts)
     users = np.bincount(item, minlength=n_items).astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         repeat_share = np.bincount(item[is_repeated], minlength=n_items) / users

@@ -68,8 +68,7 @@ def read_likeness(
 
 def _in_last_basket(history: Interactions, choices: Mapping[str, float]) -> np.ndarray:
     """Whether a pair of the matrix of choices is in the user's last basket."""
-    codes = [n for n, kind in enumerate(history.event_types) if kind in choices]
-    is_choice = np.isin(history.event_type, codes)
+    is_choice = history.rows_of(choices)
     user, item = history.user[is_choice], history.item[is_choice]
     age = history.age_days[is_choice]
     newest = np.full(history.n_users, np.iinfo(np.int32).max, dtype=np.int64)

@@ -25,16 +25,22 @@ def evenly_spaced(count: int, at_most: int) -> np.ndarray:
     return np.linspace(0, count - 1, at_most).astype(np.int64)
 
 
-def lowest_hashes(users: np.ndarray, user_ids: np.ndarray, at_most: int) -> np.ndarray:
-    """All of some users, or those whose user_id has the lowest CRC-32.
+def hash_ids(ids: np.ndarray) -> np.ndarray:
+    """CRC-32 of every id: ndarray of int64."""
+    return np.array([zlib.crc32(one.encode()) for one in ids.tolist()], dtype=np.int64)
+
+
+def lowest_hashes(users: np.ndarray, hashes: np.ndarray, at_most: int) -> np.ndarray:
+    """All of some users, or those with the lowest hashes.
 
     Who is taken does not depend on who else is there, but for where the line falls.
 
     Parameters
     ----------
     users : ndarray of int, shape (n_users,)
-        Positions into `user_ids`, ascending.
-    user_ids : ndarray of str
+        Positions into `hashes`, ascending.
+    hashes : ndarray of int
+        Of everybody's user_id.
     at_most : int
 
     Returns
@@ -44,6 +50,5 @@ def lowest_hashes(users: np.ndarray, user_ids: np.ndarray, at_most: int) -> np.n
     """
     if len(users) <= at_most:
         return users
-    hashes = np.array([zlib.crc32(str(user_id).encode()) for user_id in user_ids[users]])
-    kept = np.lexsort((users, hashes))[:at_most]
+    kept = np.lexsort((users, hashes[users]))[:at_most]
     return np.sort(users[kept])

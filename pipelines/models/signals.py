@@ -12,6 +12,8 @@ from pipelines.models.threads import in_threads
 
 #: Bytes of one dense block of rows of a Gram matrix.
 GRAM_BLOCK_BYTES = 64 * 1024**2
+#: Blocks that a smaller matrix is cut into, so that every thread has its share.
+BLOCKS_AT_LEAST = 16
 
 
 def read_interest(
@@ -80,7 +82,8 @@ def product_blocks(
     block : ndarray of float32, shape (n_block, n_columns)
     """
     n_rows, n_columns = left.shape[0], right.shape[1]
-    step = max(1, GRAM_BLOCK_BYTES // (4 * n_columns))
+    most = GRAM_BLOCK_BYTES // (4 * n_columns)
+    step = max(1, min(most, n_rows // BLOCKS_AT_LEAST))
 
     def multiply(start: int) -> tuple[int, np.ndarray]:
         return start, (left[start : start + step] @ right).toarray()

@@ -10,12 +10,11 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
-from pipelines.models.sampling import lowest_hashes
+from pipelines.models.sampling import hash_ids, lowest_hashes
 from pipelines.models.signals import read_interest
 from pipelines.models.top_n import top_n_of_scores
 
-#: Bytes of similarities to all users held at once.
-#: Bytes of the similarities that a thread holds at once.
+#: Bytes of similarities that a thread holds at once.
 SIMILARITY_BYTES = 16 * 1024**2
 
 
@@ -89,7 +88,7 @@ class UserKNN(Recommender):
         check_number("recent_half_life_days", recent, above=0, optional=True)
         interest = self._interest(history)
         users = lowest_hashes(
-            np.flatnonzero(np.diff(interest.indptr)), history.user_ids, self.max_users
+            np.flatnonzero(np.diff(interest.indptr)), hash_ids(history.user_ids), self.max_users
         )
         count = np.bincount(interest.indices, minlength=history.n_items)
         self.item_weights_ = (1.0 / np.sqrt(np.maximum(count, 1))).astype(np.float32)

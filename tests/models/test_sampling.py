@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from pipelines.models.sampling import evenly_spaced, lowest_hashes
+from pipelines.models.sampling import evenly_spaced, hash_ids, lowest_hashes
 
 
 def test_few_rows_are_all_taken() -> None:
@@ -21,7 +21,7 @@ def test_of_many_rows_each_is_taken_once_and_the_steps_are_even() -> None:
 def test_users_are_taken_by_the_lowest_hashes_of_their_ids() -> None:
     user_ids = np.array([f"u{n:02}" for n in range(30)])
     users = np.arange(3, 30)
-    found = lowest_hashes(users, user_ids, 5)
+    found = lowest_hashes(users, hash_ids(user_ids), 5)
     by_hash = sorted(users.tolist(), key=lambda user: zlib.crc32(user_ids[user].encode()))
     assert found.tolist() == sorted(by_hash[:5])
-    assert lowest_hashes(users, user_ids, 27).tolist() == users.tolist()
+    assert lowest_hashes(users, hash_ids(user_ids), 27).tolist() == users.tolist()

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.features.interactions import Interactions
 from pipelines.models import signals
-from pipelines.models.signals import gram_blocks, read_interest
+from pipelines.models.signals import BLOCKS_AT_LEAST, gram_blocks, read_interest
 
 WEIGHTS = {"purchase": 1.0, "return": -1.0}
 
@@ -41,7 +41,13 @@ def test_gram_blocks_make_up_the_gram_matrix(
 ) -> None:
     interest = read_interest(random_history, WEIGHTS)
     monkeypatch.setattr(signals, "GRAM_BLOCK_BYTES", 4 * random_history.n_items * 10)
+    monkeypatch.setattr(signals, "BLOCKS_AT_LEAST", 1)
     starts, blocks = zip(*gram_blocks(interest), strict=True)
     assert starts == (0, 10, 20, 30, 40)
     dense = interest.toarray()
     np.testing.assert_array_equal(np.concatenate(blocks), dense.T @ dense)
+
+
+def test_every_thread_has_its_share_of_a_small_product(random_history: Interactions) -> None:
+    interest = read_interest(random_history, WEIGHTS)
+    assert len(list(gram_blocks(interest))) >= BLOCKS_AT_LEAST
