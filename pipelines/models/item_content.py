@@ -18,7 +18,7 @@ from pipelines.models.parameters import (
 )
 from pipelines.models.personal_frequency import scale_popularity
 from pipelines.models.popularity import sum_popularity
-from pipelines.models.signals import read_interest
+from pipelines.models.signals import dense_product, read_interest
 from pipelines.models.title_vectors import weigh_titles
 
 ANALYZERS = ("word", "char_wb")
@@ -142,7 +142,7 @@ class ItemContent(Recommender):
         profile = interest @ self.vectors_
         length = np.sqrt(np.asarray(profile.power(2).sum(axis=1)))
         # cos(p_u, v_i) = p_u·v_i / |p_u|, as |v_i| = 1
-        scores: np.ndarray = (profile @ self.vectors_.T).toarray(order="C")
+        scores: np.ndarray = dense_product(profile, self.vectors_.T.tocsr())
         scores /= np.maximum(length, np.finfo(np.float32).tiny)[:, None]
         is_alike = scores > 0
         scores += self.bonus_

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
+from pipelines.models.signals import dense_product
 from pipelines.models.top_n import top_n_of_scores
 
 
@@ -89,6 +90,6 @@ def score_neighbors(interest: sparse.csr_array, nearest: sparse.csr_array) -> np
     -------
     ndarray of float32, shape (n_users, n_items)
     """
-    scores: np.ndarray = (interest @ nearest).toarray(order="C")
+    scores = dense_product(interest, nearest)
     scores[scores <= 0] = -np.inf
     return scores

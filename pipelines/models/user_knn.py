@@ -11,7 +11,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.sampling import hash_ids, lowest_hashes
-from pipelines.models.signals import read_interest
+from pipelines.models.signals import dense_product, read_interest
 from pipelines.models.top_n import top_n_of_scores
 
 #: Bytes of similarities that a thread holds at once.
@@ -113,14 +113,14 @@ class UserKNN(Recommender):
         step = max(1, SIMILARITY_BYTES // (4 * max(1, len(self.norm_))))
         for start in range(0, history.n_users, step):
             rows = slice(start, start + step)
-            similarity = (taste[rows] @ self.users_by_item_).toarray(order="C")
+            similarity = dense_product(taste[rows], self.users_by_item_)
             # x_u·x_v / (|x_u| |x_v| + shrinkage)
             similarity /= np.maximum(
                 norm[rows, None] * self.norm_ + np.float32(self.shrinkage),
                 np.finfo(np.float32).tiny,
             )
             similarity[similarity <= 0] = -np.inf
-            found = (self._nearest(similarity) @ self.recent_).toarray()
+            found = dense_product(self._nearest(similarity), self.recent_)
             scores[rows] = np.where(found > 0, found, -np.inf)
         return scores
 

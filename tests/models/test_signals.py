@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models import signals
-from pipelines.models.signals import BLOCKS_AT_LEAST, gram_blocks, read_interest
+from pipelines.models.signals import BLOCKS_AT_LEAST, dense_product, gram_blocks, read_interest
 
 WEIGHTS = {"purchase": 1.0, "return": -1.0}
 
@@ -51,3 +52,18 @@ def test_gram_blocks_make_up_the_gram_matrix(
 def test_every_thread_has_its_share_of_a_small_product(random_history: Interactions) -> None:
     interest = read_interest(random_history, WEIGHTS)
     assert len(list(gram_blocks(interest))) >= BLOCKS_AT_LEAST
+
+
+def test_dense_product_is_scipys_to_the_last_bit() -> None:
+    rng = np.random.default_rng(5)
+    sizes = ((30, 40), (40, 50))
+    left, right = (
+        sparse.random_array(
+            size, density=0.3, dtype=np.float32, format="csr", rng=rng, data_sampler=rng.normal
+        )
+        for size in sizes
+    )
+    found = dense_product(left, right)
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    assert found.tobytes() == (left @ right).toarray(order="C").tobytes()
+    assert dense_product(left[:0], right).shape == (0, 50)
