@@ -228,6 +228,10 @@ class Interactions:
 
     def content_hash(self) -> str:
         """sha256 over every array: equal for equal histories, whatever file they came from."""
+        return self._content_hash
+
+    @cached_property
+    def _content_hash(self) -> str:
         digest = hashlib.sha256(repr((self.cutoff, self.event_types)).encode())
         for ids in (self.user_ids, self.item_ids):
             digest.update("\x1f".join(ids.tolist()).encode())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 #: Columns a history is made of, beside the three that are dictionary-encoded.
 ENCODED = ("user_id", "item_id", "event_type")
 HISTORY_COLUMNS = (*ENCODED, "event_date", "event_count", "last_event_at")
+#: Histories that a process keeps: those of a night's two windows, which every candidate reads.
+KEPT_HISTORIES = 2
+#: A file as it was when it was looked at: its path, its inode, and when it was last written.
+Stamp = tuple[Path, int, int]
 
 
 def read_manifest(settings: Settings, as_of: date) -> dict[str, Any]:
@@ -71,14 +76,33 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
     MissingSnapshotError
         If the snapshot, or this cutoff in it, is not there.
     """
-    known_ids = _known_items(settings, as_of, cutoff)
+    first = min(settings.night(as_of).cutoffs)
+    names = (DAYS_FILE, items_file(max(cutoff, first)), VERSIONS_FILE)
+    paths = [_path(settings, as_of, name) for name in names]
+    stamps = [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in paths]
+    return _read_history(cutoff, cutoff < first, tuple(settings.events.exposures), tuple(stamps))
+
+
+@lru_cache(maxsize=KEPT_HISTORIES)
+def _read_history(
+    cutoff: date,
+    is_earlier: bool,
+    exposures: tuple[str, ...],
+    stamps: tuple[Stamp, ...],
+) -> Interactions:
+    """A history from its files: read once for all candidates of a process, so nobody may write it.
+
+    `is_earlier` says that the items are those of a later cutoff.
+    """
+    days, items, versions = (path for path, *_ in stamps)
+    known_ids = _known_items(items, cutoff if is_earlier else None)
     known = (
         (pc.field("event_date") < pa.scalar(cutoff))
         & (pc.field("landed_date") < pa.scalar(cutoff))
-        & ~pc.field("event_type").isin(list(settings.events.exposures))
+        & ~pc.field("event_type").isin(list(exposures))
     )
     rows = pq.read_table(
-        _path(settings, as_of, DAYS_FILE),
+        days,
         columns=list(HISTORY_COLUMNS),
         filters=known,
         read_dictionary=list(ENCODED),
@@ -95,13 +119,16 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
         "event_count": rows["event_count"].to_numpy().astype(np.float32),
         "last_event_at": rows["last_event_at"].to_numpy().astype("datetime64[us]"),
     }
+    columns = _sum_landings(columns)
+    for array in (user_ids, item_ids, *columns.values()):
+        array.flags.writeable = False
     return Interactions(
         cutoff=cutoff,
         user_ids=user_ids,
         item_ids=item_ids,
         event_types=tuple(event_types.tolist()),
-        item_attributes=_read_versions(settings, as_of, cutoff, item_ids),
-        **_sum_landings(columns),
+        item_attributes=_read_versions(versions, cutoff, item_ids),
+        **columns,
     )
 
 
@@ -191,25 +218,19 @@ def read_truth(
     return distinct.sort_by([("user_id", "ascending"), ("item_id", "ascending")]).to_pandas()
 
 
-def _known_items(settings: Settings, as_of: date, cutoff: date) -> np.ndarray:
-    """Ids of the items a cutoff knows by attributes or events; sorted."""
-    first = min(settings.night(as_of).cutoffs)
-    if cutoff >= first:
-        return _ids(_read(settings, as_of, items_file(cutoff), columns=["item_id"])["item_id"])
-    midnight = datetime.combine(cutoff, datetime.min.time())
-    met_before = pc.field("first_known_at") < pa.scalar(midnight, pa.timestamp("us"))
-    table = _read(settings, as_of, items_file(first), columns=["item_id"], filters=met_before)
-    return _ids(table["item_id"])
+def _known_items(path: Path, before: date | None) -> np.ndarray:
+    """Ids of the items that a cutoff's file has, or of those first known before a day; sorted."""
+    met_before = None
+    if before is not None:
+        midnight = datetime.combine(before, datetime.min.time())
+        met_before = pc.field("first_known_at") < pa.scalar(midnight, pa.timestamp("us"))
+    return _ids(pq.read_table(path, columns=["item_id"], filters=met_before)["item_id"])
 
 
-def _read_versions(
-    settings: Settings, as_of: date, cutoff: date, item_ids: np.ndarray
-) -> ItemVersions:
+def _read_versions(path: Path, cutoff: date, item_ids: np.ndarray) -> ItemVersions:
     """Versions of a vocabulary's items that a cutoff knows; the file has an item's newest last."""
-    table = _read(
-        settings,
-        as_of,
-        VERSIONS_FILE,
+    table = pq.read_table(
+        path,
         columns=["item_id", "known_from_date", "title", "category", "price", "is_available"],
         filters=(pc.field("known_from_date") <= pa.scalar(cutoff))
         & pc.field("item_id").isin(pa.array(item_ids, pa.string())),

@@ -33,7 +33,7 @@ CUTOFF = date(2024, 2, 12)
 def write_snapshot(settings, rows, items):
     """A snapshot of one cutoff from (user, item, event type, age), each row its own landing."""
     folder = snapshot_folder(settings, CUTOFF)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = sorted(rows, key=lambda row: (*row[:3], -row[3]))
     days = pa.array([CUTOFF - timedelta(days=row[3]) for row in rows], pa.date32())
     texts = {
@@ -259,3 +259,17 @@ def test_codes_ignore_dictionary_values_that_no_row_has():
     )
     values, codes = _codes(column)
     assert values.tolist() == ["a", "b"] and codes.tolist() == [1, 0, 0]
+
+
+def test_a_history_is_read_once_and_nobody_may_write_it(shop):
+    first = read_interactions(shop.settings, FIRST_NIGHT, FIRST_NIGHT)
+    assert read_interactions(shop.settings, FIRST_NIGHT, FIRST_NIGHT) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first.event_count[0] = 2.0
+
+
+def test_a_snapshot_that_is_written_anew_is_read_anew(make_settings):
+    settings = make_settings()
+    for user in ("ann", "bob"):
+        write_snapshot(settings, [(user, "tea", "view", 1)], {"tea"})
+        assert read_interactions(settings, CUTOFF, CUTOFF).user_ids.tolist() == [user]
