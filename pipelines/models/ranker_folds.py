@@ -92,7 +92,8 @@ def cut_folds(
     for end in range(0, n_folds * step, step):
         begin = end + horizon_days
         # begin >= age > end, and the pair not known at the cutoff
-        rows = np.sort(chosen[slice(*np.searchsorted(age, [end, begin], side="right"))])
+        ends = np.array([end, begin], dtype=age.dtype)  # of another type, all ages would be cast
+        rows = chosen[slice(*np.searchsorted(age, ends, side="right"))]
         if met_for is not None:
             rows = rows[met_for[rows] <= begin]
         truth = history.pairs_of_rows(rows)
