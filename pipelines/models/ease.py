@@ -16,7 +16,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
-from pipelines.models.signals import gram_blocks, read_interest
+from pipelines.models.signals import large_product, read_interest
 
 #: Above this many items the factorization runs on one BLAS thread: OpenBLAS's `spotrf` with two
 #: threads has crashed near 30,000.
@@ -125,9 +125,7 @@ def solve_ease(interest: sparse.csr_array, regularization: float) -> np.ndarray:
         If λ is too small for the Gram matrix to be positive definite in float32.
     """
     n_items = interest.shape[1]
-    gram = np.empty((n_items, n_items), dtype=np.float32)
-    for start, block in gram_blocks(interest):
-        gram[start : start + len(block)] = block
+    gram = large_product(interest.T.tocsr(), interest)
     gram[np.diag_indices(n_items)] += np.float32(regularization)  # G = XᵀX + λI
     inverse = _invert(gram, regularization)  # P = G⁻¹
     diagonal = inverse.diagonal().copy()

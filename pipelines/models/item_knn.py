@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
@@ -10,14 +10,14 @@ from scipy import sparse
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.neighbors import keep_nearest, score_neighbors
+from pipelines.models.neighbors import nearest_of_product, score_neighbors
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
     check_event_weights,
     check_number,
 )
-from pipelines.models.signals import gram_blocks, read_interest
+from pipelines.models.signals import read_interest
 from pipelines.models.term_weights import BM25_B, BM25_K1, weigh_bm25, weigh_tf_idf
 
 SIMILARITIES = ("cosine", "dot")
@@ -99,7 +99,7 @@ class ItemKNN(Recommender):
 
     def _fit(self, history: Interactions) -> None:
         self._check_parameters()
-        nearest = keep_nearest(self._similarities(self._weigh(history)), self.n_neighbors)
+        nearest = self._nearest(self._weigh(history))
         if self.neighbors_of == "listed":  # similarities are symmetric
             nearest = nearest.T.tocsr()
             nearest.sort_indices()
@@ -130,16 +130,19 @@ class ItemKNN(Recommender):
             return weigh_bm25(interest, self.bm25_k1, self.bm25_b)
         return interest
 
-    def _similarities(self, weighted: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
-        """Rows of s, some at a time."""
+    def _nearest(self, weighted: sparse.csr_array) -> sparse.csr_array:
+        """The largest entries of every row of s."""
         norm = np.sqrt(weighted.power(2).sum(axis=0, dtype=np.float64)).astype(np.float32)
-        for start, gram in gram_blocks(weighted):
+
+        def weigh(rows: slice, gram: np.ndarray) -> None:
             if self.similarity == "cosine":
                 # s_ij = x_i·x_j / (|x_i| |x_j| + shrinkage)
-                rows = slice(start, start + len(gram))
-                denominator = norm[rows, None] * norm + np.float32(self.shrinkage)
-                np.divide(gram, np.maximum(denominator, np.finfo(np.float32).tiny), out=gram)
-            yield start, gram
+                denominator = norm[rows, None] * norm
+                denominator += np.float32(self.shrinkage)
+                np.maximum(denominator, np.finfo(np.float32).tiny, out=denominator)
+                gram /= denominator
+
+        return nearest_of_product(weighted.T.tocsr(), weighted, self.n_neighbors, weigh)
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(

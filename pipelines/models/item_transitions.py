@@ -15,7 +15,7 @@ from pipelines.models.ease import factorize, suitable_threads
 from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.ranker_folds import Fold, cut_folds
-from pipelines.models.signals import product_blocks, read_interest
+from pipelines.models.signals import large_product, read_interest
 from pipelines.models.threads import in_threads
 
 WHOLE_NUMBERS = ("horizon_days", "step_days", "n_windows", "max_users", "max_items")
@@ -186,20 +186,13 @@ def solve_ridge(
     SettingsError
         If λ is too small for the Gram matrix to be positive definite in float32.
     """
-    gram, cross = _dense_product(past, past), _dense_product(past, after)
+    by_item = past.T.tocsr()
+    gram, cross = large_product(by_item, past), large_product(by_item, after)
     gram[np.diag_indices(len(gram))] += np.float32(regularization)
     with suitable_threads(len(gram)):
         factor = factorize(gram, regularization)
         weights, _ = lapack.spotrs(factor, np.asfortranarray(cross), lower=1, overwrite_b=1)
     return np.ascontiguousarray(weights)
-
-
-def _dense_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
-    """LeftᵀRight."""
-    product = np.empty((left.shape[1], right.shape[1]), dtype=np.float32)
-    for start, block in product_blocks(left.T.tocsr(), right):
-        product[start : start + len(block)] = block
-    return product
 
 
 def _scale_rows(matrix: sparse.csr_array, factor: np.ndarray) -> sparse.csr_array:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.neighbors import keep_nearest, score_neighbors
+from pipelines.models.neighbors import nearest_of_product, score_neighbors
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
-from pipelines.models.signals import gram_blocks, read_interest
+from pipelines.models.signals import read_interest
 
 
 class LinkPropagation(Recommender):
@@ -87,10 +87,10 @@ class LinkPropagation(Recommender):
         check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         check_number("clip", self.clip, above=0, optional=True)
-        self.similarity_ = keep_nearest(self._links(self._interest(history)), self.n_neighbors)
+        self.similarity_ = self._links(self._interest(history))
 
-    def _links(self, interest: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
-        """Rows of s, some at a time."""
+    def _links(self, interest: sparse.csr_array) -> sparse.csr_array:
+        """The largest entries of every row of s."""
         user_degree = np.asarray(interest.sum(axis=1, dtype=np.float64))
         item_degree = np.asarray(interest.sum(axis=0, dtype=np.float64))
         # half of d_v^-γ on each side of the product
@@ -100,10 +100,12 @@ class LinkPropagation(Recommender):
         )
         start_damping = _damp(item_degree, self.history_exponent)
         end_damping = _damp(item_degree, self.listed_exponent)
-        for start, block in gram_blocks(damped):
+
+        def weigh(rows: slice, block: np.ndarray) -> None:
             # s_ij = d_i^-β (sum over v of x_vi x_vj d_v^-γ) d_j^-δ
-            block *= start_damping[start : start + len(block), None] * end_damping  # noqa: PLW2901 - in place, in the block's own memory
-            yield start, block
+            block *= start_damping[rows, None] * end_damping
+
+        return nearest_of_product(damped.T.tocsr(), damped, self.n_neighbors, weigh)
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(

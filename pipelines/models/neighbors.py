@@ -1,63 +1,60 @@
-"""The nearest neighbours of every item, from blocks of dense similarities."""
+"""The nearest neighbours of every item, from products of sparse matrices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 from scipy import sparse
 
-from pipelines.models.signals import dense_product
+from pipelines.models.signals import dense_product, in_product_blocks
 from pipelines.models.top_n import top_n_of_scores
 
 
-def keep_nearest(blocks: Iterator[tuple[int, np.ndarray]], n_neighbors: int) -> sparse.csr_array:
-    """The largest positive similarities of every row.
+def nearest_of_product(
+    left: sparse.csr_array,
+    right: sparse.csr_array,
+    n_neighbors: int,
+    weigh: Callable[[slice, np.ndarray], None],
+) -> sparse.csr_array:
+    """The largest positive similarities of every row, where similarities are a weighted product.
 
     Parameters
     ----------
-    blocks : iterator of (int, ndarray of float32, shape (n_rows, n_items))
-        First row of a block and its similarities, rows rising; the arrays are written to.
+    left : csr_array of shape (n_items, n_inner), float32
+    right : csr_array of shape (n_inner, n_items), float32
     n_neighbors : int
         Entries kept per row.
+    weigh : callable
+        Makes similarities of some rows of the product, in place; called by several threads.
 
     Returns
     -------
     csr_array of shape (n_items, n_items), float32
         Equal similarities are kept by lowest column; zero diagonal; indices sorted.
-
-    Examples
-    --------
-    >>> similarity = np.array([[9, 2, 2], [2, 9, 0], [2, 0, 9]], dtype=np.float32)
-    >>> keep_nearest(iter([(0, similarity)]), 1).toarray()
-    array([[0., 2., 0.],
-           [2., 0., 0.],
-           [2., 0., 0.]], dtype=float32)
     """
-    counts, columns, values = [np.zeros(1, dtype=np.int64)], [], []
-    n_items = 0
-    for start, similarity in blocks:
-        n_items = similarity.shape[1]
-        rows = np.arange(len(similarity))
-        similarity[rows, start + rows] = -np.inf
+
+    def keep(rows: slice, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        weigh(rows, similarity)
+        similarity[np.arange(len(similarity)), np.arange(rows.start, rows.stop)] = -np.inf
         similarity[similarity <= 0] = -np.inf
-        items, scores = top_n_of_scores(
-            similarity, min(n_neighbors, n_items), overwrite_scores=True
-        )
-        kept = items >= 0
-        counts.append(kept.sum(axis=1))
-        columns.append(items[kept])
-        values.append(scores[kept])
-    starts = np.cumsum(np.concatenate(counts))
+        width = min(n_neighbors, similarity.shape[1])
+        items, scores = top_n_of_scores(similarity, width, overwrite_scores=True)
+        is_kept = items >= 0
+        return is_kept.sum(axis=1), items[is_kept], scores[is_kept]
+
+    counts, columns, values = zip(*in_product_blocks(left, right, keep), strict=True)
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     nearest = sparse.csr_array(
-        (np.concatenate(values), np.concatenate(columns), starts), shape=(n_items, n_items)
+        (np.concatenate(values), np.concatenate(columns), starts),
+        shape=(left.shape[0], right.shape[1]),
     )
     nearest.sort_indices()
     return nearest
 
 
 def keep_nearest_of_columns(matrix: sparse.csr_array, n_neighbors: int) -> sparse.csr_array:
-    """The largest entries of every column of a matrix that `keep_nearest` made.
+    """The largest entries of every column of a matrix that `nearest_of_product` made.
 
     Parameters
     ----------

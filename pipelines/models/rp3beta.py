@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.neighbors import keep_nearest, keep_nearest_of_columns, score_neighbors
+from pipelines.models.neighbors import keep_nearest_of_columns, nearest_of_product, score_neighbors
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
@@ -17,7 +17,7 @@ from pipelines.models.parameters import (
     check_flag,
     check_number,
 )
-from pipelines.models.signals import product_blocks, read_interest
+from pipelines.models.signals import read_interest
 
 PRUNINGS = ("history", "both")
 
@@ -95,7 +95,7 @@ class RP3Beta(Recommender):
         check_choice("neighbors_of", self.neighbors_of, PRUNINGS)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         check_number("clip", self.clip, above=0, optional=True)
-        nearest = keep_nearest(self._walk(self._interest(history)), self.n_neighbors)
+        nearest = self._walk(self._interest(history))
         if self.normalize:
             sums = np.asarray(nearest.sum(axis=1))
             nearest.data /= np.repeat(sums, np.diff(nearest.indptr))
@@ -103,16 +103,17 @@ class RP3Beta(Recommender):
             nearest = keep_nearest_of_columns(nearest, self.n_neighbors)
         self.similarity_ = nearest
 
-    def _walk(self, interest: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
-        """Rows of s, some at a time."""
+    def _walk(self, interest: sparse.csr_array) -> sparse.csr_array:
+        """The largest entries of every row of s."""
         to_items = _step(interest, self.alpha)  # p_ui
         to_users = _step(interest.T.tocsr(), self.alpha)  # p_iu
         users_of = np.bincount(interest.indices, minlength=interest.shape[1])  # d_j
-        damping = np.maximum(users_of, 1).astype(np.float64) ** -self.beta
-        for start, block in product_blocks(to_users, to_items):
-            # s_ij = (sum over u of p_iu p_uj) / d_j^beta
-            block *= damping.astype(np.float32)  # noqa: PLW2901 - in place, in the block's own memory
-            yield start, block
+        damping = (np.maximum(users_of, 1).astype(np.float64) ** -self.beta).astype(np.float32)
+
+        def weigh(_: slice, block: np.ndarray) -> None:
+            block *= damping  # s_ij = (sum over u of p_iu p_uj) / d_j^beta
+
+        return nearest_of_product(to_users, to_items, self.n_neighbors, weigh)
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -11,8 +12,10 @@ from scipy.sparse import _sparsetools
 from pipelines.features.interactions import Interactions
 from pipelines.models.threads import in_threads
 
-#: Bytes of one dense block of rows of a Gram matrix.
-GRAM_BLOCK_BYTES = 32 * 1024**2
+Result = TypeVar("Result")
+
+#: Bytes of one dense block of rows of a product.
+PRODUCT_BLOCK_BYTES = 32 * 1024**2
 #: Blocks that a smaller matrix is cut into, so that every thread has its share.
 BLOCKS_AT_LEAST = 16
 
@@ -50,46 +53,50 @@ def read_interest(
     return interest
 
 
-def gram_blocks(interest: sparse.csr_array) -> Iterator[tuple[int, np.ndarray]]:
-    """Rows of XᵀX, some at a time, so that the product is never held as a sparse matrix.
-
-    Parameters
-    ----------
-    interest : csr_array of shape (n_users, n_items), float32
-
-    Yields
-    ------
-    start : int
-        First row of the block.
-    block : ndarray of float32, shape (n_rows, n_items)
-    """
-    return product_blocks(interest.T.tocsr(), interest)
-
-
-def product_blocks(
-    left: sparse.csr_array, right: sparse.csr_array
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Rows of a product, some at a time, made by several threads ahead of who takes them.
+def in_product_blocks(
+    left: sparse.csr_array,
+    right: sparse.csr_array,
+    use: Callable[[slice, np.ndarray], Result],
+) -> Iterator[Result]:
+    """What is made of a product's rows, some at a time, by several threads.
 
     Parameters
     ----------
     left : csr_array of shape (n_rows, n_inner), float32
     right : csr_array of shape (n_inner, n_columns), float32
+    use : callable
+        From the place of some rows and their values, a float32 array of its own of shape
+        (n_block, n_columns), to a result; called by the threads.
 
     Yields
     ------
-    start : int
-        First row of the block.
-    block : ndarray of float32, shape (n_block, n_columns)
+    Result
+        In the order of the rows.
     """
     n_rows, n_columns = left.shape[0], right.shape[1]
-    most = GRAM_BLOCK_BYTES // (4 * n_columns)
+    most = PRODUCT_BLOCK_BYTES // (4 * n_columns)
     step = max(1, min(most, n_rows // BLOCKS_AT_LEAST))
 
-    def multiply(start: int) -> tuple[int, np.ndarray]:
-        return start, dense_product(left[start : start + step], right)
+    def multiply(start: int) -> Result:
+        rows = slice(start, min(start + step, n_rows))
+        return use(rows, dense_product(left[rows], right))
 
     return in_threads(multiply, range(0, n_rows, step))
+
+
+def large_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
+    """A dense product, made block by block by several threads: float32, shape (n_rows, n_columns).
+
+    ``large_product(x.T.tocsr(), x)`` is the Gram matrix of x.
+    """
+    product = np.empty((left.shape[0], right.shape[1]), dtype=np.float32)
+
+    def put(rows: slice, block: np.ndarray) -> None:
+        product[rows] = block
+
+    for _ in in_product_blocks(left, right, put):
+        pass
+    return product
 
 
 def dense_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:

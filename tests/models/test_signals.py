@@ -8,7 +8,13 @@ from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models import signals
-from pipelines.models.signals import BLOCKS_AT_LEAST, dense_product, gram_blocks, read_interest
+from pipelines.models.signals import (
+    BLOCKS_AT_LEAST,
+    dense_product,
+    in_product_blocks,
+    large_product,
+    read_interest,
+)
 
 WEIGHTS = {"purchase": 1.0, "return": -1.0}
 
@@ -37,21 +43,23 @@ def test_interest_decays_and_is_clipped(history: Interactions) -> None:
     assert free.toarray().tolist() == [[3 / 4, 4 / 2, 0], [0, 0, 0]]
 
 
-def test_gram_blocks_make_up_the_gram_matrix(
+def test_blocks_make_up_the_gram_matrix(
     random_history: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interest = read_interest(random_history, WEIGHTS)
-    monkeypatch.setattr(signals, "GRAM_BLOCK_BYTES", 4 * random_history.n_items * 10)
+    monkeypatch.setattr(signals, "PRODUCT_BLOCK_BYTES", 4 * random_history.n_items * 10)
     monkeypatch.setattr(signals, "BLOCKS_AT_LEAST", 1)
-    starts, blocks = zip(*gram_blocks(interest), strict=True)
-    assert starts == (0, 10, 20, 30, 40)
+    by_item = interest.T.tocsr()
+    starts = in_product_blocks(by_item, interest, lambda rows, block: (rows.start, len(block)))
+    assert list(starts) == [(0, 10), (10, 10), (20, 10), (30, 10), (40, 5)]
     dense = interest.toarray()
-    np.testing.assert_array_equal(np.concatenate(blocks), dense.T @ dense)
+    np.testing.assert_array_equal(large_product(by_item, interest), dense.T @ dense)
 
 
 def test_every_thread_has_its_share_of_a_small_product(random_history: Interactions) -> None:
     interest = read_interest(random_history, WEIGHTS)
-    assert len(list(gram_blocks(interest))) >= BLOCKS_AT_LEAST
+    blocks = in_product_blocks(interest.T.tocsr(), interest, lambda rows, _: rows)
+    assert len(list(blocks)) >= BLOCKS_AT_LEAST
 
 
 def test_dense_product_is_scipys_to_the_last_bit() -> None:
