@@ -37,7 +37,7 @@ def nearest_of_product(
     def keep(rows: slice, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         weigh(rows, similarity)
         similarity[np.arange(len(similarity)), np.arange(rows.start, rows.stop)] = -np.inf
-        similarity[similarity <= 0] = -np.inf
+        np.copyto(similarity, -np.inf, where=similarity <= 0)
         width = min(n_neighbors, similarity.shape[1])
         items, scores = top_n_of_scores(similarity, width, overwrite_scores=True)
         is_kept = items >= 0
@@ -88,5 +88,5 @@ def score_neighbors(interest: sparse.csr_array, nearest: sparse.csr_array) -> np
     ndarray of float32, shape (n_users, n_items)
     """
     scores = dense_product(interest, nearest)
-    scores[scores <= 0] = -np.inf
+    np.copyto(scores, -np.inf, where=scores <= 0)
     return scores

@@ -15,7 +15,7 @@ from pipelines.models.threads import in_threads
 Result = TypeVar("Result")
 
 #: Bytes of one dense block of rows of a product.
-PRODUCT_BLOCK_BYTES = 32 * 1024**2
+PRODUCT_BLOCK_BYTES = 4 * 1024**2
 #: Blocks that a smaller matrix is cut into, so that every thread has its share.
 BLOCKS_AT_LEAST = 16
 
