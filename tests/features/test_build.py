@@ -250,6 +250,23 @@ def test_nights_in_a_row_leave_the_tables_of_the_same_nights_on_the_whole_log(tm
     found = tables(settings)
     assert {name: found[name] for name in expected} == expected
     assert found["features.feat_user_items"][0] > 30
+    columns = "event_count, view_count, first_event_at, last_event_at, cutoff_date"
+    carried = rows_of(settings, f"select user_id, item_id, {columns} from features.feat_user_items")
+    assert sorted(carried) == sorted(summed_pairs(settings))
+
+
+def summed_pairs(settings):
+    """Every pair of every cutoff in feat_user_items, each cutoff summed from all days it knows."""
+    return rows_of(
+        settings,
+        "select user_id, item_id, sum(event_count)::bigint,"
+        " coalesce(sum(event_count) filter (event_type = 'view'), 0)::bigint,"
+        " min(first_event_at), max(last_event_at), cutoff_date"
+        " from intermediate.int_user_item_days as days"
+        " join (select distinct cutoff_date from features.feat_user_items) as cutoffs"
+        " on days.event_date < cutoff_date and days.landed_date < cutoff_date"
+        " where event_type not in ('impression', 'served') group by all",
+    )
 
 
 @pytest.mark.parametrize(
