@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipelines.features.interactions import Interactions
     from pipelines.features.profile import check_features
     from pipelines.features.read import (
+        forget_histories,
         read_catalogue,
         read_interactions,
         read_manifest,
@@ -29,6 +30,7 @@ __all__ = [
     "Interactions",
     "build_features",
     "check_features",
+    "forget_histories",
     "generate_docs",
     "read_catalogue",
     "read_interactions",
@@ -43,6 +45,7 @@ _HOMES = {
     "Interactions": "interactions",
     "build_features": "build",
     "check_features": "profile",
+    "forget_histories": "read",
     "generate_docs": "build",
     "read_catalogue": "read",
     "read_interactions": "read",

@@ -67,6 +67,7 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
     Returns
     -------
     Interactions
+        The same object for the same files, until `forget_histories` or two others were read.
         Users with at least one row; items that the cutoff knows, by attributes or events, with
         their attributes as they were known at it. Before the night's cutoffs an item counts as
         known from its `first_known_at`.
@@ -130,6 +131,11 @@ def _read_history(
         item_attributes=_read_versions(versions, cutoff, item_ids),
         **columns,
     )
+
+
+def forget_histories() -> None:
+    """Let go of the histories that `read_interactions` keeps, once nobody asks for them soon."""
+    _read_history.cache_clear()
 
 
 def read_catalogue(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError, NoCandidateError
+from pipelines.features import forget_histories
 from pipelines.offline.inputs import planned_candidates
 from pipelines.offline.results import Evaluation, read_evaluation, write_json
 from pipelines.promote.champions import Champion, read_champions
@@ -47,6 +48,7 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
     NoCandidateError
         If no candidate of the plan was evaluated.
     """
+    forget_histories()  # the windows' own: candidates are evaluated
     champions = read_champions(settings, as_of)
     found = {
         placement: read_placement(settings, as_of, placement, champions.get(placement))

@@ -13,7 +13,7 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import file_sha256, read_if_there, read_json, write_json
 from pipelines.errors import AuditError, PublicationNotFoundError
-from pipelines.features import read_catalogue
+from pipelines.features import forget_histories, read_catalogue
 from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
 from pipelines.recommend.audit_rules import audit_file, audit_missing
 from pipelines.recommend.audit_similar import audit_similar
@@ -69,6 +69,7 @@ def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
     Where the gate has promoted another specification since, lists are meant to differ, so their
     overlap is held to `audit.min_overlap_after_promotion` instead of `audit.min_overlap_at_10`.
     """
+    forget_histories()  # lists are made
     with connect(settings, path=Path(":memory:")) as connection:
         last, notes = _find_last(settings, as_of)
         audit = _Audit(settings, as_of, connection, last)

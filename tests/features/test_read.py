@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.errors import MissingSnapshotError
 from pipelines.features.read import (
     _codes,
+    forget_histories,
     read_catalogue,
     read_interactions,
     read_manifest,
@@ -266,6 +267,8 @@ def test_a_history_is_read_once_and_nobody_may_write_it(shop):
     assert read_interactions(shop.settings, FIRST_NIGHT, FIRST_NIGHT) is first
     with pytest.raises(ValueError, match="read-only"):
         first.event_count[0] = 2.0
+    forget_histories()
+    assert read_interactions(shop.settings, FIRST_NIGHT, FIRST_NIGHT) is not first
 
 
 def test_a_snapshot_that_is_written_anew_is_read_anew(make_settings):
