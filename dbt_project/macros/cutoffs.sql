@@ -20,7 +20,7 @@
 
 {# Tonight's cutoffs that are not among those that are built. #}
 {% macro missing_cutoffs(built) -%}
-    {{ return(var('cutoffs') | reject('in', built) | sort) }}
+    {{ return(var('cutoffs') | reject('in', built) | list) }}
 {%- endmacro %}
 
 {#

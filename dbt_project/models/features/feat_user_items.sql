@@ -18,11 +18,10 @@ int_user_item_days as (
     a purchase is rounded before it is summed, so that a day counts the same
     whether its events landed together or one by one.
 
-    Pairs without news since the newest cutoff before are taken from there: from
-    the table, or from the statement before where it is built tonight too.
+    Pairs without news since the newest cutoff before are taken from there.
 #}
 {% for cutoff in missing -%}
-    {%- set before = cutoff_before(cutoff, built + missing) -%}
+    {%- set before = cutoff_before(cutoff, built) -%}
     {%- if before -%}
         news_{{ loop.index }} as (
 
@@ -42,17 +41,14 @@ int_user_item_days as (
                 known.view_count,
                 known.first_event_at,
                 known.last_event_at
-            from
-                {% if before in built -%}
-                    (select * from {{ this }} where cutoff_date = date '{{ before }}')
-                {%- else -%}
-                    pairs_{{ missing.index(before) + 1 }}
-                {%- endif %} as known
+            from {{ this }} as known
             left join news_{{ loop.index }} as news
                 on
                     known.user_id = news.user_id
                     and known.item_id = news.item_id
-            where news.user_id is null
+            where
+                known.cutoff_date = date '{{ before }}'
+                and news.user_id is null
             union all
         {% endif -%}
         select
