@@ -79,9 +79,8 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
     """
     first = min(settings.night(as_of).cutoffs)
     names = (DAYS_FILE, items_file(max(cutoff, first)), VERSIONS_FILE)
-    paths = [_path(settings, as_of, name) for name in names]
-    stamps = [(path, path.stat().st_ino, path.stat().st_mtime_ns) for path in paths]
-    return _read_history(cutoff, cutoff < first, tuple(settings.events.exposures), tuple(stamps))
+    stamps = tuple(_stamp(settings, as_of, name) for name in names)
+    return _read_history(cutoff, cutoff < first, tuple(settings.events.exposures), stamps)
 
 
 @lru_cache(maxsize=KEPT_HISTORIES)
@@ -134,8 +133,9 @@ def _read_history(
 
 
 def forget_histories() -> None:
-    """Let go of the histories that `read_interactions` keeps, once nobody asks for them soon."""
+    """Let go of the histories and truths that are kept, once nobody asks for them soon."""
     _read_history.cache_clear()
+    _read_truth.cache_clear()
 
 
 def read_catalogue(
@@ -210,16 +210,22 @@ def read_truth(
     MissingSnapshotError
         If the snapshot is not there.
     """
+    events = tuple(settings.evaluation.truth_events)
+    return _read_truth(window, events, known_by, _stamp(settings, as_of, DAYS_FILE)).copy()
+
+
+@lru_cache(maxsize=KEPT_HISTORIES)
+def _read_truth(
+    window: Window, events: tuple[str, ...], known_by: date | None, days: Stamp
+) -> pd.DataFrame:
     inside = (
         (pc.field("event_date") >= pa.scalar(window.start))
         & (pc.field("event_date") < pa.scalar(window.end))
-        & pc.field("event_type").isin(list(settings.evaluation.truth_events))
+        & pc.field("event_type").isin(list(events))
     )
     if known_by is not None:
         inside &= pc.field("landed_date") < pa.scalar(known_by)
-    pairs = pq.read_table(
-        _path(settings, as_of, DAYS_FILE), columns=["user_id", "item_id"], filters=inside
-    )
+    pairs = pq.read_table(days[0], columns=["user_id", "item_id"], filters=inside)
     distinct = pairs.group_by(["user_id", "item_id"]).aggregate([])
     return distinct.sort_by([("user_id", "ascending"), ("item_id", "ascending")]).to_pandas()
 
@@ -249,6 +255,11 @@ def _read_versions(path: Path, cutoff: date, item_ids: np.ndarray) -> ItemVersio
         price=table["price"].fill_null(np.nan).to_numpy(),
         is_available=table["is_available"].to_numpy().astype(bool),
     )
+
+
+def _stamp(settings: Settings, as_of: date, name: str) -> Stamp:
+    path = _path(settings, as_of, name)
+    return path, path.stat().st_ino, path.stat().st_mtime_ns
 
 
 def _path(settings: Settings, as_of: date, name: str) -> Path:

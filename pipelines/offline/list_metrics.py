@@ -6,6 +6,8 @@ histories, -1 where a list has no more items. Users without a list have no part 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import sparse
 
@@ -165,7 +167,48 @@ def novelty(items: np.ndarray, user_counts: np.ndarray) -> np.ndarray:
     return _mean_of_items(items, -np.log2(share))
 
 
-def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.ndarray:
+@dataclass(frozen=True)
+class ItemVectors:
+    """Who met which item: two items are alike when the same users met them.
+
+    Parameters
+    ----------
+    rows : csr_array of shape (n_items, n_looked_at), float64
+        Vectors of length 1 over all users, of which those that are looked at are here.
+    with_itself : ndarray of float64, shape (n_items,)
+        Squared length of each row.
+    scale : float
+        All users over those that are looked at.
+    """
+
+    rows: sparse.csr_array
+    with_itself: np.ndarray
+    scale: float
+
+
+def item_vectors(history: sparse.csr_array) -> ItemVectors:
+    """Vectors of items from who met what.
+
+    Parameters
+    ----------
+    history : csr_array of shape (n_users, n_items), bool
+        An item that nobody met is unlike every other. Of more users than `MAX_DIVERSITY_USERS`,
+        that many, evenly spaced, say how many met both items of a pair, scaled up to all: the
+        expected cosine is that of all users.
+    """
+    user_counts = np.bincount(history.indices, minlength=history.shape[1])
+    looked_at = history[evenly_spaced(history.shape[0], MAX_DIVERSITY_USERS)]
+    columns = looked_at.astype(np.float64).tocsc()
+    found_counts = np.diff(columns.indptr)
+    columns.data = 1 / np.sqrt(np.repeat(user_counts, found_counts))
+    return ItemVectors(
+        columns.T.tocsr(),
+        found_counts / np.maximum(user_counts, 1),
+        history.shape[0] / max(looked_at.shape[0], 1),
+    )
+
+
+def intra_list_diversity(items: np.ndarray, vectors: ItemVectors) -> np.ndarray:
     """Per list: one minus the mean cosine of its pairs of items.
 
     Parameters
@@ -173,11 +216,7 @@ def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.nda
     items : ndarray of int32, shape (n_lists, k)
         Lists with fewer than two items have no pair and are left out; of more than
         `MAX_DIVERSITY_LISTS`, that many, evenly spaced, are measured.
-    history : csr_array of shape (n_users, n_items), bool
-        Who met what. The vector of an item is its column: two items are alike when the same
-        users met them. An item that nobody met is unlike every other. Of more users than
-        `MAX_DIVERSITY_USERS`, that many, evenly spaced, say how many met both items of a pair,
-        scaled up to all: the expected cosine is that of all users.
+    vectors : ItemVectors
 
     Returns
     -------
@@ -190,22 +229,16 @@ def intra_list_diversity(items: np.ndarray, history: sparse.csr_array) -> np.nda
     """
     lists = items[(items >= 0).sum(axis=1) >= PAIR]
     lists = lists[evenly_spaced(len(lists), MAX_DIVERSITY_LISTS)]
-    user_counts = np.bincount(history.indices, minlength=history.shape[1])
-    looked_at = history[evenly_spaced(history.shape[0], MAX_DIVERSITY_USERS)]
-    columns = looked_at.astype(np.float64).tocsc()
-    found_counts = np.diff(columns.indptr)
-    columns.data = 1 / np.sqrt(np.repeat(user_counts, found_counts))
     is_item = lists >= 0
     row, rank = np.nonzero(is_item)
     member = sparse.csr_array(
-        (np.ones(len(row)), (row, lists[row, rank])), shape=(len(lists), history.shape[1])
+        (np.ones(len(row)), (row, lists[row, rank])), shape=(len(lists), vectors.rows.shape[0])
     )
-    sums = member @ columns.T.tocsr()
+    sums = member @ vectors.rows
     all_cosines = np.asarray(sums.power(2).sum(axis=1)).ravel()
-    with_itself = member @ (found_counts / np.maximum(user_counts, 1))
+    with_itself = member @ vectors.with_itself
     length = is_item.sum(axis=1)
-    scale = history.shape[0] / max(looked_at.shape[0], 1)
-    result: np.ndarray = 1 - scale * (all_cosines - with_itself) / (length * (length - 1))
+    result: np.ndarray = 1 - vectors.scale * (all_cosines - with_itself) / (length * (length - 1))
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,9 +152,14 @@ def list_means(
     Bias, Calibration, and Fairness in Recommendation. RecSys 2020.
     """
     items = lists.items[:, : evaluation.k]
+    known = _Known(
+        np.bincount(met.indices, minlength=met.shape[1]),
+        met.shape[0],
+        list_metrics.item_vectors(met),
+    )
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for name, mask in segment_masks(segment).items():
-        for metric, interval in _list_intervals(items[mask], met, own[mask], evaluation).items():
+        for metric, interval in _list_intervals(items[mask], known, own[mask], evaluation).items():
             found.setdefault(f"{metric}_at_{evaluation.k}", {})[name] = _entry(interval)
     return found
 
@@ -166,12 +171,20 @@ def segment_masks(segment: np.ndarray) -> dict[str, np.ndarray]:
     return everybody | {name: mask for name, mask in masks.items() if mask.any()}
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What all segments share: users by item, how many users there are, and items' vectors."""
+
+    user_counts: np.ndarray
+    n_users: int
+    vectors: list_metrics.ItemVectors
+
+
 def _list_intervals(
-    items: np.ndarray, met: sparse.csr_array, own: sparse.csr_array, evaluation: EvaluationSettings
+    items: np.ndarray, known: _Known, own: sparse.csr_array, evaluation: EvaluationSettings
 ) -> dict[str, Interval]:
     """Every metric of some users' lists, by name."""
-    n_users, n_items = met.shape
-    user_counts = np.bincount(met.indices, minlength=n_items)
+    user_counts, n_users, n_items = known.user_counts, known.n_users, len(known.user_counts)
     is_served = (items >= 0).any(axis=1)
     together = {
         "coverage": list_metrics.coverage(items, n_items),
@@ -183,7 +196,7 @@ def _list_intervals(
     by_list = {
         "mean_popularity": shown,
         "novelty": list_metrics.novelty(items, user_counts),
-        "intra_list_diversity": list_metrics.intra_list_diversity(items, met),
+        "intra_list_diversity": list_metrics.intra_list_diversity(items, known.vectors),
     }
     before = list_metrics.profile_popularity(own[is_served], user_counts, n_users)
     return {

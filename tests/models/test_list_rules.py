@@ -75,13 +75,13 @@ def test_a_short_list_is_the_beginning_of_a_long_one(fitted, random_history):
 
 
 def test_diversity_makes_lists_more_diverse(fitted, random_history):
-    from pipelines.offline.list_metrics import intra_list_diversity
+    from pipelines.offline.list_metrics import intra_list_diversity, item_vectors
 
     exclude = Exclusion(random_history.pairs())
     found = [
         intra_list_diversity(
             ranked(fitted, random_history, 5, rules_of(random_history, **more), exclude).items,
-            random_history.pairs(),
+            item_vectors(random_history.pairs()),
         ).mean()
         for more in ({}, {"diversity": 0.5, "rerank_depth": 5})
     ]

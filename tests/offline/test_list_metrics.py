@@ -16,6 +16,7 @@ from pipelines.offline.list_metrics import (
     coverage,
     gini,
     intra_list_diversity,
+    item_vectors,
     mean_popularity,
     novelty,
     personalisation,
@@ -58,7 +59,7 @@ def test_novelty_of_the_recommenders_fixture() -> None:
 def test_diversity_of_the_recommenders_fixture() -> None:
     lists, history = fixture_of_recommenders()
 
-    found = intra_list_diversity(lists, history)
+    found = intra_list_diversity(lists, item_vectors(history))
 
     assert found == pytest.approx(list(CASE["user_diversity"].values()), abs=CASE["tolerance"])
     assert found.mean() == pytest.approx(CASE["diversity"], abs=CASE["tolerance"])
@@ -136,7 +137,9 @@ def test_diversity_of_items_met_by_the_same_and_by_other_users() -> None:
     # users: a met 0, 1, 2; b met 0, 1; item 3 nobody
     history = sparse.csr_array(np.array([[1, 1, 1, 0], [1, 1, 0, 0]], dtype=bool))
 
-    found = intra_list_diversity(array([0, 1, -1], [0, 1, 2], [0, 3, -1], [0, -1, -1]), history)
+    found = intra_list_diversity(
+        array([0, 1, -1], [0, 1, 2], [0, 3, -1], [0, -1, -1]), item_vectors(history)
+    )
 
     similar = 1 / sqrt(2)  # one shared user, over the roots of 2 and 1
     assert found == pytest.approx([0, 1 - (1 + similar + similar) / 3, 1], abs=1e-12)
@@ -148,7 +151,7 @@ def test_diversity_of_many_lists_is_measured_on_evenly_spaced_ones(
     monkeypatch.setattr(list_metrics, "MAX_DIVERSITY_LISTS", 2)
     history = sparse.csr_array(np.array([[1, 1, 0], [0, 0, 1]], dtype=bool))
 
-    found = intra_list_diversity(array([0, 1], [0, 2], [0, 2], [1, 2]), history)
+    found = intra_list_diversity(array([0, 1], [0, 2], [0, 2], [1, 2]), item_vectors(history))
 
     np.testing.assert_allclose(found, [0, 1], atol=1e-12)  # the first and the last
 
@@ -159,14 +162,16 @@ def test_diversity_by_some_of_the_users_is_that_of_all_on_average(
     rng = np.random.default_rng(3)
     history = sparse.csr_array(rng.random((400, 12)) < rng.random(12) * 0.6)
     lists = np.argsort(rng.random((30, 12)), axis=1)[:, :5].astype(np.int32)
-    of_all = intra_list_diversity(lists, history)
+    of_all = intra_list_diversity(lists, item_vectors(history))
 
     monkeypatch.setattr(list_metrics, "MAX_DIVERSITY_USERS", 100)
     shuffled = [history[rng.permutation(400)] for _ in range(200)]
-    of_some = np.mean([intra_list_diversity(lists, users) for users in shuffled], axis=0)
+    of_some = np.mean(
+        [intra_list_diversity(lists, item_vectors(users)) for users in shuffled], axis=0
+    )
 
     np.testing.assert_allclose(of_some, of_all, atol=0.015)
-    assert not np.array_equal(intra_list_diversity(lists, shuffled[0]), of_all)
+    assert not np.array_equal(intra_list_diversity(lists, item_vectors(shuffled[0])), of_all)
 
 
 @settings(max_examples=40, deadline=None)
@@ -184,7 +189,7 @@ def test_diversity_equals_pair_by_pair_cosines(seed: int) -> None:
         1 - np.mean([cosine(a, b) for a, b in itertools.combinations(row.tolist(), 2)])
         for row in lists
     ]
-    found = intra_list_diversity(lists, sparse.csr_array(dense))
+    found = intra_list_diversity(lists, item_vectors(sparse.csr_array(dense)))
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
