@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
+from pipelines.models.parameters import choice_types
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def read_baskets(history: Interactions, event_weights: Mapping[str, float]) -> B
     event_weights : mapping of str to float
         Weight of one event of a type; types of positive weight are choices.
     """
-    chosen = history.rows_of({kind for kind, weight in event_weights.items() if weight > 0})
+    chosen = history.rows_of(choice_types(event_weights))
     user, age, item = history.user[chosen], history.age_days[chosen], history.item[chosen]
     longest = int(age.max(initial=0)) + 1
     key = user.astype(np.int64) * longest + (longest - 1 - age)

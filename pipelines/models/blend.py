@@ -11,6 +11,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, TopN
 from pipelines.models.composed import ComposedRecommender
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.threads import in_threads
 from pipelines.models.top_n import top_n_of_scores
 
 #: Neighbours of what was chosen, and what the customer chooses most.
@@ -71,7 +72,7 @@ class Blend(ComposedRecommender):
         check_event_weights(self.event_weights)
         check_number("rank_offset", self.rank_offset, at_least=0)
         check_number("depth", self.depth, at_least=1, integer=True)
-        self._fit_parts(history)
+        self.parts_ = tuple(in_threads(lambda part: part.fit(history), self.make_parts()))
         for part in self.parts:
             check_number("weight", part.get("weight", 1.0), above=0)
 

@@ -11,7 +11,6 @@ import numpy as np
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
-from pipelines.models.threads import in_threads
 
 #: What a part may say; `weight` is read by recommenders that weigh their parts.
 PART_KEYS = frozenset({"recommender", "params", "event_weights", "weight"})
@@ -66,9 +65,6 @@ class ComposedRecommender(Recommender, ABC):
                 )
             )
         return tuple(made)
-
-    def _fit_parts(self, history: Interactions) -> None:
-        self.parts_ = tuple(in_threads(lambda part: part.fit(history), self.make_parts()))
 
     def _part_lists(
         self, part: Recommender, history: Interactions, k: int, exclude: Exclusion

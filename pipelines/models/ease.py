@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
-from threadpoolctl import threadpool_limits
 
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
@@ -17,14 +15,13 @@ from pipelines.models.base import Recommender
 from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
 from pipelines.models.signals import large_product, read_interest
+from pipelines.models.threads import one_blas_thread
 
 #: Above this many items the factorization runs on one BLAS thread: OpenBLAS's `spotrf` with two
 #: threads has crashed near 30,000.
 PARALLEL_ITEMS_MAX = 16_000
 #: Rows mirrored at once when the inverse's other triangle is filled.
 MIRROR_ROWS = 1024
-#: Who holds it may limit the threads of BLAS.
-LIMITING = threading.Lock()
 
 
 class Ease(Recommender):
@@ -165,17 +162,9 @@ def factorize(gram: np.ndarray, regularization: float) -> np.ndarray:
     return np.asarray(factor)
 
 
-@contextmanager
-def suitable_threads(n_items: int) -> Iterator[None]:
-    """BLAS with the threads to factorize so many items with; with fewer than usual, one at a time.
-
-    The limit is the process's: two threads that set and reset it in turns would leave it set.
-    """
-    if n_items <= PARALLEL_ITEMS_MAX:
-        yield
-        return
-    with LIMITING, threadpool_limits(1, user_api="blas"):
-        yield
+def suitable_threads(n_items: int) -> AbstractContextManager[None]:
+    """Context in which BLAS has the threads to factorize so many items with."""
+    return one_blas_thread() if n_items > PARALLEL_ITEMS_MAX else nullcontext()
 
 
 def _invert(gram: np.ndarray, regularization: float) -> np.ndarray:

@@ -13,7 +13,12 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.ease import factorize, suitable_threads
 from pipelines.models.item_caps import keep_popular
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import (
+    PURCHASES_ONLY,
+    check_event_weights,
+    check_number,
+    choice_types,
+)
 from pipelines.models.ranker_folds import Fold, cut_folds
 from pipelines.models.signals import large_product, read_interest
 from pipelines.models.threads import in_threads
@@ -126,10 +131,10 @@ class ItemTransitions(Recommender):
 
     def _regression(self, history: Interactions) -> tuple[sparse.csr_array, sparse.csr_array]:
         """√V X and √V Y of all windows, one row per user and window."""
-        chosen = [kind for kind, weight in self.event_weights.items() if weight > 0]
+        events = self.target_events
         folds = cut_folds(
             history,
-            chosen if self.target_events is None else self.target_events,
+            choice_types(self.event_weights) if events is None else events,
             horizon_days=self.horizon_days,
             step_days=self.step_days,
             n_folds=self.n_windows,

@@ -13,6 +13,11 @@ from pipelines.errors import SettingsError
 PURCHASES_ONLY: Mapping[str, float] = {"purchase": 1.0}
 
 
+def choice_types(event_weights: Mapping[str, float]) -> tuple[str, ...]:
+    """Event types of positive weight: what a user did by choice."""
+    return tuple(kind for kind, weight in event_weights.items() if weight > 0)
+
+
 def check_number(
     name: str,
     value: Any,

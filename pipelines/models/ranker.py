@@ -13,7 +13,12 @@ from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import THREAD_BLOCK_BYTES, Exclusion, Recommender, TopN
 from pipelines.models.composed import ComposedRecommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import (
+    PURCHASES_ONLY,
+    check_event_weights,
+    check_number,
+    choice_types,
+)
 from pipelines.models.ranker_candidates import PART_FEATURES, CandidateBlock, gather_candidates
 from pipelines.models.ranker_features import FACT_FEATURES, read_facts, read_item_facts
 from pipelines.models.ranker_folds import Fold, cut_folds
@@ -221,10 +226,10 @@ class TwoStageRanker(ComposedRecommender):
         )
 
     def _folds(self, history: Interactions) -> Iterator[Fold]:
-        choices = [kind for kind, weight in self.event_weights.items() if weight > 0]
+        events = self.truth_events
         return cut_folds(
             history,
-            choices if self.truth_events is None else self.truth_events,
+            choice_types(self.event_weights) if events is None else events,
             horizon_days=self.horizon_days,
             n_folds=self.n_folds,
             repeats=self.repeats,

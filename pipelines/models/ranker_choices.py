@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.baskets import read_baskets
+from pipelines.models.parameters import choice_types
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class BasketFacts:
 
 def choice_rows(history: Interactions, event_weights: Mapping[str, float]) -> Choices:
     """Rows of a history whose type has a positive weight: a day's types are not added up yet."""
-    chosen = history.rows_of({kind for kind, weight in event_weights.items() if weight > 0})
+    chosen = history.rows_of(choice_types(event_weights))
     columns = (history.user, history.item, history.age_days, history.event_count)
     return Choices(*(column[chosen] for column in columns))
 

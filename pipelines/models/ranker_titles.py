@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
+from pipelines.models.parameters import choice_types
 
 #: Half-life in days of a choice in a user's profile.
 PROFILE_HALF_LIFE_DAYS = 60.0
@@ -51,7 +52,7 @@ def read_likeness(
     found = np.zeros((len(user), len(TITLE_FEATURES)), dtype=np.float32)
     if not vectors.shape[1]:
         return found
-    choices = {kind: 1.0 for kind, weight in event_weights.items() if weight > 0}
+    choices = dict.fromkeys(choice_types(event_weights), 1.0)
     decayed = history.matrix(choices, half_life_days=PROFILE_HALF_LIFE_DAYS)
     is_last = _in_last_basket(history, choices)
     starts = np.searchsorted(user, np.arange(history.n_users + 1))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from faiss import omp_get_max_threads
@@ -13,6 +14,36 @@ from threadpoolctl import threadpool_limits
 
 Block = TypeVar("Block")
 Result = TypeVar("Result")
+
+
+class _Limit:
+    """One BLAS thread while anybody is inside: the first sets the limit, the last takes it back.
+
+    It is the process's, so threads that each set it and put back what they found would leave it.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._inside = 0
+        self._limits: threadpool_limits | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._turn:
+            if self._inside == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._inside -= 1
+                if self._inside == 0 and self._limits is not None:
+                    self._limits.restore_original_limits()
+
+
+#: Context in which BLAS uses one thread, in the whole process.
+one_blas_thread = _Limit()
 
 
 def in_threads(
@@ -32,7 +63,7 @@ def in_threads(
         Whether BLAS uses one thread meanwhile, for blocks whose products are small.
     """
     workers = omp_get_max_threads()  # before the limit: some builds of BLAS count with OpenMP
-    limits = threadpool_limits(1, user_api="blas") if single_blas else nullcontext()
+    limits = one_blas_thread() if single_blas else nullcontext()
     ahead: deque[Future[Result]] = deque()
     with limits, ThreadPoolExecutor(workers) as pool:
         for block in blocks:

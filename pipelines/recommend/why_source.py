@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipelines.models.parameters import choice_types
 from pipelines.models.shown_items import PINNED
 from pipelines.recommend.why_night import LiveNight
 
@@ -82,7 +83,7 @@ def _cannot_learn(night: LiveNight, placement: str, counts: list[dict[str, Any]]
     if role is None or not counts:
         return "the recommender had no item for this user's history"
     weights = role["spec"]["event_weights"]
-    kinds = [kind for kind, weight in weights.items() if weight > 0]
+    kinds = choice_types(weights)
     has = ", ".join(f"{row['event_count']:,} {row['event_type']}" for row in counts)
     learns = f"{role['candidate']} learns from {', '.join(kinds)}, and this user's history is {has}"
     if any(row["event_type"] in kinds for row in counts):

@@ -272,7 +272,15 @@ def test_a_history_is_read_once_and_nobody_may_write_it(shop):
 
 
 def test_a_snapshot_that_is_written_anew_is_read_anew(make_settings):
-    settings = make_settings()
+    settings, window = make_settings(), Window("gate", CUTOFF - timedelta(days=2), CUTOFF)
     for user in ("ann", "bob"):
-        write_snapshot(settings, [(user, "tea", "view", 1)], {"tea"})
+        write_snapshot(settings, [(user, "tea", "purchase", 1)], {"tea"})
         assert read_interactions(settings, CUTOFF, CUTOFF).user_ids.tolist() == [user]
+        assert read_truth(settings, CUTOFF, window)["user_id"].tolist() == [user]
+
+
+def test_what_is_done_to_a_truth_is_not_read_again(shop):
+    window = Window("earlier", date(2024, 1, 22), date(2024, 1, 30))
+    truth = read_truth(shop.settings, FIRST_NIGHT, window)
+    truth["user_id"] = "nobody"
+    assert "nobody" not in set(read_truth(shop.settings, FIRST_NIGHT, window)["user_id"])

@@ -12,6 +12,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models import ease
 from pipelines.models.ease import Ease, solve_ease
 from pipelines.models.signals import read_interest
+from pipelines.models.threads import one_blas_thread
 
 
 def slow_ease(interest: np.ndarray, regularization: float) -> np.ndarray:
@@ -90,14 +91,11 @@ def test_large_catalogues_are_factorized_on_one_thread(
     random_history: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = Ease(regularization=3.0).fit(random_history).weights_
-    asked = []
-    limits = ease.threadpool_limits
+    limits = []
     monkeypatch.setattr(ease, "PARALLEL_ITEMS_MAX", random_history.n_items - 1)
-    monkeypatch.setattr(
-        ease, "threadpool_limits", lambda n, **kw: asked.append(n) or limits(n, **kw)
-    )
+    monkeypatch.setattr(ease, "one_blas_thread", lambda: limits.append(1) or one_blas_thread())
     weights = Ease(regularization=3.0).fit(random_history).weights_
-    assert asked == [1]
+    assert limits == [1]
     np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=1e-6)
 
 

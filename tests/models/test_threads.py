@@ -6,7 +6,7 @@ import pytest
 from faiss import omp_get_max_threads, omp_set_num_threads
 from threadpoolctl import threadpool_info
 
-from pipelines.models.threads import in_threads
+from pipelines.models.threads import in_threads, one_blas_thread
 
 
 def test_results_come_in_the_order_of_the_blocks() -> None:
@@ -45,6 +45,20 @@ def test_as_many_threads_work_where_blas_is_held_to_one() -> None:
     finally:
         omp_set_num_threads(workers)
     assert {most for _, most in found} == {1}
+
+
+def test_blas_is_held_until_the_last_one_leaves_in_whatever_order() -> None:
+    before = blas_threads()
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    held = blas_threads()
+    second.__exit__(None, None, None)
+    assert (held, blas_threads()) == (1, before)
+    with one_blas_thread():
+        assert blas_threads() == 1
+    assert blas_threads() == before
 
 
 def blas_threads() -> int:
