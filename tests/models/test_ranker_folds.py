@@ -58,6 +58,18 @@ def test_users_without_past_or_truth_teach_nothing(
     assert fold.users.tolist() == [2]
 
 
+def test_a_user_without_rows_takes_none_of_the_one_before(
+    make_history: Callable[..., Interactions],
+) -> None:
+    rows = [("u", "a", "purchase", 15), ("u", "b", "purchase", 35), ("zed", "a", "purchase", 1)]
+    whole = make_history(rows)
+    earlier = whole.before(whole.cutoff - timedelta(days=9))
+    assert np.diff(earlier.row_starts).tolist() == [2, 0]
+    (fold,) = folds_of(earlier)
+    assert fold.users.tolist() == [0]
+    assert fold.past.age_days.tolist() == [16]
+
+
 def test_sample_of_users_is_the_same_whoever_else_is_there(
     make_history: Callable[..., Interactions],
 ) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pipelines.features.interactions import Interactions
+from pipelines.models.ranker_features import read_item_facts
+from pipelines.models.ranker_items import ITEM_FEATURES
 from tests.models.conftest import named_facts
 
 
@@ -10,6 +14,15 @@ def test_item_is_counted_over_spans(history_of_two: Interactions) -> None:
     assert (found["item_user_count"], found["item_age_days"]) == (2, 40)
     assert found["item_days_since_last"] == 5
     assert found["item_repeat_share"] == 1 / 2
+
+
+def test_two_kinds_of_choice_on_one_day_are_no_repeat(
+    make_history: Callable[..., Interactions],
+) -> None:
+    rows = [("u", "a", "purchase", 3), ("u", "a", "view", 3), ("v", "a", "view", 9)]
+    for again, share in (([], 0.0), ([("v", "a", "purchase", 2)], 1 / 2)):
+        facts = read_item_facts(make_history([*rows, *again]), {"purchase": 5.0, "view": 1.0})
+        assert facts[0, ITEM_FEATURES.index("item_repeat_share")] == share
 
 
 def test_price_is_that_of_the_attributes(history_of_two: Interactions) -> None:
