@@ -10,6 +10,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models import ranker as ranker_module
 from pipelines.models.base import Exclusion
 from pipelines.models.ranker import TwoStageRanker
+from pipelines.models.ranker_features import read_item_facts
 
 SMALL = {"n_iterations": 8, "min_samples_leaf": 10, "n_folds": 3}
 
@@ -135,3 +136,23 @@ def test_parameter_out_of_range_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=f"`{name}` must be"):
         TwoStageRanker(**params).fit(random_history)
+
+
+def test_a_fold_learns_only_from_what_was_known_at_its_cut(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[tuple[Interactions, np.ndarray]] = []
+    first_stage = TwoStageRanker._fit_first_stage
+
+    def noted(ranker: TwoStageRanker, history: Interactions):
+        parts, item_facts, titles = first_stage(ranker, history)
+        learned.append((history, item_facts))
+        return parts, item_facts, titles
+
+    monkeypatch.setattr(TwoStageRanker, "_fit_first_stage", noted)
+    ranker = TwoStageRanker(n_folds=2, n_iterations=2).fit(random_history)
+    days = [(random_history.cutoff - history.cutoff).days for history, _ in learned]
+    assert days == [0, 14, 28]
+    for history, item_facts in learned:
+        expected = read_item_facts(history, ranker.event_weights)
+        np.testing.assert_array_equal(item_facts, expected)
