@@ -7,7 +7,7 @@ from scipy import sparse
 
 from pipelines.errors import MissingSnapshotError
 from pipelines.models.base import TopN
-from pipelines.offline.list_metrics import LIST_METRICS
+from pipelines.offline.list_metrics import LIST_METRICS, intra_list_diversity, item_vectors
 from pipelines.offline.score import list_means, means_by_segment, per_user_table, reported_cuts
 from pipelines.offline.truth import Truth
 from pipelines.settings_sections import EvaluationSettings
@@ -109,3 +109,11 @@ def test_metrics_of_single_lists_have_bounds_and_those_of_all_together_have_none
 
     assert found["novelty_at_2"]["all"]["low"] < found["novelty_at_2"]["all"]["value"]
     assert found["coverage_at_2"]["all"]["low"] is None
+
+
+def test_items_are_alike_by_everybody_and_not_by_those_scored(lists: TopN) -> None:
+    met = sparse.csr_array(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]], dtype=bool))
+    found = list_means(lists, met, CUTS, own=met[:3], segment=SEGMENTS.to_numpy())
+    diversity = intra_list_diversity(lists.items[:, :2], item_vectors(met)).mean()
+    assert found["intra_list_diversity_at_2"]["all"]["value"] == pytest.approx(diversity)
+    assert diversity < 1  # the three alone have no item in common
