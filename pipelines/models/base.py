@@ -110,6 +110,8 @@ class Recommender(BaseEstimator, ABC):
     strategy: str = "recommender"
     #: Sentence that the served rows carry in `reason`.
     reason: str = ""
+    #: Whether it completes lists with popular items by itself.
+    completes_itself: bool = False
 
     def fit(self, history: Interactions) -> Self:
         """Learn from histories.

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.pins import Pin, falling_scores, insert_pins
+from pipelines.models.base import TopN
+from pipelines.models.pins import Pin, falling_scores
 from pipelines.models.rerank import Similarity, item_categories, item_similarity, rerank
 from pipelines.settings_sections import PinSettings, PlacementSettings
 
@@ -155,47 +155,6 @@ def make_list_rules(
         similarity=item_similarity(history) if placement.diversity > 0 else None,
         pins=placement.pinned,
     )
-
-
-def recommend_by_rules(
-    recommender: Recommender,
-    history: Interactions,
-    k: int,
-    *,
-    exclude: Exclusion,
-    rules: ListRules,
-) -> TopN:
-    """Lists of a recommender as the placement shows them.
-
-    Parameters
-    ----------
-    recommender : Recommender
-        Fitted.
-    history : Interactions
-        Users to serve.
-    k : int
-        Longest list.
-    exclude : Exclusion
-        In the rows and columns of `history`.
-    rules : ListRules
-
-    Returns
-    -------
-    TopN
-        One row per user; without rules exactly `recommender.recommend`.
-    """
-    fetched = recommender.recommend(history, rules.fetch_length(k), exclude=exclude)
-    rule = exclude.with_items(history.item_ids, fetched.item_ids)
-    return pin_lists(rules.reorder(fetched, k), rules, rule)
-
-
-def pin_lists(lists: TopN, rules: ListRules, exclude: Exclusion) -> TopN:
-    """Lists with the placement's pinned items; `exclude` is over the items of `lists`."""
-    pins = rules.pins_of(lists.item_ids)
-    if not pins:
-        return lists
-    pinned = insert_pins(lists.items, lists.scores, pins, exclude)
-    return replace(lists, items=pinned.items, scores=pinned.scores)
 
 
 def _cut(lists: TopN, items: np.ndarray, scores: np.ndarray, k: int) -> TopN:

@@ -58,6 +58,7 @@ class PersonalFrequency(Recommender):
 
     strategy = "personal_frequency"
     reason = "You choose this often"
+    completes_itself = True
 
     def __init__(
         self,

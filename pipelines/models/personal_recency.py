@@ -77,6 +77,7 @@ class PersonalRecency(Recommender):
 
     strategy = "personal_recency"
     reason = "You chose this lately"
+    completes_itself = True
 
     def __init__(
         self,

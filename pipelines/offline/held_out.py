@@ -17,7 +17,8 @@ from pipelines.features.read import read_catalogue, read_interactions, read_trut
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.first_stage import list_candidates
-from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.models.list_rules import make_list_rules
+from pipelines.models.place import place
 from pipelines.models.sampling import evenly_spaced
 from pipelines.offline.candidate_recall import CANDIDATE_RECALL, candidate_recall
 from pipelines.offline.ndcg_parts import head_items, ndcg_parts
@@ -175,7 +176,7 @@ def score_recommender(
     rules = make_list_rules(settings.placements[placement], held_out.history, held_out.catalogue)
     k = max(reported_cuts(settings.evaluation))
     started = time.monotonic()
-    lists = recommend_by_rules(recommender, users, k, exclude=exclude, rules=rules)
+    lists = place(recommender, None, users, k, rules=rules, exclude=exclude)
     seconds = time.monotonic() - started
     scored = _scored(settings, held_out, lists, truth, seconds)
     if not with_candidates:

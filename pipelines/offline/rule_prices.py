@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.models.place import place
 from pipelines.models.sampling import evenly_spaced
 from pipelines.offline.intervals import paired_interval
 from pipelines.offline.list_metrics import coverage
@@ -116,14 +117,13 @@ def _price(ruled: Ruled, evaluation: EvaluationSettings, rule: str) -> dict[str,
 
 def _score(ruled: Ruled, truth: Truth, rows: np.ndarray, k: int) -> tuple[np.ndarray, float]:
     """NDCG@k of each user, and the coverage of their lists."""
-    from pipelines.models.list_rules import recommend_by_rules
-
-    lists = recommend_by_rules(
+    lists = place(
         ruled.recommender,
+        None,
         ruled.history.select_users(rows),
         k,
-        exclude=ruled.exclude.select_users(rows),
         rules=ruled.rules,
+        exclude=ruled.exclude.select_users(rows),
     ).over(ruled.history.item_ids)
     ndcg = ranking_metrics(lists.items, truth.relevant, [k])[f"ndcg_at_{k}"]
     return ndcg, coverage(lists.items, ruled.history.n_items)

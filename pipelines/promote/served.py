@@ -16,10 +16,10 @@ import pandas as pd
 from pipelines.config import Settings
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender, save_recommender
-from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import ListRules, make_list_rules
-from pipelines.models.pins import PINNED, PINNED_REASON, insert_pins
+from pipelines.models.place import Labels, PlacedLists, make_labels, place, place_for_anyone
 from pipelines.offline.inputs import planned_spec
 from pipelines.promote.histories import load_histories, save_histories
 from pipelines.settings_sections import PlacementSettings
@@ -28,7 +28,6 @@ from pipelines.settings_sections import PlacementSettings
 CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available"]
 #: Columns of `ServedPlacement.recommend`.
 LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
-FALLBACK_REASON = "fallback: no history to learn from"
 
 
 @dataclass(frozen=True)
@@ -66,62 +65,37 @@ class ServedPlacement:
         Returns
         -------
         DataFrame
-            One row per user_id and rank: item_id, score, strategy, reason. Whoever the
-            recommender has nothing for gets the fallback's list, and `reason` says so.
+            One row per user_id and rank: item_id, score, strategy, reason, as the night
+            publishes them: up to `list_length` the beginning of the published list.
         """
         ids = np.array(list(dict.fromkeys(user_ids)), dtype=np.str_)
-        asked = self._histories_of(ids)
-        rule = self._exclusion(asked)
-        own = self._rank(self.recommender, asked, k, rule)
-        without = np.flatnonzero((own.items < 0).all(axis=1))
-        pairs = None if rule.pairs is None else rule.pairs[without]
-        spare_rule = Exclusion(pairs, rule.items)
-        spare = self._rank(self.fallback, asked.select_users(without), k, spare_rule)
+        position = pd.Index(self.history.user_ids).get_indexer(pd.Index(ids))
+        known = self.history.select_users(position[position >= 0])
+        exclude = self._exclusion(known)
+        length = max(k, self.rules.list_length)
+        rules = self._list_rules
+        own = place(self.recommender, self.fallback, known, length, rules=rules, exclude=exclude)
+        others = place_for_anyone(
+            self.fallback,
+            self.history,
+            ids[position < 0],
+            length,
+            rules=rules,
+            exclude=exclude,
+        )
         frame = pd.concat(
             [
-                self._rows(own, rule, self.recommender.strategy, self.recommender.reason),
-                self._rows(spare, spare_rule, self.fallback.strategy, FALLBACK_REASON),
-            ],
-            ignore_index=True,
+                _to_rows(own, make_labels(self.recommender, self.fallback)),
+                _to_rows(others, make_labels(None, self.fallback)),
+            ]
         )
-        place = pd.Index(ids).get_indexer(pd.Index(frame["user_id"]))
-        order = np.lexsort((frame["rank"], place))
-        return frame.iloc[order].reset_index(drop=True)
+        frame = frame[frame["rank"] <= k]
+        asked = pd.Index(ids).get_indexer(pd.Index(frame["user_id"]))
+        return frame.iloc[np.lexsort((frame["rank"], asked))].reset_index(drop=True)
 
     @cached_property
     def _list_rules(self) -> ListRules:
         return make_list_rules(self.rules, self.history, self.catalogue)
-
-    def _rank(self, recommender: Recommender, asked: Interactions, k: int, rule: Exclusion) -> TopN:
-        """Lists by every rule but the pins, over the items of the history."""
-        rules = self._list_rules
-        fetched = recommender.recommend(asked, rules.fetch_length(k), exclude=rule)
-        return rules.reorder(fetched, k)
-
-    def _rows(self, lists: TopN, rule: Exclusion, strategy: str, reason: str) -> pd.DataFrame:
-        """One row per user_id and rank, pinned items among them."""
-        pins = self._list_rules.pins_of(lists.item_ids)
-        exclude = rule.with_items(self.history.item_ids, lists.item_ids)
-        pinned = insert_pins(lists.items, lists.scores, pins, exclude)
-        user, column = np.nonzero(pinned.items >= 0)
-        is_pinned = pinned.is_pinned[user, column]
-        return pd.DataFrame(
-            {
-                "user_id": lists.user_ids[user],
-                "rank": column + 1,
-                "item_id": lists.item_ids[pinned.items[user, column]],
-                "score": pinned.scores[user, column].astype(np.float64),
-                "strategy": np.where(is_pinned, PINNED, strategy),
-                "reason": np.where(is_pinned, PINNED_REASON, reason),
-            },
-            columns=LIST_COLUMNS,
-        )
-
-    def _histories_of(self, asked: np.ndarray) -> Interactions:
-        """Histories of the ids asked for, unknown users last and without rows."""
-        position = pd.Index(self.history.user_ids).get_indexer(pd.Index(asked))
-        known = self.history.select_users(position[position >= 0])
-        return replace(known, user_ids=np.concatenate([known.user_ids, asked[position < 0]]))
 
     def _exclusion(self, asked: Interactions) -> Exclusion:
         """The placement's rule; items of no feed are kept from everybody."""
@@ -130,6 +104,23 @@ class ServedPlacement:
         if rule.items is not None:
             banned = banned | rule.items
         return replace(rule, items=banned)
+
+
+def _to_rows(lists: PlacedLists, labels: Labels) -> pd.DataFrame:
+    """One row per user_id and rank."""
+    user, column = np.nonzero(lists.items >= 0)
+    label = labels.of_rows(lists)
+    return pd.DataFrame(
+        {
+            "user_id": lists.user_ids[user],
+            "rank": column + 1,
+            "item_id": lists.item_ids[lists.items[user, column]],
+            "score": lists.scores[user, column].astype(np.float64),
+            "strategy": np.array(labels.strategies)[label],
+            "reason": np.array(labels.reasons)[label],
+        },
+        columns=LIST_COLUMNS,
+    )
 
 
 def gather_placement(

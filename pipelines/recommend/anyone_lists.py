@@ -10,20 +10,22 @@ import pyarrow as pa
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion
+from pipelines.models.place import FALLBACK_LIST, PlacedLists, place_for_anyone, without_history
 from pipelines.models.shown_items import category_names
-from pipelines.recommend.fill import FilledLists
 from pipelines.recommend.list_rows import ANYONE, FALLBACK, ListWriter, to_table
-from pipelines.recommend.ranked import pin_lists, rank_lists
 
 
 def list_for_anyone(writer: ListWriter, history: Interactions, exclude: Exclusion) -> pa.Table:
     """The fallback's list for a user without history, sorted by rank."""
-    nobody = _nobody(history)
-    everybody = Exclusion(items=exclude.items)
-    top = rank_lists(writer, writer.fallback, nobody, everybody)
-    lists = _as_filled(top.item_ids, top.items, top.scores)
-    lists = pin_lists(writer, lists, everybody.with_items(history.item_ids, top.item_ids))
-    return to_table(replace(writer, variant=FALLBACK), lists, nobody.user_ids)
+    lists = place_for_anyone(
+        writer.fallback,
+        history,
+        np.array([ANYONE]),
+        writer.list_length,
+        rules=writer.rules,
+        exclude=exclude,
+    )
+    return to_table(replace(writer, variant=FALLBACK), lists)
 
 
 def lists_by_category(
@@ -34,7 +36,8 @@ def lists_by_category(
     Cap, diversification and pins are rules on lists of many categories and do not apply.
     """
     everybody = Exclusion(items=exclude.items)
-    top = writer.fallback.recommend(_nobody(history), history.n_items, exclude=everybody)
+    nobody = without_history(history, np.array([ANYONE]))
+    top = writer.fallback.recommend(nobody, history.n_items, exclude=everybody)
     ranked = top.items[0][top.items[0] >= 0]
     names = dict(zip(catalogue["item_id"], catalogue["category"], strict=True))
     places: dict[str, list[int]] = {}
@@ -50,17 +53,6 @@ def lists_by_category(
         chosen = places[name]
         items[row, : len(chosen)] = ranked[chosen]
         scores[row, : len(chosen)] = top.scores[0][chosen]
-    lists = _as_filled(top.item_ids, items, scores)
-    return to_table(replace(writer, variant=FALLBACK), lists, categories)
-
-
-def _nobody(history: Interactions) -> Interactions:
-    """One user without history."""
-    return replace(
-        history.select_users(np.array([], dtype=int)), user_ids=np.array([ANYONE], dtype=str)
-    )
-
-
-def _as_filled(item_ids: np.ndarray, items: np.ndarray, scores: np.ndarray) -> FilledLists:
-    """Lists that are the fallback's from the first row on."""
-    return FilledLists(item_ids, items, scores.astype(np.float64), np.zeros(len(items), dtype=int))
+    source = np.full(items.shape, FALLBACK_LIST)
+    lists = PlacedLists(categories, top.item_ids, items, scores, source)
+    return to_table(replace(writer, variant=FALLBACK), lists)

@@ -11,10 +11,11 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import read_json
 from pipelines.models.pins import PINNED
+from pipelines.models.place import SHORT_LIST
 from pipelines.recommend.audit_categories import audit_categories
 from pipelines.recommend.audit_pins import audit_pins
 from pipelines.recommend.findings import Finding, ListFile
-from pipelines.recommend.list_rows import ANYONE, FALLBACK, LIST_SCHEMA, SHORT_LIST
+from pipelines.recommend.list_rows import ANYONE, FALLBACK, LIST_SCHEMA
 
 
 def audit_missing(placement: str, variant: str) -> Finding:

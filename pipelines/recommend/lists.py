@@ -18,15 +18,13 @@ from pipelines.experiment_state import placement_experiment
 from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate, load_recommender
-from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.base import Exclusion
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
-from pipelines.models.personal_frequency import PersonalFrequency
-from pipelines.models.personal_recency import PersonalRecency
+from pipelines.models.place import FALLBACK_LIST, PlacedLists, place
 from pipelines.offline.inputs import planned_spec
 from pipelines.recommend.anyone_lists import list_for_anyone, lists_by_category
 from pipelines.recommend.exclusion_rows import write_exclusions
-from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import (
     CONTROL,
     FALLBACK,
@@ -34,12 +32,9 @@ from pipelines.recommend.list_rows import (
     to_table,
     write_tables,
 )
-from pipelines.recommend.ranked import pin_lists, rank_lists
 
 logger = logging.getLogger(__name__)
 
-#: Recommenders that complete a list with popular items themselves; those rows say so.
-SELF_FILLING = (PersonalFrequency.strategy, PersonalRecency.strategy)
 #: Users ranked and written at once; one row group of the file.
 BLOCK_USERS = 20_000
 
@@ -111,9 +106,8 @@ def generate_variant(
     The file is sorted by user_id and rank, one row group per `BLOCK_USERS` users, and has the
     same bytes on every run. Users for whom the recommender has nothing get the list of the
     placement's `fallback` candidate, fitted at `as_of`; lists that end early are completed from
-    it (see `back_fill`). Either says so row by row in `strategy` and `reason`. The placement's
-    rules (`models.list_rules`) come in between: category cap and diversification before a list is
-    completed, pinned items after it.
+    it. Either says so row by row in `strategy` and `reason`. `place` makes both, by the
+    placement's rules.
     """
     _check_names(settings, placement, variant)
     writer, history, exclude = prepare_lists(settings, as_of, placement, variant)
@@ -196,13 +190,14 @@ def _write_users(
     def blocks() -> Any:
         for start in range(0, max(history.n_users, 1), BLOCK_USERS):
             positions = slice(start, start + BLOCK_USERS)
-            lists, users = rank_users(writer, history, exclude, positions)
-            length = (lists.items >= 0).sum(axis=1)
-            table = to_table(writer, lists, users)
+            lists = rank_users(writer, history, exclude, positions)
+            is_listed = lists.items >= 0
+            table = to_table(writer, lists)
             counts["rows"] += table.num_rows
-            counts["short_lists"] += int((length < writer.list_length).sum())
-            counts["fallback_lists"] += int(((lists.own_count == 0) & (length > 0)).sum())
-            without.extend(users[length == 0].tolist())
+            counts["short_lists"] += int((~is_listed.all(axis=1)).sum())
+            is_fallback = is_listed & (lists.source == FALLBACK_LIST)
+            counts["fallback_lists"] += int(is_fallback.any(axis=1).sum())
+            without.extend(lists.user_ids[~is_listed.any(axis=1)].tolist())
             for entry in table["strategy"].value_counts().to_pylist():
                 strategies[entry["values"]] = strategies.get(entry["values"], 0) + entry["counts"]
             done = min(start + BLOCK_USERS, history.n_users)
@@ -228,34 +223,13 @@ def _write_users(
 
 def rank_users(
     writer: ListWriter, history: Interactions, exclude: Exclusion, positions: slice
-) -> tuple[FilledLists, np.ndarray]:
-    """Lists of some users of the history, completed where they are short, and their ids."""
-    block, rule = history.select_users(positions), exclude.select_users(positions)
-    own = rank_lists(writer, writer.recommender, block, rule)
-    is_met = _met_by_user(writer.recommender, block, own)
-    short = np.flatnonzero((own.items < 0).any(axis=1))
-    spare_items = np.full_like(own.items, -1)
-    spare_scores = np.full_like(own.scores, np.nan)
-    spare_ids = writer.fallback.item_ids_
-    if len(short):
-        pairs = None if rule.pairs is None else rule.pairs[short]
-        spare = rank_lists(
-            writer, writer.fallback, block.select_users(short), Exclusion(pairs, rule.items)
-        )
-        spare_items[short], spare_scores[short] = spare.items, spare.scores
-    lists = back_fill(own, TopN(own.user_ids, spare_ids, spare_items, spare_scores))
-    lists = replace(lists, is_met=is_met)
-    shown = pin_lists(writer, lists, rule.with_items(block.item_ids, lists.item_ids))
-    return shown, block.user_ids
-
-
-def _met_by_user(recommender: Recommender, history: Interactions, own: TopN) -> np.ndarray | None:
-    """Which items of a self-filling recommender's lists the user met, shape (n_users, k)."""
-    if recommender.strategy not in SELF_FILLING:
-        return None
-    known = history.with_items(own.item_ids)
-    met = known.matrix(recommender.get_params()["event_weights"]).tocoo()
-    row = np.arange(len(own.items), dtype=np.int64)[:, None]
-    return np.isin(
-        row * known.n_items + own.items, met.row.astype(np.int64) * known.n_items + met.col
+) -> PlacedLists:
+    """Lists of some users of the history, completed where they are short."""
+    return place(
+        writer.recommender,
+        writer.fallback,
+        history.select_users(positions),
+        writer.list_length,
+        rules=writer.rules,
+        exclude=exclude.select_users(positions),
     )

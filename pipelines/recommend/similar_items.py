@@ -19,9 +19,9 @@ from pipelines.durable import write_json
 from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
 from pipelines.models import fit_candidate
-from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.fill import FilledLists, back_fill
 from pipelines.offline.inputs import planned_spec
-from pipelines.recommend.fill import FilledLists, back_fill
 from pipelines.recommend.list_rows import write_tables
 
 logger = logging.getLogger(__name__)
@@ -170,15 +170,8 @@ def rank_similar(maker: SimilarMaker, chosen: np.ndarray) -> FilledLists:
     exclude = Exclusion(itself, maker.unavailable)
     own = maker.recommender.recommend(one_each, maker.length, exclude=exclude)
     if maker.completer is None:
-        spare = TopN(
-            own.user_ids,
-            own.item_ids,
-            np.full_like(own.items, -1),
-            np.full_like(own.scores, np.nan),
-        )
-    else:
-        spare = maker.completer.recommend(one_each, maker.length, exclude=exclude)
-    return back_fill(own, spare)
+        return back_fill(own, None)
+    return back_fill(own, maker.completer.recommend(one_each, maker.length, exclude=exclude))
 
 
 def _histories_of_one(maker: SimilarMaker, chosen: np.ndarray) -> Interactions:

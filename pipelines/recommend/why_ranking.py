@@ -87,7 +87,7 @@ def _rank(night: LiveNight, placement: str, user_id: str) -> tuple[Ranking, np.n
     at = int(np.searchsorted(history.user_ids, user_id))
     one = slice(at, at + 1)
     longest = replace(writer, list_length=history.n_items)
-    ranked, _ = rank_users(longest, history, exclude, one)
+    ranked = rank_users(longest, history, exclude, one)
     free = writer.recommender.recommend(history.select_users(one), history.n_items)
     ranking = Ranking(
         _ranks(ranked.item_ids, ranked.items[0]), _ranks(free.item_ids, free.items[0])

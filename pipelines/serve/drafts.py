@@ -174,7 +174,7 @@ class Drafting:
     def _finish(
         self, stored: StoredList | None, rows: list[Row], source: str, user_id: str | None
     ) -> Draft:
-        """Filter, complete, cap, pin and cut."""
+        """Filter, complete, cap, pin and cut; a list that nothing left keeps the batch's order."""
         is_own = source == "personal"
         has_pin = {row.item_id for row in rows if row.strategy == PINNED}
         rows = self._shown(rows, is_checked=source not in {"recent", "similar"})
@@ -183,7 +183,13 @@ class Drafting:
         if len(rows) < self._wish.n and not self._wish.is_strict:
             self._complete(draft, user_id)
         if source != "similar":
-            draft.rows = self._pin(draft.rows, user_id, has_pin if is_own else None)
+            draft.rows = self._pin(
+                draft.rows,
+                user_id,
+                has_pin if is_own else None,
+                is_capped=stored is not None
+                and [row.item_id for row in draft.rows] == list(stored.items),
+            )
         if is_own:
             self._explore(draft)
         draft.rows = let_scores_fall(draft.rows)[: self._wish.n]
@@ -239,16 +245,19 @@ class Drafting:
             draft.rows = filled
             draft.warnings.append("back_filled")
 
-    def _pin(self, rows: list[Row], user_id: str | None, pinned: set[str] | None) -> list[Row]:
+    def _pin(
+        self, rows: list[Row], user_id: str | None, pinned: set[str] | None, *, is_capped: bool
+    ) -> list[Row]:
         """Rows after cap and pins; `pinned` are those of the user's own list, None without one.
 
-        A list without rows stays without.
+        A list without rows stays without; one that is capped already keeps its order.
         """
         if not rows:
             return rows
         pins = [(str(pin["item_id"]), int(pin["rank"])) for pin in self._pins()]
         allowed = self._allowed_pins([item_id for item_id, _ in pins], user_id, pinned)
-        rows = self._cap([row for row in rows if row.item_id not in allowed])
+        rows = [row for row in rows if row.item_id not in allowed]
+        rows = rows if is_capped else self._cap(rows)
         return insert_pins(rows, [pin for pin in pins if pin[0] in allowed])
 
     def _pins(self) -> Collection[Any]:

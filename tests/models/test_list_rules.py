@@ -6,7 +6,8 @@ import pytest
 
 from pipelines.models import RECOMMENDERS, Exclusion
 from pipelines.models.base import TopN
-from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.models.list_rules import make_list_rules
+from pipelines.models.place import place
 from pipelines.settings_sections import PlacementSettings
 
 
@@ -31,7 +32,7 @@ def fitted(random_history):
 
 
 def ranked(fitted, history, k, rules, exclude=None):
-    return recommend_by_rules(fitted, history, k, exclude=exclude or Exclusion(), rules=rules)
+    return place(fitted, None, history, k, rules=rules, exclude=exclude or Exclusion())
 
 
 def test_without_rules_lists_are_the_recommenders_own(fitted, random_history):

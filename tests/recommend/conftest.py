@@ -121,7 +121,10 @@ def write_table(path: Path, table: Table, rows: list[dict[str, object]]) -> None
 
 
 def write_snapshot(
-    settings: Settings, as_of: date, events: list[tuple[str, str, str, int]]
+    settings: Settings,
+    as_of: date,
+    events: list[tuple[str, str, str, int]],
+    category: Callable[[str], str | None] = lambda item_id: None,
 ) -> None:
     """The night's snapshot at its serving cutoff."""
     folder = snapshot_folder(settings, as_of)
@@ -145,6 +148,7 @@ def write_snapshot(
             "cutoff_date": as_of,
             "item_id": item_id,
             "title": title,
+            "category": category(item_id),
             "is_available": item_id != "i13",
         }
         for item_id, title in titles.items()

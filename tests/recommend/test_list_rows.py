@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.models.personal_frequency import PersonalFrequency
+from pipelines.models.place import FALLBACK_LIST, FALLBACK_REST, OWN, OWN_COMPLETION, PlacedLists
 from pipelines.models.popularity import Popularity
-from pipelines.recommend.fill import FilledLists
 from pipelines.recommend.list_rows import LIST_SCHEMA, ListWriter, to_table, write_tables
 from pipelines.tables import SERVING_RECOMMENDATIONS
 
@@ -25,11 +25,11 @@ def writer(list_length=3):
     )
 
 
-def filled(items, own_count, is_met=None):
+def lists_of(items, source):
     items = np.array(items, dtype=np.int32)
     scores = np.where(items >= 0, -np.arange(items.shape[1], dtype=float), np.nan)
-    is_met = None if is_met is None else np.array(is_met)
-    return FilledLists(np.array(["a", "b", "c"]), items, scores, np.array(own_count), is_met)
+    users = np.array([f"u{user}" for user in range(len(items))])
+    return PlacedLists(users, np.array(["a", "b", "c"]), items, scores, np.array(source))
 
 
 def test_columns_are_the_serving_tables_without_the_publication():
@@ -37,8 +37,8 @@ def test_columns_are_the_serving_tables_without_the_publication():
 
 
 def test_rows_stand_in_order_of_user_and_rank():
-    lists = filled([[2, 0, 1], [1, -1, -1]], [3, 1])
-    rows = to_table(writer(), lists, np.array(["u0", "u1"])).to_pylist()
+    lists = lists_of([[2, 0, 1], [1, -1, -1]], [[OWN] * 3] * 2)
+    rows = to_table(writer(), lists).to_pylist()
     assert [(row["user_id"], row["rank"], row["item_id"]) for row in rows] == [
         ("u0", 1, "c"),
         ("u0", 2, "a"),
@@ -48,8 +48,8 @@ def test_rows_stand_in_order_of_user_and_rank():
 
 
 def test_every_row_says_who_wrote_it_and_why():
-    lists = filled([[0, 1, 2], [0, 1, 2]], [2, 0], is_met=[[True, False, False], [False] * 3])
-    rows = to_table(writer(), lists, np.array(["u0", "u1"])).to_pylist()
+    source = [[OWN, OWN_COMPLETION, FALLBACK_REST], [FALLBACK_LIST] * 3]
+    rows = to_table(writer(), lists_of([[0, 1, 2], [0, 1, 2]], source)).to_pylist()
     assert [(row["strategy"], row["reason"]) for row in rows[:4]] == [
         ("personal_frequency", "You choose this often"),
         ("popularity", "Popular with other customers"),
@@ -59,12 +59,12 @@ def test_every_row_says_who_wrote_it_and_why():
 
 
 def test_a_short_list_says_so_in_every_row():
-    rows = to_table(writer(), filled([[0, 1, -1]], [1]), np.array(["u0"])).to_pylist()
+    rows = to_table(writer(), lists_of([[0, 1, -1]], [[OWN] * 3])).to_pylist()
     assert all(row["reason"].endswith("; short list: no other item may be shown") for row in rows)
 
 
 def test_one_row_group_per_table_and_nothing_beside_the_file(tmp_path):
-    table = to_table(writer(), filled([[0, 1, 2]], [3]), np.array(["u0"]))
+    table = to_table(writer(), lists_of([[0, 1, 2]], [[OWN] * 3]))
     write_tables(tmp_path / "control.parquet", [table, table])
     assert pq.ParquetFile(tmp_path / "control.parquet").num_row_groups == 2
     assert [path.name for path in tmp_path.iterdir()] == ["control.parquet"]

@@ -18,7 +18,8 @@ from pipelines.models import (
     placement_exclusion,
     save_recommender,
 )
-from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.models.list_rules import make_list_rules
+from pipelines.models.place import place
 from pipelines.recommend import audit_lists, publish, read_current, run_sql
 from pipelines.recommend import lists as lists_module
 from pipelines.recommend.lists import generate_lists, generate_variant
@@ -159,8 +160,9 @@ def test_lists_are_written_by_the_rules_they_are_judged_by(shop, make_night, pla
     history = read_interactions(settings, night, night)
     catalogue = read_catalogue(settings, night, night)
     placed = settings.placements[placement]
-    judged = recommend_by_rules(
+    judged = place(
         load_recommender(settings.run_folder(night) / "models" / placement / "champion"),
+        None,
         history,
         10,
         exclude=placement_exclusion(placed, history, catalogue),

@@ -172,6 +172,11 @@ def test_the_category_cap_holds_after_filtering(draft, content):
     assert names(draft(given, events=[did("b")], n=6)) == "acdfeg"
 
 
+def test_a_list_that_nothing_left_keeps_the_order_of_the_night(draft, content):
+    # the night completes a capped list with whatever is left, which may be over the cap
+    assert names(draft(content(placements=rules(max_per_category=1, rerank_depth=4)))) == "abcde"
+
+
 def test_items_like_one(draft):
     found = draft(item="a", n=3)
     assert (names(found), found.source, found.warnings) == ("bcd", "similar", [])

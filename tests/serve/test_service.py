@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pipelines.config import parse_settings
 from pipelines.errors import RequestRefusedError
 from pipelines.models.exclusion import placement_exclusion
-from pipelines.models.list_rules import make_list_rules, recommend_by_rules
+from pipelines.models.list_rules import make_list_rules
+from pipelines.models.place import place
 from pipelines.models.popularity import Popularity
 from pipelines.serve.answers import Query
 from pipelines.serve.metrics import ServeMetrics
@@ -304,7 +305,7 @@ class World:
         everything = PlacementSettings(exclude="all")
         exclude = placement_exclusion(everything, kept, catalogue(sold_out))
         recommender = Popularity().fit(history)
-        found = recommend_by_rules(recommender, history, 12, exclude=exclude, rules=rules)
+        found = place(recommender, None, history, 12, rules=rules, exclude=exclude)
         row = found.items[history.user_ids.tolist().index("u")]
         return [ITEMS[item] for item in row if item >= 0]
 
@@ -395,10 +396,10 @@ def check_cap(shown, pool, world):
     """A rank over the cap is one for which no other item was left."""
     most = world.rules["max_per_category"]
     counts = dict.fromkeys(("tea", "cup", None), 0)
-    for place, item in enumerate(shown[: world.rules["rerank_depth"]]):
+    for rank, item in enumerate(shown[: world.rules["rerank_depth"]]):
         is_open = {
             other
-            for other in pool - world.pinned - set(shown[:place])
+            for other in pool - world.pinned - set(shown[:rank])
             if CATEGORIES[other] is None or counts[CATEGORIES[other]] < most
         }
         assert item in is_open or not is_open

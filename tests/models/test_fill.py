@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipelines.models.base import TopN
-from pipelines.recommend.fill import back_fill
+from pipelines.models.fill import back_fill
 
 NAN = float("nan")
 

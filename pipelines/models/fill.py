@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from pipelines.models.base import TopN
+from pipelines.models.base import TopN
 
 
 @dataclass(frozen=True)
-class FilledLists:
-    """Lists after back-filling.
+class FilledLists(TopN):
+    """Lists after back-filling; their scores are float64.
 
     Parameters
     ----------
-    item_ids : ndarray of str, shape (n_items,)
-    items : ndarray of int32, shape (n_users, k)
-        Positions into `item_ids`; -1 where nothing is left to show.
-    scores : ndarray of float64, shape (n_users, k)
-        Non-increasing along a row.
     own_count : ndarray of int, shape (n_users,)
         How many items at the head of each list are the recommender's own.
-    is_met : ndarray of bool, shape (n_users, k), optional
-        Of those, the ones that do not just complete the list; None if all are.
-    origin : ndarray of int, shape (n_users, k), optional
-        Where each item stood before the placement's pins were put in: the column that
-        `own_count` and `is_met` speak of; -1 for a pinned item. None without pins.
     """
 
-    item_ids: np.ndarray
-    items: np.ndarray
-    scores: np.ndarray
     own_count: np.ndarray
-    is_met: np.ndarray | None = None
-    origin: np.ndarray | None = None
 
 
-def back_fill(own: TopN, spare: TopN) -> FilledLists:
+def back_fill(own: TopN, spare: TopN | None, users: np.ndarray | None = None) -> FilledLists:
     """Complete each list with another recommender's items that are not in it yet.
 
     Parameters
     ----------
     own : TopN
         Lists to complete, of shape (n_users, k).
-    spare : TopN
-        The other recommender's lists of the same users and length.
+    spare : TopN or None
+        The other recommender's lists, as long; None leaves lists as they are.
+    users : ndarray of int, shape (n_spare,), optional
+        Rows of `own` that the rows of `spare` are for; default all.
 
     Returns
     -------
@@ -61,30 +46,31 @@ def back_fill(own: TopN, spare: TopN) -> FilledLists:
     ``s_m - (f_1 - f_j)``. So a whole list never increases, stays finite, and where there is no
     own item the fallback's scores are unchanged.
     """
-    item_ids = own.item_ids
-    own_items, spare_items = own.items, spare.items
-    if not np.array_equal(own.item_ids, spare.item_ids):
-        item_ids = np.union1d(own.item_ids, spare.item_ids)
-        own_items = _translate(own, item_ids)
-        spare_items = _translate(spare, item_ids)
-    items = own_items.copy()
     scores = own.scores.astype(np.float64)
-    own_count = (own_items >= 0).sum(axis=1)
-    rows, columns, targets = _placed(own_items, spare_items, own_count, len(item_ids))
-    items[rows, targets] = spare_items[rows, columns]
-    scores[rows, targets] = spare.scores[rows, columns]
+    own_count = (own.items >= 0).sum(axis=1)
+    if spare is None:
+        return FilledLists(own.user_ids, own.item_ids, own.items, scores, own_count)
+    if users is None:
+        users = np.arange(len(own.items))
+    item_ids = own.item_ids
+    if not np.array_equal(item_ids, spare.item_ids):
+        item_ids = np.union1d(item_ids, spare.item_ids)
+    items, spare_items = own.over(item_ids).items.copy(), spare.over(item_ids).items
+    rows, columns, targets = _placed(items[users], spare_items, len(item_ids))
+    items[users[rows], targets] = spare_items[rows, columns]
+    scores[users[rows], targets] = spare.scores[rows, columns]
     _shift_filled(scores, own_count)
-    return FilledLists(item_ids, items, scores, own_count)
+    return FilledLists(own.user_ids, item_ids, items, scores, own_count)
 
 
 def _placed(
-    own_items: np.ndarray, spare_items: np.ndarray, own_count: np.ndarray, n_items: int
+    own_items: np.ndarray, spare_items: np.ndarray, n_items: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row, column in `spare` and column in the list of every item that is filled in."""
     offset = np.arange(len(own_items), dtype=np.int64)[:, None] * n_items
     taken = np.where(own_items >= 0, own_items + offset, -1)
     is_new = (spare_items >= 0) & ~np.isin(spare_items + offset, taken)
-    target = own_count[:, None] + np.cumsum(is_new, axis=1) - 1
+    target = (own_items >= 0).sum(axis=1)[:, None] + np.cumsum(is_new, axis=1) - 1
     rows, columns = np.nonzero(is_new & (target < own_items.shape[1]))
     return rows, columns, target[rows, columns]
 
@@ -99,9 +85,3 @@ def _shift_filled(scores: np.ndarray, own_count: np.ndarray) -> None:
     is_filled = np.arange(width) >= start[:, None]
     shifted = last_own[:, None] - (first_filled[:, None] - scores[mixed])
     scores[mixed] = np.where(is_filled, shifted, scores[mixed])
-
-
-def _translate(lists: TopN, item_ids: np.ndarray) -> np.ndarray:
-    """Positions into another sorted vocabulary that holds every item of this one."""
-    position = np.searchsorted(item_ids, lists.item_ids).astype(np.int32)
-    return np.where(lists.items >= 0, position[lists.items], -1).astype(np.int32)
