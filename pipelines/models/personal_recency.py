@@ -37,8 +37,9 @@ def rank_meetings(history: Interactions, event_weights: Mapping[str, float]) -> 
     last = rows[order[is_last]]
     user, at = history.user[last], history.last_event_at[last]
     by_time = np.lexsort((at, user))
+    at = at[by_time]
     new_user = np.append(True, np.diff(user[by_time]) != 0)[: len(last)]
-    new_time = np.append(True, np.diff(at[by_time]) != np.timedelta64(0))[: len(last)] | new_user
+    new_time = np.append(True, at[1:] != at[:-1])[: len(last)] | new_user
     step = np.cumsum(new_time)
     first = step[new_user][np.cumsum(new_user) - 1]
     number = (step - first + 1).astype(np.float32)
