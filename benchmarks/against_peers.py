@@ -30,7 +30,7 @@ from night import IN_A_ROW, LIGHT_SETTINGS, run_code
 from pipelines.config import Settings, load_settings
 from pipelines.events.synthetic_log import LogPlan
 from pipelines.offline.leaderboard import leaderboard
-from pipelines.offline.results import evaluation_folder, read_metrics
+from pipelines.offline.results import read_metrics
 from pipelines.step_seconds import read_step_seconds
 
 PEERS = Path(__file__).parent / "peers"
@@ -59,7 +59,7 @@ def run_ours(settings: Settings, plan: LogPlan, results: Results) -> Cost:
     scores = dict(zip(board["candidate"], board[f"ndcg_at_{settings.evaluation.k}"], strict=True))
     steps = {step["verb"]: step["seconds"] for step in read_step_seconds(settings, plan.as_of)}
     for name in scores:
-        folder = evaluation_folder(settings, plan.as_of, name, "gate", "discover")
+        folder = settings.run_folder(plan.as_of).evaluation(name, "gate", "discover")
         steps[f"fit {name}"] = (read_metrics(folder) or {})["fit_seconds"]
     _add(results, OURS, cost, {"ndcg_at_10": scores, "seconds": steps})
     return cost

@@ -129,7 +129,7 @@ def run_sides(settings: Settings, night: date, loaded: Path, runs: int) -> dict[
             raise SystemExit(f"Both sides must build the same rows. Found {built} and {rows}.")
         built = rows
         if side == DBT:
-            target = settings.run_folder(night) / "dbt"
+            target = settings.run_folder(night).dbt
             statements = compiled_statements(target, remembered_rows(settings))
             plan.write_text(json.dumps([statements, str(settings.warehouse_path), limits]))
     return costs

@@ -31,7 +31,7 @@ from pipelines.config import Settings, load_settings
 from pipelines.events.synthetic_log import LogPlan
 from pipelines.night import NIGHT
 from pipelines.offline.leaderboard import WINDOWS, leaderboard
-from pipelines.offline.results import evaluation_folder, read_metrics
+from pipelines.offline.results import read_metrics
 from pipelines.recommend.current import read_current
 
 SETTINGS = Path(__file__).parent / "bench.toml"
@@ -137,7 +137,7 @@ def run_stages(settings: Settings, settings_file: Path, plan: LogPlan, results: 
 def _rows(settings: Settings, plan: LogPlan, name: str) -> int | None:
     """Rows that a stage goes through: of lists, of the last day, all events; None of the others."""
     if name.startswith(LIST_STAGES):
-        files = (settings.run_folder(plan.as_of) / "lists").rglob("*.parquet")
+        files = (settings.run_folder(plan.as_of).lists).rglob("*.parquet")
         return sum(_parquet_rows(path) for path in files)
     if name == "load the last day":
         last = plan.as_of - timedelta(days=1)
@@ -174,7 +174,7 @@ def add_quality(settings: Settings, night: date, results: Results) -> None:
 def _spent(
     settings: Settings, night: date, placement: str, name: str, window: str
 ) -> tuple[float, float]:
-    found = read_metrics(evaluation_folder(settings, night, name, window, placement)) or {}
+    found = read_metrics(settings.run_folder(night).evaluation(name, window, placement)) or {}
     return found.get("fit_seconds", 0.0), found.get("recommend_seconds", 0.0)
 
 

@@ -24,7 +24,7 @@ from scipy import sparse
 from pipelines.config import PROJECT_ROOT, Settings, load_settings
 from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_interactions
-from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
+from pipelines.features.snapshot import DAYS_FILE
 from pipelines.models import candidate_spec, fit_candidate
 from pipelines.offline.intervals import mean_interval
 from pipelines.recommend.similar_items import SimilarMaker, rank_similar, with_choice
@@ -87,7 +87,7 @@ def read_task(settings: Settings, as_of: date, start: date, end: date) -> Task:
     """Customers who bought something before a window and in it."""
     history = read_interactions(settings, as_of, start)
     days = pq.read_table(
-        snapshot_folder(settings, as_of) / DAYS_FILE,
+        settings.run_folder(as_of).snapshot / DAYS_FILE,
         columns=["user_id", "item_id", "event_date"],
         filters=[("event_type", "=", "purchase"), ("event_date", "<", end)],
     ).to_pandas()

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from pipelines.backtest_night import NightRecord, night_keys, replay_night
@@ -20,10 +19,6 @@ from pipelines.windows import parse_day
 
 logger = logging.getLogger(__name__)
 
-STATE_FILE = "backtest.json"
-RESULTS_FILE = "results.json"
-CHART_FILE = "chart.png"
-PAGE_FILE = "backtest.html"
 #: Folders of the live home that the replayed nights read where they are.
 SHARED = ("landing", "specifications")
 _EVERY = re.compile(r"([1-9]\d{0,3})([dw])")
@@ -111,7 +106,7 @@ def backtest_settings(settings: Settings, plan: BacktestPlan) -> Settings:
     """
     publish = settings.publish.model_copy(update={"postgres": PostgresSettings()})
     mlflow = settings.mlflow.model_copy(update={"tracking_uri": None})
-    home = settings.home / "backtests" / plan.name
+    home = settings.backtests / plan.name
     return settings.model_copy(update={"home": home, "mlflow": mlflow, "publish": publish})
 
 
@@ -143,16 +138,16 @@ def replay_nights(
     """
     own = backtest_settings(settings, plan)
     wanted = list(zip(plan.nights, night_keys(settings, plan.nights), strict=True))
-    records = _kept_records(own.home, wanted)
+    records = _kept_records(own, wanted)
     _prepare_home(settings, own)
     tell = show or (lambda line: logger.info("%s", line))
     for number, (as_of, key) in enumerate(wanted, start=1):
         label = f"[{number}/{len(wanted)}] night of {as_of}"
         if number > len(records):
             tell(f"{label} …")
-            _write_state(own.home, plan, [*records, NightRecord(as_of, key, "running")])
+            _write_state(own, plan, [*records, NightRecord(as_of, key, "running")])
             records.append(replay_night(own, as_of, key))
-            _write_state(own.home, plan, records)
+            _write_state(own, plan, records)
             tell(f"{label}: {records[-1].in_words}")
         else:
             tell(f"{label}: {records[number - 1].in_words} (kept, nothing changed)")
@@ -172,16 +167,16 @@ def write_results(settings: Settings, plan: BacktestPlan) -> dict[str, Any]:
     from pipelines.backtest_results import collect_results
 
     own = backtest_settings(settings, plan)
-    records = _read_records(own.home)[: len(plan.nights)]
+    records = _read_records(own)[: len(plan.nights)]
     if [record.as_of for record in records if record.is_done] != list(plan.nights):
         raise SettingsError(
             f"Every night must be replayed before backtest {plan.name!r} is summed up. Found "
             f"{len(records)} of {len(plan.nights)}. Run `recsys backtest` for this range."
         )
     results = {"plan": _plan_values(plan), **collect_results(own, records)}
-    write_json(own.home / RESULTS_FILE, results)
-    picture = draw_backtest(results, own.home / CHART_FILE)
-    write_text(own.home / PAGE_FILE, backtest_page(results, picture))
+    write_json(own.backtest_results, results)
+    picture = draw_backtest(results, own.backtest_chart)
+    write_text(own.backtest_page, backtest_page(results, picture))
     return results
 
 
@@ -193,7 +188,7 @@ def run_backtest(
 
     replay_nights(settings, plan, show=show)
     results = write_results(settings, plan)
-    log_backtest(settings, backtest_settings(settings, plan).home)
+    log_backtest(settings, backtest_settings(settings, plan))
     return results
 
 
@@ -216,7 +211,7 @@ def call_step(step: str, params: Mapping[str, Any]) -> None:
     steps: dict[str, Callable[[], object]] = {
         "replay_nights": lambda: replay_nights(settings, plan),
         "write_results": lambda: write_results(settings, plan),
-        "log_backtest": lambda: log_backtest(settings, backtest_settings(settings, plan).home),
+        "log_backtest": lambda: log_backtest(settings, backtest_settings(settings, plan)),
     }
     steps[step]()
 
@@ -224,21 +219,21 @@ def call_step(step: str, params: Mapping[str, Any]) -> None:
 # the home of a backtest
 
 
-def _kept_records(home: Path, wanted: Sequence[tuple[date, str]]) -> list[NightRecord]:
+def _kept_records(own: Settings, wanted: Sequence[tuple[date, str]]) -> list[NightRecord]:
     """Nights that are done with these inputs; none, and an empty home, if anything changed."""
-    stored = _read_records(home)
+    stored = _read_records(own)
     same = [record.identity == want for record, want in zip(stored, wanted, strict=False)]
     if not all(same):
         first = stored[same.index(False)].as_of
         logger.warning("the inputs of night %s changed: the replay starts over", first)
-        shutil.rmtree(home)  # its landing/ is a link, and what it points to stays
+        shutil.rmtree(own.home)  # its landing/ is a link, and what it points to stays
         return []
     return [record for record in stored if record.is_done]
 
 
 def _prepare_home(settings: Settings, own: Settings) -> None:
     """Make the backtest's home, and link what the nights read."""
-    if own.home.exists() and not (own.home / STATE_FILE).exists() and any(own.home.iterdir()):
+    if own.home.exists() and not own.backtest_state.exists() and any(own.home.iterdir()):
         raise SettingsError(
             f"A backtest needs a folder of its own. Found other files in {own.home}. "
             "Choose another --name, or remove that folder."
@@ -250,14 +245,14 @@ def _prepare_home(settings: Settings, own: Settings) -> None:
             link.symlink_to((settings.home / folder).resolve(), target_is_directory=True)
 
 
-def _read_records(home: Path) -> list[NightRecord]:
-    stored = read_if_there(home / STATE_FILE)
+def _read_records(own: Settings) -> list[NightRecord]:
+    stored = read_if_there(own.backtest_state)
     return [NightRecord.from_dict(entry) for entry in stored["nights"]] if stored else []
 
 
-def _write_state(home: Path, plan: BacktestPlan, records: Sequence[NightRecord]) -> None:
+def _write_state(own: Settings, plan: BacktestPlan, records: Sequence[NightRecord]) -> None:
     nights = [record.as_dict() for record in records]
-    write_json(home / STATE_FILE, {"plan": _plan_values(plan), "nights": nights})
+    write_json(own.backtest_state, {"plan": _plan_values(plan), "nights": nights})
 
 
 def _plan_values(plan: BacktestPlan) -> dict[str, Any]:

@@ -134,9 +134,9 @@ def replay_night(own: Settings, as_of: date, key: str) -> NightRecord:
 
     Notes
     -----
-    What the verbs print goes to `logs/night-<as_of>.txt`.
+    What the verbs print goes to `logs/night-<as_of>.log`.
     """
-    log = own.home / "logs" / f"night-{as_of.isoformat()}.txt"
+    log = own.night_log(as_of)
     log.parent.mkdir(parents=True, exist_ok=True)
     done: list[str] = []
     try:

@@ -65,7 +65,7 @@ def _night(own: Settings, record: NightRecord, nights: Sequence[date]) -> dict[s
     known_by = night_that_knows(own, nights, record.as_of)
     is_served = record.state == "published" and known_by is not None
     served = score_served(own, record.as_of, known_by) if is_served and known_by else {}
-    published = read_if_there(own.run_folder(record.as_of) / "publication.json") or {}
+    published = read_if_there(own.run_folder(record.as_of).publication) or {}
     placements = {}
     for name in own.placements:
         try:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipelines.config import Settings
-from pipelines.features.snapshot import MANIFEST_FILE, snapshot_folder
+from pipelines.features.snapshot import MANIFEST_FILE
 from pipelines.models import fit_candidate
 from pipelines.models.base import TopN
 from pipelines.offline.held_out import HeldOut, read_held_out, score_lists, score_recommender
@@ -35,7 +35,7 @@ def night_that_knows(own: Settings, nights: Sequence[date], as_of: date) -> date
     there = [
         night
         for night in nights
-        if night >= known and (snapshot_folder(own, night) / MANIFEST_FILE).exists()
+        if night >= known and (own.run_folder(night).snapshot / MANIFEST_FILE).exists()
     ]
     return min(there, default=None)
 
@@ -80,7 +80,7 @@ def _score_placement(
 def _read_lists(own: Settings, as_of: date, placement: str) -> TopN:
     """The lists that everybody was shown, as far down as metrics look."""
     depth = max(*own.evaluation.ks, own.evaluation.k)
-    path = own.run_folder(as_of) / "lists" / placement / f"{CONTROL}.parquet"
+    path = own.run_folder(as_of).variant(placement, CONTROL)
     columns = ["user_id", "rank", "item_id", "score"]
     rows: Mapping[str, Any] = pq.read_table(
         path, columns=columns, filters=[("rank", "<=", depth)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Settings, stable_hash
@@ -20,7 +19,7 @@ EXPERIMENT = "backtest"
 METRICS_PER_BATCH = 1000
 
 
-def log_backtest(settings: Settings, home: Path) -> str | None:
+def log_backtest(settings: Settings, own: Settings) -> str | None:
     """Log a backtest's results as a run of the experiment `backtest`.
 
     The same results are logged once: a rerun finds the run by its hash. Other results of the same
@@ -30,8 +29,8 @@ def log_backtest(settings: Settings, home: Path) -> str | None:
     ----------
     settings : Settings
         Of the live home, whose MLflow store is used.
-    home : Path
-        The backtest's home, with `results.json`.
+    own : Settings
+        On the backtest's home.
 
     Returns
     -------
@@ -40,9 +39,9 @@ def log_backtest(settings: Settings, home: Path) -> str | None:
     """
     mlflow = settings.mlflow.model_copy(update={"experiment": EXPERIMENT})
     chosen = settings.model_copy(update={"mlflow": mlflow})
-    results = read_json(home / "results.json")
+    results = read_json(own.backtest_results)
     return attempt(
-        chosen, lambda client: _log_run(client, chosen, home, results), "logging the backtest"
+        chosen, lambda client: _log_run(client, chosen, own, results), "logging the backtest"
     )
 
 
@@ -75,7 +74,7 @@ def _named(figures: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
 
 
 def _log_run(
-    client: MlflowClient, settings: Settings, home: Path, results: Mapping[str, Any]
+    client: MlflowClient, settings: Settings, own: Settings, results: Mapping[str, Any]
 ) -> str:
     from mlflow.entities import Param
 
@@ -94,8 +93,8 @@ def _log_run(
     metrics = [*_metrics(results), *_summary(results)]
     for start in range(0, len(metrics), METRICS_PER_BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_BATCH])
-    for file in ("results.json", "chart.png", "backtest.html"):
-        client.log_artifact(run_id, str(home / file))
+    for file in (own.backtest_results, own.backtest_chart, own.backtest_page):
+        client.log_artifact(run_id, str(file))
     client.set_terminated(run_id)
     return run_id
 

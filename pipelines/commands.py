@@ -71,8 +71,7 @@ def backtest_command(
         return
     for line in summary_lines(results):
         click.echo(line)
-    home = backtest_settings(settings, plan).home
-    click.echo(f"Chart and every figure: {home / 'backtest.html'}")
+    click.echo(f"Chart and every figure: {backtest_settings(settings, plan).backtest_page}")
 
 
 @click.command(

@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from pipelines.errors import SettingsError
+from pipelines.paths import HomePaths
 from pipelines.settings_sections import (
     AuditSettings,
     CandidateSettings,
@@ -47,7 +48,7 @@ DEFAULT_CONFIG = "recsys.toml"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
-class Settings(Section):
+class Settings(HomePaths, Section):
     """Everything a night can be told. Built once at the edge and passed down."""
 
     home: Path = Path(DEFAULT_HOME)
@@ -106,41 +107,10 @@ class Settings(Section):
                 )
         return self
 
-    # places under the home
-
-    @property
-    def landing(self) -> Path:
-        """Day files as they arrive: `events/date=…/`, `items/date=…/`."""
-        return self.home / "landing"
-
-    @property
-    def warehouse_path(self) -> Path:
-        """The DuckDB file that every stage shares, one writer at a time."""
-        return self.home / "warehouse.duckdb"
-
-    @property
-    def publications(self) -> Path:
-        """Immutable publications and the CURRENT pointer."""
-        return self.home / "publications"
-
-    @property
-    def exposures(self) -> Path:
-        """What the API showed, and the events it took: `date=…/`, a file per kind and instance."""
-        return self.home / "exposures"
-
-    @property
-    def specifications(self) -> Path:
-        """What `recsys tune` found, a file per candidate."""
-        return self.home / "specifications"
-
-    def run_folder(self, as_of: date) -> Path:
-        """Everything one night writes beside the warehouse."""
-        return self.home / "runs" / f"night-{as_of.isoformat()}"
-
     @property
     def tracking_uri(self) -> str:
         """MLflow store of this home unless the settings name a server."""
-        return self.mlflow.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+        return self.mlflow.tracking_uri or f"sqlite:///{self.mlflow_database}"
 
     # derived
 

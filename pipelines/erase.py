@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,6 @@ from pipelines.recommend.current import publish_lock
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
-
-#: What has a step of its own; of everything else each file is cleaned by its kind.
-HANDLED = frozenset(
-    {"landing", "exposures", "publications", "warehouse.duckdb", "runs", "mlflow.db", "backtests"}
-)
 
 
 def erase_user(
@@ -123,16 +117,16 @@ def _erase_home(
             settings, settings.warehouse_path, words
         ),
         "files of nights": lambda: sum(
-            erase_from_night(settings, night, words, erased) for night in _nights(settings)
+            erase_from_night(settings, night, words, erased) for night in settings.nights()
         ),
-        "rows of MLflow": lambda: erase_from_sqlite(settings.home / "mlflow.db", words),
+        "rows of MLflow": lambda: erase_from_sqlite(settings.mlflow_database, words),
         "files of MLflow, Airflow, logs and the rest": lambda: _clean_rest(settings, words, erased),
     }.items():
         removed[name] = step()
         show(f"{removed[name]:>9,} {name}")
         faultpoint("erase.step_done")
-    shutil.rmtree(settings.home / "tmp", ignore_errors=True)
-    for inner in sorted((settings.home / "backtests").glob("*/")):
+    shutil.rmtree(settings.temporary, ignore_errors=True)
+    for inner in sorted(settings.backtests.glob("*/")):
         show(f"backtest {inner.name}")
         inside = _erase_home(settings.model_copy(update={"home": inner}), words, show)
         removed = {name: count + inside[name] for name, count in removed.items()}
@@ -162,17 +156,21 @@ def _drop_lines(path: Path, words: UserWords) -> int:
     return len(lines) - len(kept)
 
 
-def _nights(settings: Settings) -> list[date]:
-    folders = sorted((settings.home / "runs").glob("night-*/"))
-    return [date.fromisoformat(folder.name.removeprefix("night-")) for folder in folders]
-
-
 def _clean_rest(settings: Settings, words: UserWords, erased: Erased) -> int:
-    """Every other file of the home, by its kind."""
+    """Every file of the home that no other step handles, by its kind."""
+    handled = {
+        settings.landing,
+        settings.exposures,
+        settings.publications,
+        settings.warehouse_path,
+        settings.runs,
+        settings.mlflow_database,
+        settings.backtests,
+    }
     held = [
         path
         for entry in sorted(settings.home.iterdir())
-        if entry.name not in HANDLED
+        if entry not in handled
         for path in find_user(entry, words)
     ]
     for path in held:

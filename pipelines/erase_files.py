@@ -25,7 +25,8 @@ from pipelines.erase_scan import find_user
 from pipelines.erase_words import UserWords
 from pipelines.events.erased import Erased, clean_parquet
 from pipelines.faults import faultpoint
-from pipelines.features.snapshot import MANIFEST_FILE, content_hash, snapshot_folder
+from pipelines.features.snapshot import MANIFEST_FILE, content_hash
+from pipelines.paths import NightFolder
 from pipelines.promote.histories import load_histories, save_histories
 from pipelines.recommend.report import build_report
 
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 HISTORIES = "histories.npz"
 EXAMPLES = "examples.md"
 SQLITE_SUFFIXES = {".db", ".sqlite"}
-#: In a night's folder from its first changed file until its hashes are renewed.
-MARKER = ".erasing"
 
 
 def erase_from_night(settings: Settings, as_of: date, words: UserWords, erased: Erased) -> int:
@@ -45,16 +44,16 @@ def erase_from_night(settings: Settings, as_of: date, words: UserWords, erased: 
     with other sample customers if the user was one of them.
     """
     run = settings.run_folder(as_of)
-    marker = run / MARKER
-    held = find_user(run, words)
+    marker = run.erasing
+    held = find_user(run.folder, words)
     if not held and not marker.exists():
         return 0
     write_text(marker, "")
-    report = [path for path in held if path.name in {"report.json", "report.md"}]
+    report = [path for path in held if path in (run.report, run.report_text)]
     for path in held:
         if path not in report:
             clean_file(path, words, erased)
-    _renew_snapshot(snapshot_folder(settings, as_of))
+    _renew_snapshot(run.snapshot)
     _renew_audit(run)
     if report:
         for path in report:
@@ -82,13 +81,13 @@ def _renew_snapshot(folder: Path) -> None:
     write_text(folder / MANIFEST_FILE, json.dumps(renewed, indent=2) + "\n")
 
 
-def _renew_audit(run: Path) -> None:
-    audit = read_if_there(run / "audit.json")
+def _renew_audit(run: NightFolder) -> None:
+    audit = read_if_there(run.audit)
     if audit is None:
         return
-    lists = {name: run / "lists" / name for name in audit["files"]}
+    lists = {name: run.lists / name for name in audit["files"]}
     audit["files"] = {name: file_sha256(path) for name, path in lists.items() if path.exists()}
-    write_json(run / "audit.json", audit)
+    write_json(run.audit, audit)
 
 
 def clean_file(path: Path, words: UserWords, erased: Erased) -> None:

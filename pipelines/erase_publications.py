@@ -67,7 +67,7 @@ def erase_from_publications(settings: Settings, words: UserWords) -> list[str]:
     PublicationNotFoundError
         If one with the user is damaged.
     """
-    for left in (settings.publications / "staging", *settings.publications.glob(".*")):
+    for left in (settings.publication_staging, *settings.publications.glob(".*")):
         shutil.rmtree(left, ignore_errors=True)
     gone = []
     for old_id in stored_ids(settings):
@@ -96,7 +96,7 @@ def _without_user(settings: Settings, old: Publication, words: UserWords) -> Pub
             return read_publication(settings, new_id, verify=True)
         except PublicationNotFoundError as error:
             logger.warning("building it again: %s", error)
-    staging = settings.publications / "staging" / new_id
+    staging = settings.publication_staging / new_id
     staging.mkdir(parents=True)
     counts = _write_serving(settings, old, staging, new_id, words)
     _write_lookups(old, staging, new_id, counts["logical_hash"], words)
@@ -217,7 +217,7 @@ def _move_pointers(settings: Settings, old: Publication, new: Publication) -> No
 
 def _rename_in_run(settings: Settings, old: Publication, new: Publication) -> None:
     """Let the night's own note of what it published name the new one."""
-    path = settings.run_folder(old.as_of) / "publication.json"
+    path = settings.run_folder(old.as_of).publication
     note = read_if_there(path)
     if note and note["publication_id"] == old.publication_id:
         write_json(path, {name: new.manifest.get(name, value) for name, value in note.items()})
@@ -225,7 +225,7 @@ def _rename_in_run(settings: Settings, old: Publication, new: Publication) -> No
 
 def _remove(settings: Settings, old: Publication) -> None:
     """Rename it away first, so that nobody sees it half there."""
-    away = settings.publications / "staging" / f"erased-{old.publication_id}"
+    away = settings.publication_staging / f"erased-{old.publication_id}"
     away.parent.mkdir(exist_ok=True)
     old.folder.rename(away)
     shutil.rmtree(away.parent)

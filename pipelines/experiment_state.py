@@ -57,7 +57,7 @@ def start_experiment(settings: Settings, experiment_id: str) -> Experiment:
         If it ran before, or another one runs on its placement and shares users with it.
     """
     definition = read_definition(settings, experiment_id)
-    if _stored_path(settings, experiment_id).exists():
+    if settings.experiment_state(experiment_id).exists():
         raise ExperimentError(
             f"An experiment must have an id of its own. Found {experiment_id} started before. "
             "Its users and their arms are fixed: copy the file to a new id."
@@ -70,7 +70,7 @@ def start_experiment(settings: Settings, experiment_id: str) -> Experiment:
                 f"{other.experiment_id}."
             )
     experiment = Experiment(experiment_id, definition, definition_hash(definition))
-    write_json(_stored_path(settings, experiment_id), experiment.as_dict())
+    write_json(settings.experiment_state(experiment_id), experiment.as_dict())
     return experiment
 
 
@@ -93,7 +93,7 @@ def stop_experiment(
     stopped = Experiment(
         experiment_id, experiment.definition, experiment.config_hash, "stopped", stopped_on, reason
     )
-    write_json(_stored_path(settings, experiment_id), stopped.as_dict())
+    write_json(settings.experiment_state(experiment_id), stopped.as_dict())
     return stopped
 
 
@@ -105,7 +105,7 @@ def read_experiment(settings: Settings, experiment_id: str) -> Experiment:
     ExperimentError
         If it was never started.
     """
-    stored = read_if_there(_stored_path(settings, check_experiment_id(experiment_id)))
+    stored = read_if_there(settings.experiment_state(check_experiment_id(experiment_id)))
     if stored is None:
         raise ExperimentError(
             f"An experiment must have been started. Found no {experiment_id} in {settings.home}. "
@@ -118,7 +118,7 @@ def started_experiments(settings: Settings) -> list[Experiment]:
     """Every experiment that was ever started, by id."""
     return [
         Experiment.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        for path in sorted((settings.home / "experiments").glob("*.json"))
+        for path in sorted(settings.started_experiments.glob("*.json"))
     ]
 
 
@@ -202,7 +202,3 @@ def _check_against_settings(
             f"An arm's candidate must be one of the settings. Got {sorted(map(str, unknown))} in "
             f"{path.name}. Known: {', '.join(sorted(known))}."
         )
-
-
-def _stored_path(settings: Settings, experiment_id: str) -> Path:
-    return settings.home / "experiments" / f"{experiment_id}.json"

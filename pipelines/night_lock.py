@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pipelines.config import Settings
 from pipelines.errors import HomeBusyError
 
-LOCK = "home.lock"
-
 
 @contextmanager
 def shared_home(settings: Settings) -> Iterator[None]:
@@ -41,7 +39,7 @@ def own_home(settings: Settings) -> Iterator[None]:
 @contextmanager
 def _locked(settings: Settings, kind: int, found: str) -> Iterator[None]:
     settings.home.mkdir(parents=True, exist_ok=True)
-    with (settings.home / LOCK).open("a", encoding="utf-8") as stream:
+    with settings.lock.open("a", encoding="utf-8") as stream:
         try:
             fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -41,7 +41,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     The home holds Airflow's database and logs under `airflow/`; this checkout's `dags/` is the
     only DAG folder; tasks read this home and its settings.
     """
-    home = settings.home / "airflow"
+    home = settings.airflow
     secret = hashlib.sha512(str(settings.home).encode()).digest()
     return {
         **process_environment(settings),
@@ -65,7 +65,7 @@ def prepare_airflow(settings: Settings) -> None:
     NightFailedError
         If Airflow cannot; its last lines are in the message.
     """
-    folder = settings.home / "airflow"
+    folder = settings.airflow
     if (folder / PREPARED_FILE).exists():
         return
     done = subprocess.run(
@@ -98,7 +98,7 @@ def run_night(settings: Settings, as_of: date, show: Callable[[str], None]) -> N
     NightFailedError
         If the run does not end in success; names the failed task, its error and the log.
     """
-    log = settings.home / "logs" / f"night-{as_of.isoformat()}.log"
+    log = settings.night_log(as_of)
     log.parent.mkdir(parents=True, exist_ok=True)
     began, conf = time.monotonic(), json.dumps({"as_of": as_of.isoformat()})
     with (

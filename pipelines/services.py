@@ -59,7 +59,7 @@ def airflow_standalone(settings: Settings, port: int, wait_seconds: int = 120) -
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
     }
-    log = settings.home / "logs" / "airflow-standalone.log"
+    log = settings.logs / "airflow-standalone.log"
     with _running([sys.executable, "-m", "airflow", "standalone"], environment, log) as process:
         _wait_until_healthy(f"{address}/api/v2/monitor/health", process, log, wait_seconds)
         yield address
@@ -98,9 +98,9 @@ def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iter
         "--allowed-hosts",
         f"{LOOPBACK}:*,localhost:*",
         "--default-artifact-root",
-        str(settings.home / "mlartifacts"),
+        str(settings.mlflow_artifacts),
     ]
-    log = settings.home / "logs" / "mlflow-server.log"
+    log = settings.logs / "mlflow-server.log"
     with _running(command, process_environment(settings), log) as process:
         _wait_until_healthy(f"{address}/health", process, log, wait_seconds)
         yield address
@@ -128,7 +128,7 @@ def api_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iterato
     """
     address = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "pipelines", "serve", "--host", LOOPBACK, "--port", str(port)]
-    log = settings.home / "logs" / "api.log"
+    log = settings.logs / "api.log"
     with _running(command, process_environment(settings), log) as process:
         _wait_until_healthy(f"{address}/healthz", process, log, wait_seconds)
         yield address

@@ -16,7 +16,6 @@ from pipelines.track.experiment_text import decision_lines, effect_text, prefere
 from pipelines.track.measure import (
     measure_experiment,
     measure_experiments,
-    report_folder,
     write_report,
 )
 
@@ -95,7 +94,7 @@ def describe_truth(settings: Settings, report: dict[str, Any]) -> list[str]:
         )
     lines += decision_lines(report)
     as_of = date.fromisoformat(report["as_of"])
-    folder = report_folder(settings, report["experiment_id"], as_of)
+    folder = settings.experiment_report(report["experiment_id"], as_of)
     return [*lines, f"Report: {folder / 'report.html'}"]
 
 

@@ -11,16 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
 from pipelines.durable import write_text
-
-
-def steps_folder(settings: Settings, as_of: date) -> Path:
-    """Folder with a file for each step that ended, and one for each subject of a mapped step."""
-    return settings.run_folder(as_of) / "steps"
 
 
 @contextmanager
@@ -45,7 +39,7 @@ def timed_step(
     seconds = round(time.monotonic() - started, 3)
     name = verb if subject is None else f"{verb}.{subject}"
     found = {"verb": verb, "subject": subject, "seconds": seconds}
-    write_text(steps_folder(settings, as_of) / f"{name}.json", json.dumps(found) + "\n")
+    write_text(settings.run_folder(as_of).steps / f"{name}.json", json.dumps(found) + "\n")
 
 
 def read_step_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
@@ -59,7 +53,7 @@ def read_step_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
         Empty for a night whose verbs were called one by one.
     """
     totals: dict[str, list[float]] = {}
-    for path in sorted(steps_folder(settings, as_of).glob("*.json")):
+    for path in sorted(settings.run_folder(as_of).steps.glob("*.json")):
         step = json.loads(path.read_text(encoding="utf-8"))
         totals.setdefault(step["verb"], []).append(step["seconds"])
     whole = sum(sum(seconds) for seconds in totals.values())

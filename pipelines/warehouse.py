@@ -62,7 +62,7 @@ def _open(settings: Settings, target: Path, read_only: bool) -> duckdb.DuckDBPyC
     limits: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": settings.warehouse.memory_limit,
         "threads": settings.warehouse.threads,
-        "temp_directory": str(settings.home / "tmp"),
+        "temp_directory": str(settings.temporary),
     }
     try:
         connection = duckdb.connect(str(target), read_only=read_only, config=limits)

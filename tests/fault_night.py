@@ -87,13 +87,13 @@ def _in_child(function: Callable[..., Any], answer: Path, log: Path, arguments: 
 
 def prepare(home: Path) -> None:
     """A shop whose first night is published; of the second there is an outdated snapshot."""
-    from pipelines.features.snapshot import snapshot_folder
+
     from pipelines.night import run_in_a_row
 
     settings = shop_settings(home)
     land_small_shop(settings)
     run_in_a_row(settings, FIRST)
-    shutil.copytree(snapshot_folder(settings, FIRST), snapshot_folder(settings, SECOND))
+    shutil.copytree(settings.run_folder(FIRST).snapshot, settings.run_folder(SECOND).snapshot)
 
 
 def run(

@@ -115,7 +115,7 @@ def test_a_night_that_was_killed_is_run_again(small_shop, replayed, monkeypatch)
         patch.setattr(backtest, "replay_night", lambda *_: exec("raise KeyboardInterrupt"))
         with pytest.raises(KeyboardInterrupt):
             replay_nights(settings, plan)
-    state = read_json(backtest_settings(settings, plan).home / "backtest.json")
+    state = read_json(backtest_settings(settings, plan).backtest_state)
     assert [night["state"] for night in state["nights"]] == ["running"]
     assert [record.state for record in replay_nights(settings, plan)] == ["published"] * 3
 
@@ -201,7 +201,7 @@ def test_another_home_gives_identical_figures(replayed_shop, tmp_path):
     other = load_settings(SHOP_SETTINGS, tmp_path / "other")
     land_small_shop(other)
     two = BacktestPlan(plan.name, plan.start, shop_night(9), plan.every_days)
-    first = read_json(backtest_settings(settings, plan).home / "results.json")["nights"]
+    first = read_json(backtest_settings(settings, plan).backtest_results)["nights"]
     second = run_backtest(other, two)["nights"]
     assert [night["state"] for night in second] == ["published", "published"]
     assert second[0] == first[0]

@@ -38,7 +38,7 @@ def test_what_verbs_print_goes_to_the_log_of_the_night(make_settings, monkeypatc
     own = make_settings()
     night_that(monkeypatch, after=[])
     assert replay_night(own, NIGHT, "key").state == "published"
-    assert (own.home / "logs" / f"night-{NIGHT}.txt").read_text() == "the night's report\n"
+    assert (own.night_log(NIGHT)).read_text() == "the night's report\n"
     assert capsys.readouterr().out == ""
 
 

@@ -21,7 +21,7 @@ def own(replayed_shop):
 
 @pytest.fixture
 def results(own):
-    return json.loads((own.home / "results.json").read_text())
+    return json.loads((own.backtest_results).read_text())
 
 
 def test_every_night_has_figures_of_champion_and_baselines_with_intervals(results):

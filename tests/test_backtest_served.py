@@ -37,7 +37,7 @@ def test_baselines_score_as_they_do_at_the_gate_one_horizon_later(own, placement
 def test_what_was_published_scores_as_its_candidate_refitted_on_the_same_days(own, placement):
     import json
 
-    gate = own.run_folder(shop_night(9)) / "gate" / f"{placement}.json"
+    gate = own.run_folder(shop_night(9)).gate(placement)
     champion = json.loads(gate.read_text())["champion"]["name"]
     served = score_served(own, shop_night(9), shop_night(10))[placement]["champion"]
     later = read_evaluation(own, shop_night(10), champion, "gate", placement).per_user

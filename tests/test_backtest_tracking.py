@@ -28,7 +28,7 @@ def test_every_night_is_a_step():
 def test_a_backtest_is_one_run_of_the_live_store_with_its_files(replayed_shop):
     settings, plan = replayed_shop
     client, (run,) = runs_of(settings)
-    log_backtest(settings, backtest_settings(settings, plan).home)
+    log_backtest(settings, backtest_settings(settings, plan))
     assert len(runs_of(settings)[1]) == 1
     assert run.data.tags["backtest"] == "three_weeks"
     history = client.get_metric_history(run.info.run_id, "for_you.gate.champion")
@@ -48,6 +48,6 @@ def test_other_results_supersede_the_run_before(replayed_shop, tmp_path):
     )
     write_json(copy / "results.json", {**read_json(copy / "results.json"), "k": 99})
     other = settings.model_copy(update={"home": store})
-    log_backtest(other, copy)
+    log_backtest(other, settings.model_copy(update={"home": copy}))
     states = {run.data.tags.get("is_superseded") for run in runs_of(other)[1]}
     assert states == {"true", None}

@@ -219,7 +219,7 @@ def test_bare_sql_builds_the_rows_that_dbt_builds(load, tmp_path):
     shutil.copyfile(settings.warehouse_path, bare.warehouse_path)
     build_features(settings, SECOND_NIGHT)
     remembered = features.remembered_rows(settings)
-    statements = features.compiled_statements(settings.run_folder(SECOND_NIGHT) / "dbt", remembered)
+    statements = features.compiled_statements(settings.run_folder(SECOND_NIGHT).dbt, remembered)
     with duckdb.connect(str(bare.warehouse_path)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         found = [connection.execute(statement).fetchall() for statement in statements]

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.durable import file_sha256, read_json, write_json, write_text
-from pipelines.erase_files import MARKER, clean_file, erase_from_night
+from pipelines.erase_files import clean_file, erase_from_night
 from pipelines.erase_scan import find_user
 from pipelines.erase_words import UserWords
 from pipelines.events.erased import remember_erased
 from pipelines.features.read import read_interactions
-from pipelines.features.snapshot import content_hash, snapshot_folder
+from pipelines.features.snapshot import content_hash
 from pipelines.promote.histories import load_histories, save_histories
 from tests.recommend.conftest import NIGHT, bought, shop, write_snapshot  # noqa: F401 - a fixture
 
@@ -74,20 +74,18 @@ def test_a_history_loses_the_user_and_keeps_everybody_else(shop, tmp_path, erase
 
 def test_a_night_names_the_new_hashes_of_what_changed(shop, erased):  # noqa: F811 - the fixture
     write_snapshot(shop, NIGHT, bought(NIGHT))
-    run, folder = shop.run_folder(NIGHT), snapshot_folder(shop, NIGHT)
+    run, folder = shop.run_folder(NIGHT), shop.run_folder(NIGHT).snapshot
     files = {path.name: {"rows": 0, "sha256": "old"} for path in folder.iterdir()}
     described = {"as_of": NIGHT.isoformat(), "cutoffs": [], "files": files}
     write_json(folder / "manifest.json", {**described, "content_hash": content_hash(described)})
-    lists = run / "lists" / "discover" / "control.parquet"
+    lists = run.variant("discover", "control")
     lists.parent.mkdir(parents=True)
     pq.write_table(pa.table({"user_id": [USER, "u04"]}), lists)
     old = {"discover/control.parquet": file_sha256(lists)}
-    write_json(run / "audit.json", {"passed": True, "files": old})
+    write_json(run.audit, {"passed": True, "files": old})
     assert erase_from_night(shop, NIGHT, WORDS, erased) > 0
-    assert find_user(run, WORDS) == []
-    assert read_json(run / "audit.json")["files"] == {
-        "discover/control.parquet": file_sha256(lists)
-    }
+    assert find_user(run.folder, WORDS) == []
+    assert read_json(run.audit)["files"] == {"discover/control.parquet": file_sha256(lists)}
     manifest = read_json(folder / "manifest.json")
     assert all(
         entry["sha256"] == file_sha256(folder / name) for name, entry in manifest["files"].items()
@@ -95,17 +93,17 @@ def test_a_night_names_the_new_hashes_of_what_changed(shop, erased):  # noqa: F8
     assert manifest["content_hash"] == content_hash(
         {key: value for key, value in manifest.items() if key != "content_hash"}
     )
-    assert not (run / MARKER).exists()
+    assert not run.erasing.exists()
 
 
 def test_hashes_are_renewed_also_when_only_that_was_left_to_do(make_settings, erased):
     settings = make_settings()
     run = settings.run_folder(NIGHT)
-    lists = run / "lists" / "a.parquet"
+    lists = run.lists / "a.parquet"
     write_text(lists, "rows")
-    write_json(run / "audit.json", {"files": {"a.parquet": "old"}})
+    write_json(run.audit, {"files": {"a.parquet": "old"}})
     assert erase_from_night(settings, NIGHT, WORDS, erased) == 0
-    assert read_json(run / "audit.json")["files"] == {"a.parquet": "old"}
-    write_text(run / MARKER, "")
+    assert read_json(run.audit)["files"] == {"a.parquet": "old"}
+    write_text(run.erasing, "")
     erase_from_night(settings, NIGHT, WORDS, erased)
-    assert read_json(run / "audit.json")["files"] == {"a.parquet": file_sha256(lists)}
+    assert read_json(run.audit)["files"] == {"a.parquet": file_sha256(lists)}

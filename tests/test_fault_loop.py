@@ -274,7 +274,7 @@ def go_without(course: Course, server: str, tasks: list[list[str]]) -> Any:
         for verbs in tasks:
             ended = course.call(fault_night.run_with_server, dead.port, verbs)
             assert ended.exit_code == 0, f"{verbs}: {ended.log.read_text()[-3000:]}"
-    gate = json.loads((settings.run_folder(fault_night.SECOND) / "gate/discover.json").read_text())
+    gate = json.loads(settings.run_folder(fault_night.SECOND).gate("discover").read_text())
     return dead, gate, read_current(settings, verify=True)
 
 

@@ -15,7 +15,6 @@ import pytest
 from pipelines.config import load_settings
 from pipelines.events import load_days
 from pipelines.features import build_features, take_snapshot
-from pipelines.features.snapshot import snapshot_folder
 from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import SHOP_DAYS, SHOP_FIRST_DAY, SHOP_SETTINGS, land_small_shop
 
@@ -105,7 +104,7 @@ def build(settings, night: date) -> None:
 
 def figures(settings):
     """Fingerprints of all tables, and the bytes of the last night's snapshot."""
-    files = snapshot_folder(settings, NIGHT).iterdir()
+    files = settings.run_folder(NIGHT).snapshot.iterdir()
     with connect(settings, read_only=True) as warehouse:
         tables = fingerprint_tables(warehouse)
     tables.pop(BOOKKEEPING)

@@ -21,7 +21,6 @@ from pipelines.config import load_settings
 from pipelines.errors import QuarantineLimitError
 from pipelines.events import land, load_days
 from pipelines.features import build_features, take_snapshot
-from pipelines.features.snapshot import snapshot_folder
 from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 
@@ -124,7 +123,7 @@ def test_features_are_the_same_where_the_machine_changes_its_clock(tmp_path, mon
             load_days(settings, night)
             build_features(settings, night)
             take_snapshot(settings, night)
-            files = snapshot_folder(settings, night).iterdir()
+            files = settings.run_folder(night).snapshot.iterdir()
             with connect(settings, read_only=True) as warehouse:
                 tables = fingerprint_tables(warehouse)
             found.append((tables, {path.name: path.read_bytes() for path in files}))

@@ -138,7 +138,7 @@ def test_lists_that_break_a_rule_leave_the_old_ones_live(home, tmp_path):
         ],
     )
     assert isinstance(done.exception, errors.AuditError)
-    report = read_json(home.run_folder(NIGHTS[-1]) / "audit.json")
+    report = read_json(home.run_folder(NIGHTS[-1]).audit)
     assert not report["passed"]
     assert read_current(home, verify=True).as_of == NIGHTS[-1]
     assert "rules hold" in recsys(home, "publish", "--as-of", NIGHTS[-1].isoformat())

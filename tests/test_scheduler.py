@@ -58,5 +58,5 @@ def test_a_process_that_fails_is_said_with_its_last_lines_and_the_log(make_setti
         prepare_airflow(settings)
     with pytest.raises(NightFailedError, match=r"Failed: the run .*night-2024-03-01\.log"):
         run_night(settings, night, print)
-    log = settings.home / "logs" / "night-2024-03-01.log"
+    log = settings.night_log(night)
     assert log.read_text() == "disk full\n"

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from pipelines.night import call_verb, run_in_a_row
-from pipelines.step_seconds import read_step_seconds, steps_folder, timed_step
+from pipelines.step_seconds import read_step_seconds, timed_step
 from tests.conftest import shop_night
 
 AS_OF = date(2024, 3, 1)
@@ -16,7 +16,7 @@ def note(settings, verb, seconds, subject=None):
     with timed_step(settings, AS_OF, verb, subject):
         pass
     name = verb if subject is None else f"{verb}.{subject}"
-    path = steps_folder(settings, AS_OF) / f"{name}.json"
+    path = settings.run_folder(AS_OF).steps / f"{name}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": seconds}))
 
 
@@ -56,7 +56,7 @@ def test_a_task_of_the_dag_is_timed(tmp_path, monkeypatch, make_settings):
 def test_a_night_in_a_row_times_every_step_before_its_report(small_shop):
     settings = small_shop()
     run_in_a_row(settings, shop_night(10))
-    report = json.loads((settings.run_folder(shop_night(10)) / "report.json").read_text())
+    report = json.loads(settings.run_folder(shop_night(10)).report.read_text())
     runs = {step["verb"]: step["run_count"] for step in report["steps"]}
     assert runs["offline.evaluate_candidate"] == len(settings.candidates)
     assert runs["recommend.generate_lists"] == len(settings.placements)

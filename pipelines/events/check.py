@@ -109,10 +109,10 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
         *(_event_checks(settings, has_items) if len(frames["events"]) else ()),
         *(_item_checks() if len(frames["items"]) else ()),
     ]
-    folder = settings.run_folder(as_of)
-    report = run_checks("events", as_of, frames, checks, folder / "data_docs" / "events")
+    run = settings.run_folder(as_of)
+    report = run_checks("events", as_of, frames, checks, run.event_pages)
     content = json.dumps(report.as_dict(), indent=2, sort_keys=True, default=str)
-    write_atomically(folder / "check_events.json", content.encode())
+    write_atomically(run.event_checks, content.encode())
     return report.require_passed()
 
 

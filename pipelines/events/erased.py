@@ -20,7 +20,6 @@ from pipelines.events.day_folders import FORMATS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ERASED_FILE = "erased.json"
 USER_COLUMN = "user_id"
 _SALT_BYTES = 32
 #: What may stand around an id in a line that is no row; an id may have the others inside.
@@ -73,7 +72,7 @@ def _unescape(word: bytes) -> str | None:
 
 def read_erased(settings: Settings) -> Erased | None:
     """The home's tombstones; None if nobody was erased."""
-    found = read_if_there(settings.home / ERASED_FILE)
+    found = read_if_there(settings.erased)
     return found and Erased(bytes.fromhex(found["salt"]), frozenset(found["hashes"]))
 
 
@@ -82,7 +81,7 @@ def remember_erased(settings: Settings, user_id: str) -> Erased:
     known = read_erased(settings) or Erased(secrets.token_bytes(_SALT_BYTES), frozenset())
     erased = Erased(known.salt, known.hashes | {known.hash_of(user_id.encode())})
     stored = {"salt": erased.salt.hex(), "hashes": sorted(erased.hashes)}
-    write_json(settings.home / ERASED_FILE, stored)
+    write_json(settings.erased, stored)
     return erased
 
 
@@ -103,7 +102,7 @@ def drop_erased(settings: Settings) -> list[str]:
     erased = read_erased(settings)
     if erased is None:
         return []
-    stones = settings.home / ERASED_FILE
+    stones = settings.erased
     since = stones.stat().st_mtime_ns
     notes, newest = [], since
     for path, clean in _places(settings):
@@ -126,7 +125,7 @@ def _places(settings: Settings) -> Iterator[tuple[Path, Callable[[Path, Erased],
 
 def log_files(settings: Settings) -> list[Path]:
     """The API's logs: ``exposures/date=*/*.jsonl``."""
-    return sorted((settings.home / "exposures").glob("date=*/*.jsonl"))
+    return sorted(settings.exposures.glob("date=*/*.jsonl"))
 
 
 def clean_day_file(path: Path, erased: Erased) -> int:

@@ -142,7 +142,7 @@ def _scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
         config={
             "memory_limit": settings.warehouse.memory_limit,
             "threads": settings.warehouse.threads,
-            "temp_directory": str(settings.home / "tmp"),
+            "temp_directory": str(settings.temporary),
         }
     )
     connection.execute("set TimeZone = 'UTC'")

@@ -128,7 +128,7 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
     for note in notes:
         logger.warning("%s", note)
     content = json.dumps(report.as_dict(), indent=2, sort_keys=True).encode()
-    write_atomically(settings.run_folder(as_of) / "load.json", content)
+    write_atomically(settings.run_folder(as_of).load, content)
     return report
 
 

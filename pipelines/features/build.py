@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
-#: The run folder's report of the build.
-BUILD_FILE = "build.json"
 
 
 def build_features(
@@ -77,14 +75,14 @@ def build_features(
         as_of,
         settings.night(as_of).cutoffs,
         round(time.monotonic() - started, 3),
-        invocation_id(settings.run_folder(as_of) / "dbt"),
+        invocation_id(settings.run_folder(as_of).dbt),
         nodes,
     )
     text = json.dumps(report.as_dict(), indent=2) + "\n"
-    write_text(settings.run_folder(as_of) / BUILD_FILE, text)
+    write_text(settings.run_folder(as_of).build, text)
     _log(report)
     if report.failed:
-        raise FeatureBuildError(failure_text(report, settings.run_folder(as_of) / "dbt"))
+        raise FeatureBuildError(failure_text(report, settings.run_folder(as_of).dbt))
     return report
 
 
@@ -105,7 +103,7 @@ def generate_docs(settings: Settings, as_of: date) -> Path:
         pass
     with _dbt(settings, as_of) as invoke:
         invoke(["docs", "generate", "--static"])
-    return settings.run_folder(as_of) / "dbt" / "static_index.html"
+    return settings.run_folder(as_of).dbt / "static_index.html"
 
 
 def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
         "stale_warn_days": settings.features.stale_warn_days,
         "stale_error_days": settings.features.stale_error_days,
         "warehouse": str(settings.warehouse_path),
-        "temp_directory": str(settings.home / "tmp"),
+        "temp_directory": str(settings.temporary),
         "memory_limit": settings.warehouse.memory_limit,
         "threads": settings.warehouse.threads,
     }
@@ -144,7 +142,7 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
-        folder = settings.run_folder(as_of) / "dbt"
+        folder = settings.run_folder(as_of).dbt
         variables = dbt_variables(settings, as_of)
         options = _options(folder, variables)
         kept = kept_path(settings, variables)

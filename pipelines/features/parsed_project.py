@@ -46,7 +46,7 @@ def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
         All that dbt is told, `project_hash` among it.
     """
     lasting = {name: value for name, value in variables.items() if name not in NIGHT_VARIABLES}
-    return settings.home / "dbt" / f"{stable_hash(lasting)}.msgpack"
+    return settings.parsed_projects / f"{stable_hash(lasting)}.msgpack"
 
 
 def read_parsed(path: Path) -> Manifest | None:

@@ -58,7 +58,7 @@ def check_features(settings: Settings, as_of: date) -> CheckReport:
         as_of,
         {FRAME: read_profile(settings, as_of)},
         feature_checks(settings),
-        settings.run_folder(as_of) / "data_docs" / "features",
+        settings.run_folder(as_of).feature_pages,
     )
     logger.info(
         "features of %s: %d checks, %d warnings, %d failures",

@@ -23,7 +23,6 @@ from pipelines.features.snapshot import (
     MANIFEST_FILE,
     VERSIONS_FILE,
     items_file,
-    snapshot_folder,
     users_file,
 )
 from pipelines.windows import Window
@@ -263,7 +262,7 @@ def _stamp(settings: Settings, as_of: date, name: str) -> Stamp:
 
 
 def _path(settings: Settings, as_of: date, name: str) -> Path:
-    path = snapshot_folder(settings, as_of) / name
+    path = settings.run_folder(as_of).snapshot / name
     if path.exists():
         return path
     there = sorted(found.name for found in path.parent.glob("*")) or "no snapshot"

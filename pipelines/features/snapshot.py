@@ -16,7 +16,6 @@ from pipelines.config import Settings
 from pipelines.durable import file_sha256, fsync_file, new_folder, write_text
 from pipelines.errors import MissingSnapshotError
 from pipelines.faults import faultpoint
-from pipelines.features.build import BUILD_FILE
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_ITEM_VERSIONS, INT_USER_ITEM_DAYS, Table
 from pipelines.warehouse import connect
 
@@ -37,11 +36,6 @@ VERSION_COLUMNS = tuple(
 KNOWN_VERSIONS = (
     "known_from_date <= $day and (known_to_date is null or known_to_date > known_from_date)"
 )
-
-
-def snapshot_folder(settings: Settings, as_of: date) -> Path:
-    """Where a night's snapshot lies."""
-    return settings.run_folder(as_of) / "snapshot"
 
 
 def items_file(cutoff: date) -> str:
@@ -82,7 +76,7 @@ def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
     WarehouseLockedError
         If another process writes the warehouse.
     """
-    folder = snapshot_folder(settings, as_of)
+    folder = settings.run_folder(as_of).snapshot
     with new_folder(folder, same_by=MANIFEST_FILE) as fresh:
         with connect(settings, read_only=True) as connection:
             _require_built(connection, settings, as_of)
@@ -102,10 +96,10 @@ def _require_built(connection: duckdb.DuckDBPyConnection, settings: Settings, as
         If the night's build did not pass, or one of its cutoffs is gone since: later nights drop
         cutoffs that are older than `features.retention_days`.
     """
-    if not _is_build_passed(settings.run_folder(as_of) / BUILD_FILE):
+    if not _is_build_passed(settings.run_folder(as_of).build):
         raise MissingSnapshotError(
             f"The features of {as_of} must be built and tested before they are read. Found no "
-            f"build that passed in {settings.run_folder(as_of)}. "
+            f"build that passed in {settings.run_folder(as_of).folder}. "
             f"Run `recsys features --as-of {as_of}`."
         )
     # The view holds the cutoffs of the last build: one without users and items has no other trace.

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Settings, stable_hash
+from pipelines.features.snapshot import DAYS_FILE
 from pipelines.offline.list_metrics import LIST_METRICS
-from pipelines.offline.ranker_plots import trees_folder
-from pipelines.offline.results import Evaluation, evaluation_folder
+from pipelines.offline.results import Evaluation
 from pipelines.offline.tracking import (
     attempt,
     experiment_id,
@@ -57,7 +57,7 @@ def log_evaluation(
     """
     first = evaluations[0]
     what = f"logging {first.name} on the {first.window} window"
-    if not (settings.run_folder(as_of) / "tracking.json").exists():
+    if not (settings.run_folder(as_of).tracking).exists():
         start_night(settings, as_of)
     parent = parent_run_id(settings, as_of)
     if parent is None:
@@ -96,11 +96,11 @@ def _log_child(
     source = InputTag("mlflow.data.context", "training")
     client.log_inputs(run_id, [DatasetInput(_dataset(settings, as_of, evaluations[0]), [source])])
     for evaluation in evaluations:
-        folder = evaluation_folder(
-            settings, as_of, evaluation.name, evaluation.window, evaluation.placement
+        folder = settings.run_folder(as_of).evaluation(
+            evaluation.name, evaluation.window, evaluation.placement
         )
         client.log_artifacts(run_id, str(folder), evaluation.placement)
-    trees = trees_folder(settings, as_of, evaluations[0].name, evaluations[0].window)
+    trees = settings.run_folder(as_of).trees(evaluations[0].name, evaluations[0].window)
     if trees.exists():
         client.log_artifacts(run_id, str(trees), "trees")
     client.set_terminated(run_id)
@@ -148,7 +148,7 @@ def _dataset(settings: Settings, as_of: date, evaluation: Evaluation) -> Dataset
     from mlflow.entities import Dataset
 
     history = evaluation.metrics["history"]
-    snapshot = settings.run_folder(as_of) / "snapshot" / "user_item_days.parquet"
+    snapshot = settings.run_folder(as_of).snapshot / DAYS_FILE
     return Dataset(
         name="intermediate.int_user_item_days",
         digest=str(history["content_hash"])[:DIGEST_LENGTH],

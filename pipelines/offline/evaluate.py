@@ -17,10 +17,9 @@ from pipelines.offline.child_runs import log_evaluation
 from pipelines.offline.held_out import HeldOut, Scored, read_held_out, score_recommender
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
 from pipelines.offline.memory_budget import memory_share
-from pipelines.offline.ranker_plots import trees_folder, write_explained
+from pipelines.offline.ranker_plots import write_explained
 from pipelines.offline.results import (
     METRICS_FILE,
-    evaluation_folder,
     read_evaluation,
     read_metrics,
     write_evaluation,
@@ -83,7 +82,7 @@ def _evaluate_window(
         if (_stored_hash(settings, as_of, spec, window, name) != wanted)
     ]
     for name in missing:  # whatever fails from here on, the old result must not be taken for new
-        folder = evaluation_folder(settings, as_of, spec.name, window.name, name)
+        folder = settings.run_folder(as_of).evaluation(spec.name, window.name, name)
         (folder / METRICS_FILE).unlink(missing_ok=True)
     if missing:
         with memory_share(settings, spec.name):
@@ -98,7 +97,7 @@ def _evaluate_window(
 def _stored_hash(
     settings: Settings, as_of: date, spec: Spec, window: Window, placement: str
 ) -> str | None:
-    stored = read_metrics(evaluation_folder(settings, as_of, spec.name, window.name, placement))
+    stored = read_metrics(settings.run_folder(as_of).evaluation(spec.name, window.name, placement))
     return None if stored is None else stored["input_hash"]
 
 
@@ -121,7 +120,7 @@ def _evaluate_placements(
         "fit_seconds": round(fit_seconds, 3),
     }
     write_explained(
-        trees_folder(settings, as_of, spec.name, window.name),
+        settings.run_folder(as_of).trees(spec.name, window.name),
         explain_ranker(recommender, inputs.history),
         title=f"{spec.name}, {window.name} window of {as_of}",
     )
@@ -131,7 +130,7 @@ def _evaluate_placements(
         if window.name == "gate":
             found["rule_prices"] = _price_rules(settings, placement, recommender, inputs)
         metrics = {**shared, "placement": placement, **found, "input_hash": wanted, "run_id": None}
-        folder = evaluation_folder(settings, as_of, spec.name, window.name, placement)
+        folder = settings.run_folder(as_of).evaluation(spec.name, window.name, placement)
         write_evaluation(folder, scored.per_user, metrics)
         ndcg = found["metrics"][f"ndcg_at_{settings.evaluation.k}"]["all"]["value"]
         logger.info(
@@ -195,8 +194,8 @@ def _log_window(
     if any(evaluation.run_id is None for evaluation in evaluations):
         run_id = log_evaluation(settings, as_of, evaluations)
         for evaluation in evaluations:
-            folder = evaluation_folder(
-                settings, as_of, spec.name, window.name, evaluation.placement
+            folder = settings.run_folder(as_of).evaluation(
+                spec.name, window.name, evaluation.placement
             )
             write_json(folder / METRICS_FILE, {**evaluation.metrics, "run_id": run_id})
     column = f"ndcg_at_{settings.evaluation.k}"

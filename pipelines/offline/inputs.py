@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.config import PROJECT_ROOT, Settings, stable_hash
 from pipelines.errors import MissingSnapshotError
+from pipelines.features.snapshot import MANIFEST_FILE
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def planned_spec(settings: Settings, as_of: date, name: str) -> Spec:
 
 def planned_candidates(settings: Settings, as_of: date) -> list[dict[str, Any]]:
     """Entries of the night's `plan.json`; empty if the night has no plan yet."""
-    path = settings.run_folder(as_of) / "plan.json"
+    path = settings.run_folder(as_of).plan
     if not path.exists():
         return []
     entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["candidates"]
@@ -117,7 +118,7 @@ def snapshot_hash(settings: Settings, as_of: date) -> str:
     MissingSnapshotError
         If there is none yet.
     """
-    path = settings.run_folder(as_of) / "snapshot" / "manifest.json"
+    path = settings.run_folder(as_of).snapshot / MANIFEST_FILE
     if not path.exists():
         raise MissingSnapshotError(
             f"The night of {as_of} must have a snapshot before candidates are evaluated. "

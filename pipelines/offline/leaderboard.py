@@ -16,7 +16,6 @@ from pipelines.offline.list_metrics import LIST_METRICS
 from pipelines.offline.results import (
     Evaluation,
     evaluated_candidates,
-    evaluation_folder,
     read_evaluation,
     read_metrics,
 )
@@ -68,7 +67,7 @@ def leaderboard(settings: Settings, as_of: date, placement: str, window: str) ->
     k = settings.evaluation.k
     rows = []
     for name in names:
-        stored = read_metrics(evaluation_folder(settings, as_of, name, window, placement))
+        stored = read_metrics(settings.run_folder(as_of).evaluation(name, window, placement))
         metrics: dict[str, Any] = {} if stored is None else stored["metrics"]
         ndcg = metrics[f"ndcg_at_{k}"]["all"]
         rows.append(
@@ -110,7 +109,7 @@ def list_board(settings: Settings, as_of: date, placement: str, window: str) -> 
     columns = [f"{metric}_at_{k}" for metric in ("ndcg", *LIST_METRICS)]
     rows = []
     for name in leaderboard(settings, as_of, placement, window)["candidate"]:
-        stored = read_metrics(evaluation_folder(settings, as_of, name, window, placement))
+        stored = read_metrics(settings.run_folder(as_of).evaluation(name, window, placement))
         metrics: dict[str, Any] = {} if stored is None else stored["metrics"]
         for segment, found in metrics[f"ndcg_at_{k}"].items():
             values = {column: metrics.get(column, {}).get(segment, {}) for column in columns}
@@ -144,7 +143,7 @@ def rule_board(settings: Settings, as_of: date, placement: str, window: str) -> 
     """
     rows = []
     for name in leaderboard(settings, as_of, placement, window)["candidate"]:
-        stored = read_metrics(evaluation_folder(settings, as_of, name, window, placement)) or {}
+        stored = read_metrics(settings.run_folder(as_of).evaluation(name, window, placement)) or {}
         rows += [{"candidate": name, **price} for price in stored.get("rule_prices", [])]
     return pd.DataFrame(rows, columns=["candidate", *PRICE_COLUMNS])
 

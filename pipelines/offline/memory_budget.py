@@ -19,7 +19,6 @@ from pipelines.durable import write_text
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "memory"
 TURN = "turn.lock"
 #: What a candidate is expected to need, as a multiple of its last peak: shops grow.
 HEADROOM = 1.2
@@ -41,7 +40,7 @@ def memory_share(settings: Settings, name: str) -> Iterator[None]:
     name : str
         The candidate. Its peak of resident memory in here is kept for the next time.
     """
-    folder = settings.home / FOLDER
+    folder = settings.memory
     folder.mkdir(parents=True, exist_ok=True)
     budget = settings.evaluation.memory_budget_gb * 1024
     wanted = expected_mib(settings, name)
@@ -53,7 +52,7 @@ def memory_share(settings: Settings, name: str) -> Iterator[None]:
 
 def expected_mib(settings: Settings, name: str) -> float:
     """Memory that a candidate is expected to need, in MiB."""
-    path = settings.home / FOLDER / f"{name}.json"
+    path = settings.memory / f"{name}.json"
     if not path.exists():
         return settings.evaluation.memory_budget_gb * 1024 / 2
     last: float = json.loads(path.read_text(encoding="utf-8"))["peak_mib"]

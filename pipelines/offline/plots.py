@@ -63,7 +63,7 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    folder = settings.run_folder(as_of) / "plots"
+    folder = settings.run_folder(as_of).plots
     paths: list[Path] = []
     for placement in settings.placements:
         try:

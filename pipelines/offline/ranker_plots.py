@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pipelines.config import Settings
 from pipelines.durable import new_folder
 from pipelines.offline.plots import CANDIDATE_COLOUR, STYLE
 from pipelines.offline.results import write_json
@@ -43,11 +41,6 @@ KIND_COLOURS = {
 N_COLUMNS = 3
 #: Values of a feature over this ratio of largest to median are shown on a logarithmic axis.
 SKEWED = 20.0
-
-
-def trees_folder(settings: Settings, as_of: date, name: str, window: str) -> Path:
-    """Folder of what is known of a candidate's trees; placements of a window share them."""
-    return settings.run_folder(as_of) / "candidates" / name / "trees" / window
 
 
 def write_explained(folder: Path, explained: RankerExplained | None, title: str) -> None:

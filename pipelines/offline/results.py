@@ -52,13 +52,6 @@ class Evaluation:
     run_id: str | None
 
 
-def evaluation_folder(
-    settings: Settings, as_of: date, name: str, window: str, placement: str
-) -> Path:
-    """Folder of one candidate, window and placement in the night's run folder."""
-    return settings.run_folder(as_of) / "candidates" / name / window / placement
-
-
 def read_evaluation(
     settings: Settings, as_of: date, name: str, window: str, placement: str
 ) -> Evaluation:
@@ -69,7 +62,7 @@ def read_evaluation(
     MissingEvaluationError
         If the candidate was not evaluated on this window and placement.
     """
-    folder = evaluation_folder(settings, as_of, name, window, placement)
+    folder = settings.run_folder(as_of).evaluation(name, window, placement)
     metrics = read_metrics(folder)
     if metrics is None:
         raise MissingEvaluationError(
@@ -102,7 +95,7 @@ def evaluated_candidates(
     settings: Settings, as_of: date, window: str, placement: str
 ) -> tuple[str, ...]:
     """Names of the candidates with a complete evaluation, sorted."""
-    root = settings.run_folder(as_of) / "candidates"
+    root = settings.run_folder(as_of).candidates
     found = root.glob(f"*/{window}/{placement}/{METRICS_FILE}")
     return tuple(sorted(path.parents[2].name for path in found if read_metrics(path.parent)))
 

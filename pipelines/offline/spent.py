@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.config import Settings
 from pipelines.offline.inputs import planned_candidates
 from pipelines.offline.leaderboard import WINDOWS
-from pipelines.offline.results import evaluated_candidates, evaluation_folder, read_metrics
+from pipelines.offline.results import evaluated_candidates, read_metrics
 
 
 def evaluation_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
@@ -63,7 +63,9 @@ def _seconds(settings: Settings, as_of: date, name: str) -> tuple[float, float] 
     recommend = 0.0
     for window in WINDOWS:
         for placement in settings.placements:
-            stored = read_metrics(evaluation_folder(settings, as_of, name, window, placement)) or {}
+            stored = (
+                read_metrics(settings.run_folder(as_of).evaluation(name, window, placement)) or {}
+            )
             if "fit_seconds" in stored:
                 fits[window] = max(fits.get(window, 0.0), stored["fit_seconds"])
                 recommend += stored["recommend_seconds"]

@@ -73,17 +73,13 @@ def attempt(
         if server.startswith("http") and _is_server_failure(error):
             _failed_servers.add(server)
             if night is not None:
-                write_json(_failure_file(settings, night), {"tracking_uri": server})
+                write_json(settings.run_folder(night).tracking_failed, {"tracking_uri": server})
         logger.warning("MLflow: %s failed at %s: %s", what, server, str(error)[:300])
         return None
 
 
-def _failure_file(settings: Settings, night: date) -> Path:
-    return settings.run_folder(night) / "tracking_failed.json"
-
-
 def _failed_tonight(settings: Settings, night: date | None) -> bool:
-    found = None if night is None else read_if_there(_failure_file(settings, night))
+    found = None if night is None else read_if_there(settings.run_folder(night).tracking_failed)
     return found is not None and found["tracking_uri"] == settings.tracking_uri
 
 
@@ -106,7 +102,7 @@ def experiment_id(client: MlflowClient, settings: Settings) -> str:
     if found is not None:
         return str(found.experiment_id)
     is_server = settings.tracking_uri.startswith("http")
-    location = None if is_server else (settings.home / "mlartifacts").resolve().as_uri()
+    location = None if is_server else settings.mlflow_artifacts.resolve().as_uri()
     return str(client.create_experiment(settings.mlflow.experiment, artifact_location=location))
 
 
@@ -131,7 +127,7 @@ def start_night(
         Id of the run; None if MLflow could not be reached.
     """
     _failed_servers.discard(settings.tracking_uri)
-    _failure_file(settings, as_of).unlink(missing_ok=True)
+    settings.run_folder(as_of).tracking_failed.unlink(missing_ok=True)
     wanted = {"night": as_of.isoformat(), **provenance(settings, as_of), **(tags or {})}
 
     def open_run(client: MlflowClient) -> str:
@@ -145,7 +141,7 @@ def start_night(
         return str(run.info.run_id)
 
     run_id = attempt(settings, open_run, f"opening the run of night {as_of}", night=as_of)
-    write_json(settings.run_folder(as_of) / "tracking.json", {"parent_run_id": run_id})
+    write_json(settings.run_folder(as_of).tracking, {"parent_run_id": run_id})
     return run_id
 
 
@@ -165,7 +161,7 @@ def end_night(settings: Settings, as_of: date) -> None:
 
 def parent_run_id(settings: Settings, as_of: date) -> str | None:
     """Id of the night's parent run; None if MLflow was not reached when the night started."""
-    path = settings.run_folder(as_of) / "tracking.json"
+    path = settings.run_folder(as_of).tracking
     if not path.exists():
         return None
     run_id: str | None = json.loads(path.read_text(encoding="utf-8"))["parent_run_id"]
@@ -206,7 +202,7 @@ def count_runs(settings: Settings) -> int | None:
 def provenance(settings: Settings, as_of: date) -> dict[str, str]:
     """Tags that say what made a run: day, commit of the code, and dbt's build if there was one."""
     tags = {"as_of": as_of.isoformat(), "git_commit": git_commit() or "unknown"}
-    path = settings.run_folder(as_of) / "build.json"
+    path = settings.run_folder(as_of).build
     build = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if invocation := build.get("invocation_id"):
         tags["dbt_invocation_id"] = str(invocation)

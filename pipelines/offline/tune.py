@@ -111,7 +111,7 @@ def tune_candidate(
         search(study, budget, lambda trial: _try(settings, prepared, trial, tell))
         found = _conclude(settings, prepared, study)
     _keep(settings, prepared, found)
-    write_json(settings.home / "tuning" / f"{name}-{as_of}.json", found)
+    write_json(settings.tuning_folder / f"{name}-{as_of}.json", found)
     log_tuning(settings, as_of, found)
     tell(found["in_words"])
     return found
@@ -148,7 +148,7 @@ def _prepare(settings: Settings, as_of: date, name: str, placement: str | None) 
 
 
 def _opened(settings: Settings, prepared: _Search) -> AbstractContextManager[Study]:
-    path = settings.home / "tuning" / f"{prepared.candidate.name}.db"
+    path = settings.tuning_folder / f"{prepared.candidate.name}.db"
     path.parent.mkdir(parents=True, exist_ok=True)
     return open_study(path, prepared.study_name)
 

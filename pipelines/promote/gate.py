@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -79,14 +78,9 @@ def decide_gates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
         logger.info("%s: %s", placement, verdicts[placement]["reason"])
     _write_rows(settings, as_of, verdicts)
     for placement, verdict in verdicts.items():
-        write_json(gate_path(settings, as_of, placement), verdict)
+        write_json(settings.run_folder(as_of).gate(placement), verdict)
     _log_verdicts(settings, as_of, verdicts)
     return verdicts
-
-
-def gate_path(settings: Settings, as_of: date, placement: str) -> Path:
-    """File of one placement's verdict."""
-    return settings.run_folder(as_of) / "gate" / f"{placement}.json"
 
 
 def read_gate(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:
@@ -97,7 +91,7 @@ def read_gate(settings: Settings, as_of: date, placement: str) -> dict[str, Any]
     NoChampionError
         If the night's gate has not been decided yet.
     """
-    path = gate_path(settings, as_of, placement)
+    path = settings.run_folder(as_of).gate(placement)
     if not path.exists():
         raise NoChampionError(
             f"The gate of {placement!r} must be decided before {as_of} has a champion. "

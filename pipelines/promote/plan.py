@@ -51,7 +51,7 @@ def plan_candidates(settings: Settings, as_of: date) -> list[str]:
     for placement, champion in read_champions(settings, as_of).items():
         if placement in settings.placements:
             _add_champion(settings, planned, placement, champion)
-    write_json(settings.run_folder(as_of) / "plan.json", {"candidates": list(planned.values())})
+    write_json(settings.run_folder(as_of).plan, {"candidates": list(planned.values())})
     start_night(settings, as_of, {"candidates": str(len(planned))})
     logger.info("%s candidates: %s", len(planned), ", ".join(planned))
     return list(planned)

@@ -20,15 +20,14 @@ from pipelines.models import fit_candidate, save_recommender
 from pipelines.models.candidates import Spec
 from pipelines.offline.inputs import code_hash, planned_spec, snapshot_hash
 from pipelines.offline.results import read_evaluation, write_json
+from pipelines.paths import ROLE_FILE
 from pipelines.promote.gate import read_gate
 from pipelines.promote.registry import register_placement
 from pipelines.promote.roles import (
     CHALLENGER,
     CHAMPION,
-    ROLE_FILE,
     model_version,
     read_role,
-    role_folder,
 )
 
 logger = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def _arms(settings: Settings, as_of: date, placement: str) -> dict[str, dict[str
 
 def _drop_other_roles(settings: Settings, as_of: date, placement: str, kept: set[str]) -> None:
     """Remove roles that an earlier run of the night had, and this one has not."""
-    folder = role_folder(settings, as_of, placement, CHAMPION).parent
+    folder = settings.run_folder(as_of).role(placement, CHAMPION).parent
     for path in sorted(folder.iterdir()) if folder.exists() else ():
         if path.is_dir() and path.name not in kept:
             shutil.rmtree(path)
@@ -96,7 +95,7 @@ def _drop_other_roles(settings: Settings, as_of: date, placement: str, kept: set
 def _refit_role(
     settings: Settings, as_of: date, placement: str, role: str, holder: Mapping[str, Any]
 ) -> None:
-    folder = role_folder(settings, as_of, placement, role)
+    folder = settings.run_folder(as_of).role(placement, role)
     wanted = stable_hash([as_of, holder, snapshot_hash(settings, as_of), code_hash()])
     stored = read_role(settings, as_of, placement, role)
     if stored is None or stored["input_hash"] != wanted:
@@ -141,7 +140,7 @@ def _make_recommender(
 
 def _same_fit(settings: Settings, as_of: date, wanted: str) -> Path | None:
     """Folder of a role with the same inputs tonight, in whichever placement."""
-    for path in sorted((settings.run_folder(as_of) / "models").glob(f"*/[!.]*/{ROLE_FILE}")):
+    for path in sorted(settings.run_folder(as_of).models.glob(f"*/[!.]*/{ROLE_FILE}")):
         if json.loads(path.read_text(encoding="utf-8"))["input_hash"] == wanted:
             return path.parent
     return None

@@ -25,7 +25,7 @@ from pipelines.models import load_recommender
 from pipelines.offline.inputs import planned_spec, snapshot_hash
 from pipelines.offline.tracking import attempt, end_night, experiment_id, parent_run_id
 from pipelines.promote.examples import choose_examples, describe_lists
-from pipelines.promote.roles import ROLES, read_role, role_folder
+from pipelines.promote.roles import ROLES, read_role
 from pipelines.promote.served import gather_placement, save_placement
 
 if TYPE_CHECKING:
@@ -209,11 +209,11 @@ def _without_own_warnings() -> Iterator[None]:
 def _staged(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> Iterator[Path]:
     """A folder with the model's artefacts and example lists, gone afterwards."""
     placement = entry["placement"]
-    root = settings.home / "tmp"
+    root = settings.temporary
     root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"model-{placement}-", dir=root))
     try:
-        fitted = role_folder(settings, as_of, placement, entry["role"])
+        fitted = settings.run_folder(as_of).role(placement, entry["role"])
         served = gather_placement(settings, as_of, placement, load_recommender(fitted))
         save_placement(settings, as_of, served, fitted, folder / "placement")
         text = describe_lists(served, choose_examples(served))

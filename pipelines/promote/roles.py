@@ -5,26 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings
 
-ROLE_FILE = "role.json"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 #: Every role, in the order they are fitted.
 ROLES = (CHAMPION, CHALLENGER)
 
 
-def role_folder(settings: Settings, as_of: date, placement: str, role: str) -> Path:
-    """Folder of a role's saved recommender."""
-    return settings.run_folder(as_of) / "models" / placement / role
-
-
 def read_role(settings: Settings, as_of: date, placement: str, role: str) -> dict[str, Any] | None:
     """A role's `role.json`; None if nobody has the role tonight."""
-    path = role_folder(settings, as_of, placement, role) / ROLE_FILE
+    path = settings.run_folder(as_of).role_file(placement, role)
     if not path.exists():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -23,8 +23,6 @@ from pipelines.warehouse import connect, replace_slice
 
 logger = logging.getLogger(__name__)
 
-SELECTION_FILE = "selection.json"
-
 
 def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]:
     """Choose each placement's challenger; write `serving.candidate_metrics` and `rule_prices`.
@@ -69,7 +67,7 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
         replace_slice(connection, SERVING_CANDIDATE_METRICS, frame, {"as_of": as_of})
         replace_slice(connection, SERVING_RULE_PRICES, prices, {"as_of": as_of})
     write_json(
-        settings.run_folder(as_of) / SELECTION_FILE,
+        settings.run_folder(as_of).selection,
         {"as_of": as_of.isoformat(), "challengers": challengers},
     )
     for placement, name in challengers.items():
@@ -85,7 +83,7 @@ def read_challengers(settings: Settings, as_of: date) -> dict[str, str | None]:
     NoCandidateError
         If nothing was chosen for this night yet.
     """
-    path = settings.run_folder(as_of) / SELECTION_FILE
+    path = settings.run_folder(as_of).selection
     if not path.exists():
         raise NoCandidateError(
             f"Challengers must be selected before the gate of {as_of}. Found no {path}. "

@@ -14,14 +14,13 @@ from pipelines.config import Settings
 from pipelines.durable import file_sha256, read_if_there, read_json, write_json
 from pipelines.errors import AuditError, PublicationNotFoundError
 from pipelines.features import forget_histories, read_catalogue
-from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
+from pipelines.features.snapshot import DAYS_FILE
+from pipelines.paths import NightFolder
 from pipelines.recommend.audit_rules import audit_file, audit_missing
 from pipelines.recommend.audit_similar import audit_similar
 from pipelines.recommend.current import Publication, date_of, read_publication, stored_ids
-from pipelines.recommend.exclusion_rows import exclusion_path
 from pipelines.recommend.findings import Finding
 from pipelines.recommend.list_rows import CONTROL, FALLBACK
-from pipelines.recommend.similar_items import similar_path
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
@@ -37,8 +36,8 @@ class _Audit:
     last: Publication | None
 
     @property
-    def folder(self) -> Path:
-        return self.settings.run_folder(self.as_of) / "lists"
+    def run(self) -> NightFolder:
+        return self.settings.run_folder(self.as_of)
 
 
 def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
         "files": files,
         "rules": [asdict(finding) for finding in findings],
     }
-    write_json(settings.run_folder(as_of) / "audit.json", report)
+    write_json(settings.run_folder(as_of).audit, report)
     if failed:
         raise AuditError(_explain(failed, as_of))
     logger.info("audit passed: %s rules over %s files", len(findings), len(files))
@@ -95,7 +94,7 @@ def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
 
 def list_files(settings: Settings, as_of: date) -> list[str]:
     """Paths under `lists/` of the files of the settings' placements, sorted."""
-    folder = settings.run_folder(as_of) / "lists"
+    folder = settings.run_folder(as_of).lists
     return sorted(
         str(path.relative_to(folder))
         for name in settings.placements
@@ -105,9 +104,9 @@ def list_files(settings: Settings, as_of: date) -> list[str]:
 
 def _hashes(settings: Settings, as_of: date) -> dict[str, str]:
     """sha256 by path under `lists/` of every file a publication is made of."""
-    folder = settings.run_folder(as_of) / "lists"
-    sides = [similar_path(settings, as_of)]
-    sides += [exclusion_path(settings, as_of, name) for name in settings.placements]
+    folder = settings.run_folder(as_of).lists
+    sides = [settings.run_folder(as_of).similar]
+    sides += [settings.run_folder(as_of).exclusions(name) for name in settings.placements]
     found = [*list_files(settings, as_of), *(str(path.relative_to(folder)) for path in sides)]
     return {name: file_sha256(folder / name) for name in found if (folder / name).exists()}
 
@@ -120,7 +119,7 @@ def read_audited_files(settings: Settings, as_of: date) -> list[str]:
     AuditError
         If there is no audit, it failed, or it was of other files than those there now.
     """
-    path = settings.run_folder(as_of) / "audit.json"
+    path = settings.run_folder(as_of).audit
     retry = f"Run `recsys publish --as-of {as_of}` (lists, audit, publish)."
     if not path.exists():
         raise AuditError(
@@ -135,7 +134,7 @@ def read_audited_files(settings: Settings, as_of: date) -> list[str]:
     if not found or found != report.get("files"):
         raise AuditError(
             "Exactly the audited list files may be published. Found others (or changed ones) in "
-            f"{settings.run_folder(as_of) / 'lists'} since the audit. {retry}"
+            f"{settings.run_folder(as_of).lists} since the audit. {retry}"
         )
     return list_files(settings, as_of)
 
@@ -171,7 +170,7 @@ def _register_inputs(audit: _Audit) -> None:
         where event_date < $2 and landed_date < $2 and not list_contains($3, event_type)
         """,
         [
-            str(snapshot_folder(audit.settings, audit.as_of) / DAYS_FILE),
+            str(audit.settings.run_folder(audit.as_of).snapshot / DAYS_FILE),
             audit.as_of,
             list(audit.settings.events.exposures),
         ],
@@ -185,7 +184,7 @@ def _register_inputs(audit: _Audit) -> None:
 
 def _audit_one(audit: _Audit, placement: str) -> list[Finding]:
     """Findings of every variant of a placement, and of its list for anyone."""
-    found = [path.stem for path in sorted((audit.folder / placement).glob("*.parquet"))]
+    found = [path.stem for path in sorted((audit.run.lists / placement).glob("*.parquet"))]
     variants = sorted({CONTROL, FALLBACK, *found})
     findings = []
     for variant in variants:
@@ -196,7 +195,7 @@ def _audit_one(audit: _Audit, placement: str) -> list[Finding]:
             audit.connection,
             audit.settings,
             audit.as_of,
-            audit.folder / placement / f"{variant}.parquet",
+            audit.run.variant(placement, variant),
             has_last=audit.last is not None,
             has_new_champion=variant == CONTROL and _has_new_champion(audit, placement),
         )
@@ -207,8 +206,7 @@ def _has_new_champion(audit: _Audit, placement: str) -> bool:
     """Whether the last lists were another specification's; False unless both are known."""
     if audit.last is None:
         return False
-    run = audit.settings.run_folder(audit.as_of)
-    now = read_if_there(run / "models" / placement / "champion" / "role.json") or {}
+    now = read_if_there(audit.run.role_file(placement, "champion")) or {}
     before = (audit.last.manifest.get("models") or {}).get(placement) or {}
     hashes = (now.get("spec_hash"), before.get("spec_hash"))
     return None not in hashes and hashes[0] != hashes[1]

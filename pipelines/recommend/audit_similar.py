@@ -10,7 +10,7 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import read_json
 from pipelines.recommend.findings import Finding
-from pipelines.recommend.similar_items import SIMILAR_SCHEMA, similar_path
+from pipelines.recommend.similar_items import SIMILAR_SCHEMA
 
 #: What findings of these lists have in place of a placement, and of a variant.
 PLACE, LISTS = "similar", "items"
@@ -76,7 +76,7 @@ def audit_similar(
     list of Finding
         In a fixed order; the one finding `readable` if the file is missing or no such file.
     """
-    path = similar_path(settings, as_of)
+    path = settings.run_folder(as_of).similar
     try:
         found = connection.read_parquet(str(path))
         if found.columns != SIMILAR_SCHEMA.names:

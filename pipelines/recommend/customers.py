@@ -38,7 +38,7 @@ def choose_customers(settings: Settings, as_of: date) -> list[dict[str, Any]]:
         left out; empty if the night has no lists.
     """
     run = settings.run_folder(as_of)
-    files = [run / "lists" / name / f"{CONTROL}.parquet" for name in settings.placements]
+    files = [run.variant(name, CONTROL) for name in settings.placements]
     files = [path for path in files if path.exists()]
     if not files:
         return []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -26,11 +25,6 @@ EXCLUSION_SCHEMA = pa.schema(
 BLOCK_USERS = 20_000
 
 
-def exclusion_path(settings: Settings, as_of: date, placement: str) -> Path:
-    """Where a placement's file is."""
-    return settings.run_folder(as_of) / "lists" / "exclusions" / f"{placement}.parquet"
-
-
 def write_exclusions(
     settings: Settings, as_of: date, placement: str, history: Interactions, exclude: Exclusion
 ) -> None:
@@ -38,7 +32,7 @@ def write_exclusions(
 
     What is not available is kept from everybody and not in it.
     """
-    path = exclusion_path(settings, as_of, placement)
+    path = settings.run_folder(as_of).exclusions(placement)
     path.parent.mkdir(parents=True, exist_ok=True)
     pairs = exclude.pairs
 

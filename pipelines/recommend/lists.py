@@ -23,6 +23,7 @@ from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.place import FALLBACK_LIST, PlacedLists, place
 from pipelines.offline.inputs import planned_spec
+from pipelines.paths import ROLE_FILE
 from pipelines.recommend.anyone_lists import list_for_anyone, lists_by_category
 from pipelines.recommend.exclusion_rows import write_exclusions
 from pipelines.recommend.list_rows import (
@@ -62,7 +63,7 @@ def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str,
     """
     experiment = placement_experiment(settings, as_of, placement)
     arms = [arm.name for arm in experiment.definition.arms[1:]] if experiment else []
-    folder = settings.run_folder(as_of) / "lists" / placement
+    folder = settings.run_folder(as_of).lists / placement
     for path in sorted(folder.glob("*.parquet")):
         if path.stem not in {CONTROL, FALLBACK, *arms}:
             path.unlink()  # of an arm that an earlier run of the night had
@@ -111,16 +112,16 @@ def generate_variant(
     """
     _check_names(settings, placement, variant)
     writer, history, exclude = prepare_lists(settings, as_of, placement, variant)
-    folder = settings.run_folder(as_of) / "lists" / placement
-    summary = _write_users(folder / f"{variant}.parquet", writer, history, exclude)
+    run = settings.run_folder(as_of)
+    summary = _write_users(run.variant(placement, variant), writer, history, exclude)
     anyone = list_for_anyone(writer, history, exclude)
     by_category = lists_by_category(
         writer, history, exclude, read_catalogue(settings, as_of, as_of)
     )
-    write_tables(folder / f"{FALLBACK}.parquet", [anyone, by_category])
+    write_tables(run.variant(placement, FALLBACK), [anyone, by_category])
     write_exclusions(settings, as_of, placement, history, exclude)
     summary |= {"fallback_rows": anyone.num_rows, "as_of": as_of.isoformat()}
-    write_json(folder / f"{variant}.json", summary)
+    write_json(run.variant(placement, variant).with_suffix(".json"), summary)
     return summary
 
 
@@ -150,8 +151,8 @@ def prepare_lists(
         If the night has no snapshot.
     """
     role = "champion" if variant == CONTROL else variant
-    models = settings.run_folder(as_of) / "models" / placement / role
-    if not (models / "role.json").exists():
+    models = settings.run_folder(as_of).role(placement, role)
+    if not (models / ROLE_FILE).exists():
         raise NoChampionError(
             f"Lists of {placement}/{variant} need a fitted {role}. Found no {models}. "
             f"Run `recsys gate --as-of {as_of}` first."
@@ -170,7 +171,7 @@ def prepare_lists(
         variant,
         as_of,
         rules.list_length,
-        read_json(models / "role.json")["model_version"],
+        read_json(models / ROLE_FILE)["model_version"],
         load_recommender(models),
         fit_candidate(planned_spec(settings, as_of, rules.fallback), history),
         make_list_rules(rules, history, catalogue),

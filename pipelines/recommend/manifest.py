@@ -17,7 +17,9 @@ from pipelines.durable import (
     write_text,
 )
 from pipelines.experiment_state import placement_experiment
+from pipelines.offline.results import METRICS_FILE
 from pipelines.offline.tracking import git_commit, parent_run_id
+from pipelines.paths import NightFolder
 from pipelines.recommend.current import (
     LOOKUPS,
     MANIFEST,
@@ -53,12 +55,10 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
         "run_id": parent_run_id(settings, as_of),
         "list_lengths": {name: rules.list_length for name, rules in settings.placements.items()},
         "models": read_roles(settings, as_of),
-        "gate": {
-            name: read_if_there(run / "gate" / f"{name}.json") for name in settings.placements
-        },
+        "gate": {name: read_if_there(run.gate(name)) for name in settings.placements},
         "audit": {
             entry["placement"] + "/" + entry["variant"] + "/" + entry["rule"]: entry["found"]
-            for entry in read_json(run / "audit.json")["rules"]
+            for entry in read_json(run.audit)["rules"]
         },
         "files": {
             name: {
@@ -75,22 +75,19 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
 
 def read_roles(settings: Settings, as_of: date) -> dict[str, Any]:
     """What wrote each placement's control lists: the champion's `role.json`, or None."""
-    folder = settings.run_folder(as_of) / "models"
-    return {
-        place: read_if_there(folder / place / "champion" / "role.json")
-        for place in settings.placements
-    }
+    run = settings.run_folder(as_of)
+    return {place: read_if_there(run.role_file(place, "champion")) for place in settings.placements}
 
 
 def model_rows(settings: Settings, publication_id: str, as_of: date) -> list[dict[str, Any]]:
     """Rows of `SERVING_PUBLICATION_MODELS` of a night's lists: control, and every other variant."""
-    folder = settings.run_folder(as_of)
+    run = settings.run_folder(as_of)
     rows = []
     for placement in settings.placements:
-        variants = sorted(path.stem for path in (folder / "lists" / placement).glob("*.parquet"))
+        variants = sorted(path.stem for path in (run.lists / placement).glob("*.parquet"))
         for variant in variants:
             name = "champion" if variant == CONTROL else variant
-            role = read_if_there(folder / "models" / placement / name / "role.json")
+            role = read_if_there(run.role_file(placement, name))
             if role is not None:
                 rows.append(_model_row(role, publication_id, placement, variant))
     return rows
@@ -119,11 +116,11 @@ def published_experiments(settings: Settings, as_of: date) -> list[dict[str, Any
     return [experiment.as_dict() for experiment in found if experiment is not None]
 
 
-def _champion_metrics(run: Path, models: dict[str, Any]) -> dict[str, Any]:
+def _champion_metrics(run: NightFolder, models: dict[str, Any]) -> dict[str, Any]:
     """Gate-window metrics of each placement's champion, where it was evaluated tonight."""
     metrics = {}
     for placement, role in models.items():
         name = (role or {}).get("candidate", "")
-        found = read_if_there(run / "candidates" / name / "gate" / placement / "metrics.json")
+        found = read_if_there(run.evaluation(name, "gate", placement) / METRICS_FILE)
         metrics[placement] = found and found["metrics"]
     return metrics

@@ -34,7 +34,6 @@ from pipelines.recommend.current import (
     read_publication,
     stored_ids,
 )
-from pipelines.recommend.exclusion_rows import exclusion_path
 from pipelines.recommend.list_rows import FALLBACK
 from pipelines.recommend.lookup_file import build_lookups
 from pipelines.recommend.manifest import model_rows, published_experiments, write_manifest
@@ -48,7 +47,6 @@ from pipelines.recommend.serving_files import (
     open_lists,
 )
 from pipelines.recommend.serving_rows import drop_rows, insert_rows, refresh_view
-from pipelines.recommend.similar_items import similar_path
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
@@ -106,7 +104,7 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
         _drop_folders(settings, kept)
     names = ("publication_id", "as_of", "logical_hash", "user_count", "row_count")
     result = {name: publication.manifest[name] for name in names}
-    write_json(settings.run_folder(as_of) / "publication.json", result)
+    write_json(settings.run_folder(as_of).publication, result)
     _tag_night(settings, as_of, publication.publication_id)
     state = {"is_new": is_new, "is_current": is_current, "pinned_id": pinned_id}
     state["is_live"] = is_current if pinned_id is None else pinned_id == result["publication_id"]
@@ -167,7 +165,7 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
                 return read_publication(settings, publication_id), False
             except PublicationNotFoundError as error:
                 logger.warning("building it again: %s", error)
-        staging = settings.publications / "staging" / publication_id
+        staging = settings.publication_staging / publication_id
         staging.mkdir(parents=True)
         faultpoint("publication.begins")
         counts = _build_files(connection, settings, staging, as_of, content)
@@ -177,11 +175,11 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
 
 
 def _night_files(settings: Settings, as_of: date, files: list[str]) -> NightFiles:
-    folder = settings.run_folder(as_of) / "lists"
+    run = settings.run_folder(as_of)
     return NightFiles(
-        [folder / name for name in files],
-        similar_path(settings, as_of),
-        [exclusion_path(settings, as_of, name) for name in settings.placements],
+        [run.lists / name for name in files],
+        run.similar,
+        [run.exclusions(name) for name in settings.placements],
     )
 
 
@@ -250,14 +248,14 @@ def _empty_staging(settings: Settings) -> None:
     """Remove what a killed publisher left behind; nobody else is at work under the lock."""
     for left in settings.publications.glob(".*.old"):
         shutil.rmtree(left, ignore_errors=True)
-    shutil.rmtree(settings.publications / "staging", ignore_errors=True)
+    shutil.rmtree(settings.publication_staging, ignore_errors=True)
     for draft in settings.publications.glob("*.json.*.tmp"):
         draft.unlink()
 
 
 def _drop_folders(settings: Settings, kept: set[str]) -> None:
     """Remove publications by rename first, so that none is ever seen half there."""
-    staging = settings.publications / "staging"
+    staging = settings.publication_staging
     staging.mkdir(exist_ok=True)
     for publication_id in stored_ids(settings):
         if publication_id not in kept:

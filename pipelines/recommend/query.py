@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.config import Settings
 from pipelines.errors import QueryError, SettingsError, UnknownUserError
-from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
+from pipelines.features.snapshot import DAYS_FILE
 from pipelines.recommend.current import Publication, read_current
 from pipelines.warehouse import connect
 
@@ -158,7 +158,7 @@ def _history_of(
     user_id: str,
 ) -> list[dict[str, Any]]:
     """Latest days first; empty if the night's run folder was cleared away."""
-    if not (snapshot_folder(settings, publication.as_of) / DAYS_FILE).exists():
+    if not (settings.run_folder(publication.as_of).snapshot / DAYS_FILE).exists():
         return []
     return read_history(connection, settings, publication.as_of, user_id)
 
@@ -196,7 +196,7 @@ def read_history(
             history.event_type
         limit $5
         """,
-        str(snapshot_folder(settings, as_of) / DAYS_FILE),
+        str(settings.run_folder(as_of).snapshot / DAYS_FILE),
         *(user_id, as_of, list(settings.events.exposures), HISTORY_ROWS),
     )
 

@@ -66,8 +66,8 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
         "k": settings.evaluation.k,
         "confidence": settings.evaluation.confidence,
         "home": str(settings.home),
-        "run_folder": str(run),
-        "load": read_if_there(run / "load.json"),
+        "run_folder": str(run.folder),
+        "load": read_if_there(run.load),
         "placements": {name: _placement(settings, as_of, name) for name in settings.placements},
         "tuned": tuned_specifications(settings, as_of),
         "seconds": evaluation_seconds(settings, as_of),
@@ -76,9 +76,9 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
         "customers": choose_customers(settings, as_of),
     }
     report["commands"] = _commands(settings, report)
-    write_json(run / "report.json", report)
-    write_text(run / "report.md", to_markdown(report))
-    logger.debug("report written to %s", run / "report.md")
+    write_json(run.report, report)
+    write_text(run.report_text, to_markdown(report))
+    logger.debug("report written to %s", run.report_text)
     return report
 
 
@@ -92,7 +92,7 @@ def _placement(settings: Settings, as_of: date, placement: str) -> dict[str, Any
             boards[window] = []
             continue
         boards[window] = _records(board)
-    gate = read_if_there(settings.run_folder(as_of) / "gate" / f"{placement}.json")
+    gate = read_if_there(settings.run_folder(as_of).gate(placement))
     prices = _records(rule_board(settings, as_of, placement, "gate")) if boards["gate"] else []
     return {"leaderboards": boards, "gate": gate, "rule_prices": champion_prices(prices, gate)}
 
@@ -105,7 +105,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _publication(settings: Settings, as_of: date) -> dict[str, Any] | None:
     """What was published from this night, with shares; None if nothing was."""
-    result = read_if_there(settings.run_folder(as_of) / "publication.json")
+    result = read_if_there(settings.run_folder(as_of).publication)
     if result is None:
         return None
     live = _live_id(settings)
@@ -129,7 +129,7 @@ def _publication(settings: Settings, as_of: date) -> dict[str, Any] | None:
 
 def _audit(settings: Settings, as_of: date) -> dict[str, Any] | None:
     """How many rules were checked, and how much of the last publication's lists was kept."""
-    audit = read_if_there(settings.run_folder(as_of) / "audit.json")
+    audit = read_if_there(settings.run_folder(as_of).audit)
     if audit is None:
         return None
     overlap = {

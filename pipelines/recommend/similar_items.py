@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from pipelines.recommend.list_rows import write_tables
 
 logger = logging.getLogger(__name__)
 
-SIMILAR = "similar.parquet"
 #: One row per item_id and rank.
 SIMILAR_SCHEMA = pa.schema(
     [
@@ -94,8 +92,8 @@ def generate_similar(settings: Settings, as_of: date) -> dict[str, Any]:
     available are left out. The file has the same bytes on every run; without a candidate in the
     settings it has no rows.
     """
-    folder = settings.run_folder(as_of) / "lists"
-    folder.mkdir(parents=True, exist_ok=True)
+    path = settings.run_folder(as_of).similar
+    path.parent.mkdir(parents=True, exist_ok=True)
     history = read_interactions(settings, as_of, as_of)
     counts = {"items": history.n_items, "lists": 0, "lists_with_history": 0, "rows": 0}
     has_history = np.bincount(history.item, minlength=history.n_items) > 0
@@ -116,14 +114,9 @@ def generate_similar(settings: Settings, as_of: date) -> dict[str, Any]:
             logger.info("similar items: %s of %s items", chosen[-1] + 1, history.n_items)
             yield table
 
-    write_tables(folder / SIMILAR, tables(), schema=SIMILAR_SCHEMA)
-    write_json(folder / "similar.json", counts)
+    write_tables(path, tables(), schema=SIMILAR_SCHEMA)
+    write_json(path.with_suffix(".json"), counts)
     return counts
-
-
-def similar_path(settings: Settings, as_of: date) -> Path:
-    """Where a night's file is."""
-    return settings.run_folder(as_of) / "lists" / SIMILAR
 
 
 def _prepare(settings: Settings, as_of: date, history: Interactions) -> SimilarMaker:

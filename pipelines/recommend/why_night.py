@@ -13,7 +13,7 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import read_if_there
 from pipelines.errors import PublicationNotFoundError
-from pipelines.features.snapshot import DAYS_FILE, snapshot_folder
+from pipelines.features.snapshot import DAYS_FILE
 from pipelines.models.shown_items import CONTROL, keeps_item
 from pipelines.recommend.current import SCHEMA_VERSION, Publication
 from pipelines.recommend.query import read_history, read_records
@@ -64,19 +64,19 @@ class LiveNight:
     @property
     def has_history(self) -> bool:
         """Whether the snapshot that the night learned from is still there."""
-        folder = snapshot_folder(self.settings, self.publication.as_of)
+        folder = self.settings.run_folder(self.publication.as_of).snapshot
         return (folder / DAYS_FILE).exists()
 
     def missing_part(self, placement: str) -> str | None:
         """Why a placement's lists cannot be ranked again, or None if they can."""
         run = self.settings.run_folder(self.publication.as_of)
-        model = run / "models" / placement / "champion" / "role.json"
+        model = run.role_file(placement, "champion")
         if not (self.has_history and model.exists()):
-            return f"the run folder {run} was cleared away, in whole or in part"
-        published = (read_if_there(run / "publication.json") or {}).get("publication_id")
+            return f"the run folder {run.folder} was cleared away, in whole or in part"
+        published = (read_if_there(run.publication) or {}).get("publication_id")
         role, wanted = read_if_there(model), self.model_of(placement)
         if published != self.publication.publication_id or role != wanted:
-            return f"the run folder {run} is now of another run of this night"
+            return f"the run folder {run.folder} is now of another run of this night"
         return None
 
     def model_of(self, placement: str) -> dict[str, Any] | None:
@@ -181,7 +181,7 @@ class LiveNight:
         return read_records(
             self.connection,
             f"with days as ({_DAYS}) {sql}",
-            str(snapshot_folder(self.settings, as_of) / DAYS_FILE),
+            str(self.settings.run_folder(as_of).snapshot / DAYS_FILE),
             *(as_of, list(self.settings.events.exposures), user_id, item_id),
         )
 

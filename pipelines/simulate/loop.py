@@ -135,7 +135,7 @@ def run_quietly(settings: Settings, as_of: date) -> None:
 
 def truth_path(settings: Settings, day: date) -> Path:
     """Where a day's truth is."""
-    return settings.home / "simulation" / f"{day.isoformat()}.json"
+    return settings.simulation / f"{day.isoformat()}.json"
 
 
 def true_lift(truths: list[DayTruth], arm: str) -> float:
@@ -197,7 +197,7 @@ def _claim_home(settings: Settings, simulation: Simulation) -> None:
             f"A simulation needs a placement of the settings. Got {simulation.placement!r}. "
             f"Known: {', '.join(settings.placements)}."
         )
-    path = settings.home / "simulation" / "simulation.json"
+    path = settings.simulation / "simulation.json"
     wanted = {**asdict(simulation), "first_day": simulation.first_day.isoformat()}
     wanted["lifts"] = dict(simulation.lifts or {})
     if read_if_there(path) == wanted:

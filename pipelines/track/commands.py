@@ -108,7 +108,7 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
     from pipelines.durable import to_json
     from pipelines.experiment_state import read_experiment
     from pipelines.track.experiment_text import decision_lines, figure_lines, health_lines
-    from pipelines.track.measure import measure_experiment, report_folder
+    from pipelines.track.measure import measure_experiment
 
     found = measure_experiment(settings, read_experiment(settings, experiment_id), as_of)
     if as_json:
@@ -116,7 +116,7 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
         return
     for line in (*health_lines(found), *figure_lines(found), *decision_lines(found)):
         click.echo(line)
-    click.echo(f"Page: {report_folder(settings, experiment_id, as_of) / 'report.html'}")
+    click.echo(f"Page: {settings.experiment_report(experiment_id, as_of) / 'report.html'}")
 
 
 @experiment_command.command(
@@ -167,10 +167,10 @@ def stop(settings: Any, experiment_id: str, as_of: Any, reason: str) -> None:
 @settings_options
 def measure_command(settings: Any, as_of: Any) -> None:
     """Analyse every experiment that is on, and end those that clearly lose."""
-    from pipelines.track.measure import measure_experiments, report_folder
+    from pipelines.track.measure import measure_experiments
 
     found = measure_experiments(settings, as_of)
     for experiment_id in found:
-        click.echo(report_folder(settings, experiment_id, as_of) / "report.html")
+        click.echo(settings.experiment_report(experiment_id, as_of) / "report.html")
     if not found:
         click.echo(f"No experiment is on before {as_of}.")

@@ -75,11 +75,6 @@ def measure_experiment(settings: Settings, experiment: Experiment, as_of: date) 
     return report
 
 
-def report_folder(settings: Settings, experiment_id: str, as_of: date) -> Path:
-    """Where a morning's report of an experiment is."""
-    return settings.home / "experiments" / experiment_id / as_of.isoformat()
-
-
 def write_report(settings: Settings, report: dict[str, Any]) -> Path:
     """Write `report.json`, `report.md`, `report.html` and its pictures; returns the page."""
     from pipelines.track.experiment_charts import draw_experiment
@@ -88,7 +83,7 @@ def write_report(settings: Settings, report: dict[str, Any]) -> Path:
     from pipelines.track.experiment_text import experiment_markdown
 
     as_of = date.fromisoformat(report["as_of"])
-    folder = report_folder(settings, report["experiment_id"], as_of)
+    folder = settings.experiment_report(report["experiment_id"], as_of)
     write_json(folder / "report.json", report)
     pictures = draw_experiment(report, folder)
     write_text(folder / "report.md", experiment_markdown(report))

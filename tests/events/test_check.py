@@ -37,9 +37,9 @@ def test_a_sound_shop_passes_and_leaves_its_pages(shop):
     settings = shop()
     report = check_events(settings, AS_OF)
     assert report.is_passed and not report.warnings
-    folder = settings.run_folder(AS_OF)
-    assert (folder / "data_docs" / "events" / "index.html").exists()
-    written = json.loads((folder / "check_events.json").read_text())
+    run = settings.run_folder(AS_OF)
+    assert (run.event_pages / "index.html").exists()
+    written = json.loads(run.event_checks.read_text())
     assert written["is_passed"] and len(written["results"]) == len(report.results)
 
 
@@ -59,7 +59,7 @@ def test_a_feed_that_ran_dry_stops_the_night(shop):
     settings = shop(dry_days=7)
     with pytest.raises(DataCheckError, match="the last seven days hold 0%.*volume_drop_fail"):
         check_events(settings, AS_OF)
-    written = json.loads((settings.run_folder(AS_OF) / "check_events.json").read_text())
+    written = json.loads(settings.run_folder(AS_OF).event_checks.read_text())
     assert written["is_passed"] is False
 
 

@@ -287,7 +287,7 @@ def test_the_report_is_written_to_the_run_folder(make_settings, event, write_row
     settings = make_settings()
     write_rows(settings, [event(1)])
     report = load_days(settings, AS_OF)
-    written = json.loads((settings.run_folder(AS_OF) / "load.json").read_text())
+    written = json.loads(settings.run_folder(AS_OF).load.read_text())
     assert written == json.loads(json.dumps(report.as_dict()))
     assert written["feeds"]["events"]["row_count"] == 1
 

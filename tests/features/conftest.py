@@ -13,7 +13,7 @@ import pytest
 from pipelines.config import Settings, parse_settings
 from pipelines.features.build import build_features
 from pipelines.features.build_report import BuildReport
-from pipelines.features.snapshot import snapshot_folder, take_snapshot
+from pipelines.features.snapshot import take_snapshot
 from pipelines.tables import RAW_EVENTS, RAW_ITEMS, Table
 from pipelines.warehouse import connect, fingerprint_tables
 
@@ -135,7 +135,7 @@ def build_world(settings: Settings, nights: Sequence[date], **options: Any) -> W
     for night in nights:
         reports[night] = build_features(settings, night, **options)
         take_snapshot(settings, night)
-        folder = snapshot_folder(settings, night)
+        folder = settings.run_folder(night).snapshot
         files[night] = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     with connect(settings, read_only=True) as warehouse:
         tables = fingerprint_tables(warehouse)

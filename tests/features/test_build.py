@@ -50,7 +50,7 @@ def test_build_passes_every_dbt_model_check_and_unit_test(shop):
 
 
 def test_build_leaves_its_report_in_the_run_folder(shop):
-    path = shop.settings.run_folder(SECOND_NIGHT) / "build.json"
+    path = shop.settings.run_folder(SECOND_NIGHT).build
     assert json.loads(path.read_text()) == shop.reports[SECOND_NIGHT].as_dict()
     assert len(json.loads(path.read_text())["invocation_id"]) == len(str(uuid.uuid4()))
     assert json.loads(path.read_text())["cutoffs"] == ["2024-01-29", "2024-02-05", "2024-02-12"]
@@ -367,9 +367,7 @@ def test_a_failed_build_names_each_node_and_frees_the_warehouse(tmp_path, caplog
     assert re.search(r"Every dbt node must pass.*Found \d failed", str(caught.value))
     assert "not_null_stg_events_user_id" in caplog.text
     assert (dict(os.environ), list(warnings.filters)) == before
-    assert not json.loads((settings.run_folder(FIRST_NIGHT) / "build.json").read_text())[
-        "is_passed"
-    ]
+    assert not json.loads(settings.run_folder(FIRST_NIGHT).build.read_text())["is_passed"]
     with connect(settings) as warehouse:
         assert warehouse.execute("select count(*) from raw.events").fetchone() == (15,)
 
@@ -405,7 +403,7 @@ def test_a_warehouse_held_by_another_is_refused_before_dbt_starts(tmp_path, monk
 
 def test_docs_are_one_page_in_the_run_folder_that_describes_the_tables(shop):
     page = generate_docs(shop.settings, SECOND_NIGHT)
-    assert page.parent == shop.settings.run_folder(SECOND_NIGHT) / "dbt"
+    assert page.parent == shop.settings.run_folder(SECOND_NIGHT).dbt
     assert "One row per cutoff_date and user_id" in page.read_text()
 
 

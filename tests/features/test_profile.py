@@ -7,7 +7,6 @@ import pytest
 
 from pipelines.errors import DataCheckError, MissingSnapshotError
 from pipelines.features.profile import check_features, read_profile
-from pipelines.features.snapshot import snapshot_folder
 from tests.features.conftest import FIRST_NIGHT
 
 pytestmark = pytest.mark.xdist_group("features")
@@ -26,14 +25,14 @@ def test_good_features_pass_with_warnings_and_pages(shop):
     report = check_features(shop.settings, FIRST_NIGHT)
     warned = {result.check.arguments["column"] for result in report.warnings}
     assert report.is_passed and warned == {"untitled_share", "unpriced_share"}
-    folder = shop.settings.run_folder(FIRST_NIGHT) / "data_docs" / "features"
+    folder = shop.settings.run_folder(FIRST_NIGHT).feature_pages
     assert report.data_docs == folder and (folder / "index.html").exists()
 
 
 def test_a_cutoff_without_known_history_is_refused_with_the_reason(shop, make_settings):
     settings = make_settings(evaluation={"horizon_days": 7})
-    folder = snapshot_folder(settings, FIRST_NIGHT)
-    shutil.copytree(snapshot_folder(shop.settings, FIRST_NIGHT), folder)
+    folder = settings.run_folder(FIRST_NIGHT).snapshot
+    shutil.copytree(shop.settings.run_folder(FIRST_NIGHT).snapshot, folder)
     path = folder / "users-2024-01-22.parquet"
     pq.write_table(pq.read_table(path).slice(0, 0), path)
     with pytest.raises(DataCheckError, match="day files must land on the day of their events"):

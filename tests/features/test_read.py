@@ -20,7 +20,6 @@ from pipelines.features.read import (
     read_truth,
     read_users,
 )
-from pipelines.features.snapshot import snapshot_folder
 from pipelines.tables import FEAT_ITEMS, FEAT_USERS
 from pipelines.windows import Window
 from tests.conftest import write_item_versions
@@ -33,7 +32,7 @@ CUTOFF = date(2024, 2, 12)
 
 def write_snapshot(settings, rows, items):
     """A snapshot of one cutoff from (user, item, event type, age), each row its own landing."""
-    folder = snapshot_folder(settings, CUTOFF)
+    folder = settings.run_folder(CUTOFF).snapshot
     folder.mkdir(parents=True, exist_ok=True)
     rows = sorted(rows, key=lambda row: (*row[:3], -row[3]))
     days = pa.array([CUTOFF - timedelta(days=row[3]) for row in rows], pa.date32())

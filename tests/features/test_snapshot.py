@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import MissingSnapshotError
-from pipelines.features.snapshot import snapshot_folder, take_snapshot
+from pipelines.features.snapshot import take_snapshot
 from pipelines.warehouse import connect
 from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT, world_settings
 
@@ -79,7 +79,7 @@ def test_a_version_from_the_cutoff_day_on_changes_no_byte_of_what_the_night_befo
 
 
 def test_taking_it_again_keeps_equal_content_and_replaces_the_rest(shop):
-    folder = snapshot_folder(shop.settings, FIRST_NIGHT)
+    folder = shop.settings.run_folder(FIRST_NIGHT).snapshot
     before = (folder / "user_item_days.parquet").stat().st_ino
     take_snapshot(shop.settings, FIRST_NIGHT)
     assert (folder / "user_item_days.parquet").stat().st_ino == before
@@ -113,7 +113,7 @@ def take_snapshot_after_losing_cutoffs(settings, *, is_built):
         warehouse.execute(
             "create or replace table features.feat_items as select date '2024-02-05' as cutoff_date"
         )
-    folder = settings.run_folder(FIRST_NIGHT)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "build.json").write_text(json.dumps({"is_passed": is_built}))
+    build = settings.run_folder(FIRST_NIGHT).build
+    build.parent.mkdir(parents=True, exist_ok=True)
+    build.write_text(json.dumps({"is_passed": is_built}))
     take_snapshot(settings, FIRST_NIGHT)

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.config import Settings, stable_hash
 from pipelines.offline import tracking
-from pipelines.offline.results import evaluation_folder, write_evaluation, write_json
+from pipelines.offline.results import write_evaluation, write_json
 from pipelines.offline.score import means_by_segment
 from tests.conftest import write_item_versions
 
@@ -100,7 +100,7 @@ def fabricate() -> Callable[..., Path]:
             "input_hash": stable_hash([name, window, placement, level]),
             "run_id": None,
         }
-        folder = evaluation_folder(settings, AS_OF, name, window, placement)
+        folder = settings.run_folder(AS_OF).evaluation(name, window, placement)
         write_evaluation(folder, per_user, metrics)
         return folder
 
@@ -118,7 +118,7 @@ def take_shop() -> Callable[..., None]:
         as_of: date = AS_OF,
         unavailable: tuple[str, ...] = (),
     ) -> None:
-        folder = settings.run_folder(as_of) / "snapshot"
+        folder = settings.run_folder(as_of).snapshot
         folder.mkdir(parents=True, exist_ok=True)
         days = pd.DataFrame(rows, columns=["user_id", "item_id", "event_type", "event_date"])
         days = days.groupby(list(days.columns)).size().reset_index(name="event_count")

@@ -110,7 +110,7 @@ def test_night_that_started_without_mlflow_logs_nothing(
     settings: Settings, fabricate: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    write_json(settings.run_folder(AS_OF) / "tracking.json", {"parent_run_id": None})
+    write_json(settings.run_folder(AS_OF).tracking, {"parent_run_id": None})
 
     assert log_evaluation(settings, AS_OF, evaluate(settings, fabricate, 0.3)) is None
     assert "skipped logging ease on the gate window" in caplog.text

@@ -69,7 +69,7 @@ def test_train_of_one_candidate_answers_in_json(recsys: Callable, settings: Sett
 
     assert list(found) == ["popularity"]
     assert set(found["popularity"]) == {"selection", "gate"}
-    assert not (settings.run_folder(AS_OF) / "candidates" / "recent_popularity").exists()
+    assert not (settings.run_folder(AS_OF).candidates / "recent_popularity").exists()
 
 
 def test_evaluate_answers_in_json_for_one_placement(recsys: Callable) -> None:

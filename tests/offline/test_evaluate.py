@@ -187,7 +187,7 @@ def test_events_after_the_cutoff_change_no_list(settings: Settings, take_shop: C
 
 def test_rerun_keeps_what_is_there(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     evaluate_candidate(settings, AS_OF, "popularity")
-    files = sorted((settings.run_folder(AS_OF) / "candidates").rglob("*.*"))
+    files = sorted(settings.run_folder(AS_OF).candidates.rglob("*.*"))
     before = {path: path.stat().st_mtime_ns for path in files}
     caplog.set_level(logging.INFO, "pipelines")
 
@@ -228,7 +228,7 @@ def test_only_the_placement_that_changed_is_evaluated_again(
 
 def test_same_night_gives_the_same_bytes(settings: Settings, take_shop: Callable) -> None:
     def per_user_bytes() -> list[bytes]:
-        paths = sorted((settings.run_folder(AS_OF) / "candidates").rglob("per_user.parquet"))
+        paths = sorted(settings.run_folder(AS_OF).candidates.rglob("per_user.parquet"))
         return [path.read_bytes() for path in paths]
 
     evaluate_candidate(settings, AS_OF, "popularity")
@@ -319,7 +319,7 @@ def test_night_without_snapshot_is_refused(make_settings: Callable[..., Settings
 def test_metrics_file_is_strict_json_with_the_specification(settings: Settings) -> None:
     evaluate_candidate(settings, AS_OF, "recent_popularity")
 
-    path = next((settings.run_folder(AS_OF) / "candidates").rglob("gate/for_you/metrics.json"))
+    path = next(settings.run_folder(AS_OF).candidates.rglob("gate/for_you/metrics.json"))
     stored = json.loads(path.read_text(), parse_constant=pytest.fail)
 
     assert stored["spec"] == {

@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.config import Settings
 from pipelines.errors import MissingSnapshotError, SettingsError
+from pipelines.features.snapshot import MANIFEST_FILE
 from pipelines.offline import inputs
 from pipelines.offline.inputs import (
     code_hash,
@@ -35,7 +36,7 @@ CANDIDATES = [
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
     settings = make_settings(placements=PLACEMENTS, candidates=CANDIDATES)
-    write_json(settings.run_folder(AS_OF) / "snapshot" / "manifest.json", {"content_hash": "s1"})
+    write_json(settings.run_folder(AS_OF).snapshot / MANIFEST_FILE, {"content_hash": "s1"})
     return settings
 
 
@@ -52,7 +53,7 @@ def test_specification_comes_from_the_plan_first(settings: Settings) -> None:
         "event_weights": {"purchase": 2.0},
         "spec_hash": "not read",
     }
-    write_json(settings.run_folder(AS_OF) / "plan.json", {"candidates": [entry]})
+    write_json(settings.run_folder(AS_OF).plan, {"candidates": [entry]})
 
     assert planned_spec(settings, AS_OF, "knn").params == {"n_neighbors": 7}
     assert planned_spec(settings, AS_OF, "frequency").recommender == "personal_frequency"
@@ -116,13 +117,13 @@ def test_hash_does_not_change_with_the_gate_rules(
 
 def test_hash_changes_with_the_snapshot(settings: Settings) -> None:
     before = gate_hash(settings)
-    write_json(settings.run_folder(AS_OF) / "snapshot" / "manifest.json", {"content_hash": "s2"})
+    write_json(settings.run_folder(AS_OF).snapshot / MANIFEST_FILE, {"content_hash": "s2"})
 
     assert gate_hash(settings) != before
 
 
 def test_night_without_snapshot_is_refused(settings: Settings) -> None:
-    (settings.run_folder(AS_OF) / "snapshot" / "manifest.json").unlink()
+    (settings.run_folder(AS_OF).snapshot / MANIFEST_FILE).unlink()
 
     with pytest.raises(MissingSnapshotError, match="Run `recsys features --as-of 2024-03-01`"):
         gate_hash(settings)

@@ -68,7 +68,7 @@ def test_equal_candidates_are_in_order_of_their_names(
 
 def test_candidate_outside_the_plan_is_passed_over(settings: Settings) -> None:
     entries = [{"name": "popularity"}, {"name": "knn"}]
-    write_json(settings.run_folder(AS_OF) / "plan.json", {"candidates": entries})
+    write_json(settings.run_folder(AS_OF).plan, {"candidates": entries})
 
     found = leaderboard(settings, AS_OF, "discover", "gate")
 

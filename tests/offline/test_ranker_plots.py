@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from pipelines.config import Settings
 from pipelines.models.ranker_explained import RankerExplained
 from pipelines.offline.child_runs import log_evaluation
-from pipelines.offline.ranker_plots import plot_dependence, plot_gain, trees_folder, write_explained
+from pipelines.offline.ranker_plots import plot_dependence, plot_gain, write_explained
 from pipelines.offline.results import read_evaluation
 from pipelines.offline.tracking import start_night, tracking_client
 
@@ -96,7 +96,7 @@ def test_pictures_are_artefacts_of_the_child_run(
     settings = with_store(make_settings())
     start_night(settings, AS_OF)
     fabricate(settings, "ranker", level=0.3)
-    write_explained(trees_folder(settings, AS_OF, "ranker", "gate"), explained, "ranker")
+    write_explained(settings.run_folder(AS_OF).trees("ranker", "gate"), explained, "ranker")
 
     run_id = log_evaluation(
         settings, AS_OF, [read_evaluation(settings, AS_OF, "ranker", "gate", "discover")]

@@ -69,7 +69,7 @@ def test_candidate_outside_the_plan_is_passed_over(
 ) -> None:
     spend("ease", 3.0, 0.0)
     spend("dropped", 3.0, 0.0)
-    write_json(settings.run_folder(AS_OF) / "plan.json", {"candidates": [{"name": "ease"}]})
+    write_json(settings.run_folder(AS_OF).plan, {"candidates": [{"name": "ease"}]})
 
     assert [row["candidate"] for row in evaluation_seconds(settings, AS_OF)] == ["ease"]
 

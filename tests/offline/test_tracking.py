@@ -37,7 +37,7 @@ def settings(make_settings: Callable[..., Settings], with_store: Callable) -> Se
 
 
 def test_night_is_a_run_with_its_day_code_and_build(settings: Settings) -> None:
-    write_json(settings.run_folder(AS_OF) / "build.json", {"invocation_id": "abc-1"})
+    write_json(settings.run_folder(AS_OF).build, {"invocation_id": "abc-1"})
 
     run_id = start_night(settings, AS_OF, {"candidates": "3"})
 
@@ -110,7 +110,7 @@ def test_night_without_a_run_closes_and_logs_nothing(settings: Settings) -> None
     log_plots(settings, AS_OF, [])
 
     assert parent_run_id(settings, AS_OF) is None
-    assert not settings.run_folder(AS_OF).exists()
+    assert not settings.run_folder(AS_OF).folder.exists()
 
 
 def test_failed_action_on_a_file_store_is_a_warning_and_is_tried_again(

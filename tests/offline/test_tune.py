@@ -70,8 +70,8 @@ def test_nights_from_then_on_use_what_is_better_and_earlier_ones_do_not(
 def test_what_is_not_shown_to_be_better_is_not_used(settings: Settings) -> None:
     tune_candidate(settings, AS_OF, "popularity")
     later = AS_OF + timedelta(days=1)
-    (settings.run_folder(AS_OF)).rename(settings.run_folder(later))
-    folder = settings.run_folder(later) / "snapshot"
+    settings.run_folder(AS_OF).folder.rename(settings.run_folder(later).folder)
+    folder = settings.run_folder(later).snapshot
     for path in folder.glob("items-*"):
         day = date.fromisoformat(path.stem.removeprefix("items-")) + timedelta(days=1)
         path.rename(folder / f"items-{day}.parquet")
@@ -86,7 +86,7 @@ def test_what_is_not_shown_to_be_better_is_not_used(settings: Settings) -> None:
 
 def poison(settings: Settings, rows: list[dict[str, Any]]) -> None:
     """Plant rows in a snapshot that is there."""
-    path = settings.run_folder(AS_OF) / "snapshot" / "user_item_days.parquet"
+    path = settings.run_folder(AS_OF).snapshot / "user_item_days.parquet"
     days = pd.read_parquet(path)
     extra = pd.DataFrame(rows, columns=days.columns)
     extra["last_event_at"] = pd.to_datetime(extra["event_date"]).astype("datetime64[us]")

@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.config import Settings, parse_settings
 from pipelines.offline import tracking
-from pipelines.offline.results import evaluation_folder, write_evaluation
+from pipelines.offline.results import write_evaluation
 from pipelines.promote.contenders import Contender
 from pipelines.promote.differences import Thresholds
 from pipelines.promote.plan import plan_candidates
@@ -114,7 +114,7 @@ def change(shop: Settings) -> Callable[..., Settings]:
 
 def write_snapshot(settings: Settings, as_of: date) -> None:
     """The files of a night's snapshot, written by hand."""
-    folder = settings.run_folder(as_of) / "snapshot"
+    folder = settings.run_folder(as_of).snapshot
     folder.mkdir(parents=True)
     rows = []
     for user in range(12):
@@ -168,7 +168,7 @@ def evaluate() -> Callable[..., None]:
         run_id: str | None = "logged",
         user_count: int = 12,
     ) -> None:
-        plan = json.loads((settings.run_folder(as_of) / "plan.json").read_text())
+        plan = json.loads(settings.run_folder(as_of).plan.read_text())
         entry = next(one for one in plan["candidates"] if one["name"] == name)
         spec = {key: entry[key] for key in ("recommender", "params", "event_weights")}
         k = settings.evaluation.k
@@ -195,7 +195,7 @@ def evaluate() -> Callable[..., None]:
                 },
                 "run_id": run_id,
             }
-            folder = evaluation_folder(settings, as_of, name, window, placement)
+            folder = settings.run_folder(as_of).evaluation(name, window, placement)
             write_evaluation(folder, per_user, metrics)
 
     return write

@@ -72,7 +72,7 @@ def test_champions_have_one_row_a_night_and_reruns_change_nothing(shop, night, d
     second = night + timedelta(days=1)
     decide_night(shop, night)
     decide_night(shop, second, item_knn=0.5)
-    path = shop.run_folder(second) / "gate" / "discover.json"
+    path = shop.run_folder(second).gate("discover")
     first_file = path.read_bytes()
     expected = [
         (night, "ease", "ease", True, True),
@@ -95,7 +95,7 @@ def test_champion_whose_evaluation_failed_is_kept_with_the_reason(shop, night, e
     decide_gates(shop, night)
     second = night + timedelta(days=1)
     evaluate_all(shop, second, item_knn=0.6)
-    shutil.rmtree(shop.run_folder(second) / "candidates" / "ease")
+    shutil.rmtree(shop.run_folder(second).candidates / "ease")
     select_challengers(shop, second)
     verdict = decide_gates(shop, second)["discover"]
     assert verdict["is_promoted"] is False
@@ -180,7 +180,7 @@ def test_verdict_is_tagged_and_attached_to_the_run_of_the_night(
 def test_first_night_without_any_baseline_is_refused(shop, night, evaluate_all):
     evaluate_all(shop)
     for name in ("popularity", "recent_popularity"):
-        shutil.rmtree(shop.run_folder(night) / "candidates" / name)
+        shutil.rmtree(shop.run_folder(night).candidates / name)
     select_challengers(shop, night)
     with pytest.raises(NoChampionError, match="first night needs an evaluated baseline"):
         decide_gates(shop, night)

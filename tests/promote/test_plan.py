@@ -14,7 +14,7 @@ NAMES = ["popularity", "recent_popularity", "item_knn", "ease"]
 
 
 def plan_of(settings, as_of):
-    plan = json.loads((settings.run_folder(as_of) / "plan.json").read_text())
+    plan = json.loads(settings.run_folder(as_of).plan.read_text())
     return {entry["name"]: entry for entry in plan["candidates"]}
 
 
@@ -32,15 +32,15 @@ def test_plan_holds_the_settings_candidates_with_resolved_weights(shop, night):
 
 def test_plan_opens_the_run_of_the_night(shop, night, client):
     plan_candidates(shop, night)
-    run_id = json.loads((shop.run_folder(night) / "tracking.json").read_text())["parent_run_id"]
+    run_id = json.loads(shop.run_folder(night).tracking.read_text())["parent_run_id"]
     assert client.get_run(run_id).data.tags["candidates"] == "4"
 
 
 def test_plan_again_is_the_same_plan(shop, night):
     plan_candidates(shop, night)
-    first = (shop.run_folder(night) / "plan.json").read_bytes()
+    first = shop.run_folder(night).plan.read_bytes()
     plan_candidates(shop, night)
-    assert (shop.run_folder(night) / "plan.json").read_bytes() == first
+    assert shop.run_folder(night).plan.read_bytes() == first
 
 
 def test_candidate_that_competes_nowhere_is_not_planned(change, night):

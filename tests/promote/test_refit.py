@@ -9,9 +9,10 @@ from pipelines.durable import write_json
 from pipelines.errors import NoChampionError
 from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
 from pipelines.features import read_interactions
+from pipelines.features.snapshot import MANIFEST_FILE
 from pipelines.models import load_recommender
 from pipelines.promote import decide_gates, refit_placement, select_challengers
-from pipelines.promote.roles import read_role, role_folder
+from pipelines.promote.roles import read_role
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def decided(shop, night, evaluate_all):
         evaluate_all(shop, **ndcg)
         select_challengers(shop, night)
         decide_gates(shop, night)
-        (shop.run_folder(night) / "tracking.json").write_text('{"parent_run_id": null}')
+        shop.run_folder(night).tracking.write_text('{"parent_run_id": null}')
 
     return make
 
@@ -47,7 +48,7 @@ def test_refused_challenger_is_fitted_beside_the_champion(shop, night, decided):
 def test_saved_champion_knows_everything_before_the_night(shop, night, decided):
     decided()
     refit_placement(shop, night, "discover")
-    saved = load_recommender(role_folder(shop, night, "discover", "champion"))
+    saved = load_recommender(shop.run_folder(night).role("discover", "champion"))
     history = read_interactions(shop, night, night)
     fresh = type(saved)(**saved.get_params()).fit(history)
     assert (saved.recommend(history, 3).items == fresh.recommend(history, 3).items).all()
@@ -56,7 +57,7 @@ def test_saved_champion_knows_everything_before_the_night(shop, night, decided):
 def test_rerun_keeps_what_is_there(shop, night, decided):
     decided()
     refit_placement(shop, night, "discover")
-    folder = role_folder(shop, night, "discover", "champion")
+    folder = shop.run_folder(night).role("discover", "champion")
     before = {path.name: path.stat().st_ino for path in folder.glob("*.npz")}
     contents = {path.name: path.read_bytes() for path in folder.iterdir()}
     refit_placement(shop, night, "discover")
@@ -68,7 +69,7 @@ def test_changed_snapshot_is_fitted_again(shop, night, decided):
     decided()
     refit_placement(shop, night, "discover")
     first = read_role(shop, night, "discover", "champion")["input_hash"]
-    manifest = shop.run_folder(night) / "snapshot" / "manifest.json"
+    manifest = shop.run_folder(night).snapshot / MANIFEST_FILE
     manifest.write_text(json.dumps({"content_hash": "other"}))
     refit_placement(shop, night, "discover")
     assert read_role(shop, night, "discover", "champion")["input_hash"] != first
@@ -80,7 +81,7 @@ def test_fit_is_shared_between_placements(shop, night, decided, caplog):
     with caplog.at_level("INFO"):
         refit_placement(shop, night, "for_you")
     assert "the fit of discover is shared" in caplog.text
-    folders = [role_folder(shop, night, one, "champion") for one in shop.placements]
+    folders = [shop.run_folder(night).role(one, "champion") for one in shop.placements]
     arrays = [(folder / "arrays.npz").read_bytes() for folder in folders]
     assert arrays[0] == arrays[1]
     assert read_role(shop, night, "for_you", "champion")["placement"] == "for_you"

@@ -11,7 +11,7 @@ import pytest
 from pipelines.models import load_recommender
 from pipelines.promote import decide_gates, promote_aliases, refit_placement, select_challengers
 from pipelines.promote.registry import register_placement, registered_name
-from pipelines.promote.roles import read_role, role_folder
+from pipelines.promote.roles import read_role
 from pipelines.promote.served import gather_placement
 
 NAME = "recommender-discover"
@@ -25,8 +25,8 @@ def refit_night(shop, change, night, evaluate_all):
     def run(days=0, **ndcg):
         as_of = night + timedelta(days=days)
         if days:
-            source = settings.run_folder(night) / "snapshot"
-            target = settings.run_folder(as_of) / "snapshot"
+            source = settings.run_folder(night).snapshot
+            target = settings.run_folder(as_of).snapshot
             shutil.copytree(source, target, dirs_exist_ok=True)
             for kind in ("items", "users"):
                 for cutoff in settings.night(as_of).cutoffs:
@@ -62,7 +62,7 @@ def test_loading_the_champion_gives_its_lists(refit_night, client):
     model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion")
     users = ["u03", "nobody", "u00"]
     lists = model.predict(pd.DataFrame({"user_id": users}), params={"k": 3})
-    fitted = load_recommender(role_folder(settings, as_of, "discover", "champion"))
+    fitted = load_recommender(settings.run_folder(as_of).role("discover", "champion"))
     expected = gather_placement(settings, as_of, "discover", fitted).recommend(users, 3)
     assert lists.equals(expected)
     assert lists.loc[lists["user_id"] == "nobody", "reason"].str.startswith("fallback").all()
@@ -129,6 +129,6 @@ def test_server_that_is_down_stops_nothing(refit_night, shop, change, caplog):
 
 def test_night_without_a_run_is_not_registered(refit_night, shop, night, caplog, client):
     settings, as_of = refit_night()
-    (settings.run_folder(as_of) / "tracking.json").write_text('{"parent_run_id": null}')
+    settings.run_folder(as_of).tracking.write_text('{"parent_run_id": null}')
     assert register_placement(settings, as_of, "discover") == {"champion": None}
     assert "the night has no parent run" in caplog.text

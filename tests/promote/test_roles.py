@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipelines.promote.roles import model_version, read_role, role_folder
+from pipelines.promote.roles import model_version, read_role
 
 
 def test_model_version_names_candidate_specification_and_night(night):
@@ -13,7 +13,7 @@ def test_role_that_nobody_has_is_none(shop, night):
 
 
 def test_role_is_read_from_its_folder(shop, night):
-    folder = role_folder(shop, night, "discover", "champion")
+    folder = shop.run_folder(night).role("discover", "champion")
     folder.mkdir(parents=True)
     (folder / "role.json").write_text('{"candidate": "ease"}')
     assert read_role(shop, night, "discover", "champion") == {"candidate": "ease"}

@@ -49,7 +49,7 @@ def test_level_candidates_are_chosen_by_name(shop, night, evaluate_all):
 
 def test_candidate_without_a_sound_figure_is_not_chosen(shop, night, evaluate_all):
     evaluate_all(shop)
-    path = shop.run_folder(night) / "candidates/ease/selection/discover/metrics.json"
+    path = shop.run_folder(night).evaluation("ease", "selection", "discover") / "metrics.json"
     metrics = json.loads(path.read_text())
     metrics["metrics"]["ndcg_at_10"]["all"]["value"] = None
     path.write_text(json.dumps(metrics))
@@ -58,7 +58,7 @@ def test_candidate_without_a_sound_figure_is_not_chosen(shop, night, evaluate_al
 
 def test_failed_candidate_is_left_out_with_a_note(shop, night, evaluate_all, caplog):
     evaluate_all(shop)
-    shutil.rmtree(shop.run_folder(night) / "candidates" / "ease" / "gate")
+    shutil.rmtree(shop.run_folder(night).candidates / "ease" / "gate")
     with caplog.at_level(logging.WARNING):
         assert select_challengers(shop, night)["discover"] == "item_knn"
     assert "discover: ease is left out" in caplog.text
@@ -114,7 +114,7 @@ def test_reading_challengers_before_the_choice_is_refused(shop, night):
 
 def test_prices_of_rules_are_written_and_replaced_on_a_rerun(shop, night, evaluate_all):
     evaluate_all(shop)
-    path = shop.run_folder(night) / "candidates/ease/gate/discover/metrics.json"
+    path = shop.run_folder(night).evaluation("ease", "gate", "discover") / "metrics.json"
     price = dict.fromkeys(("ndcg_with", "ndcg_without", "coverage_with", "coverage_without"), 0.2)
     price |= {"rule": "seen", "difference": -0.1, "low": None, "high": None, "user_count": 12}
     path.write_text(json.dumps({**json.loads(path.read_text()), "rule_prices": [price]}))

@@ -20,7 +20,7 @@ import pytest
 from pipelines.config import Settings, load_settings, parse_settings
 from pipelines.durable import write_json
 from pipelines.features.read import read_interactions
-from pipelines.features.snapshot import DAYS_FILE, items_file, snapshot_folder, users_file
+from pipelines.features.snapshot import DAYS_FILE, items_file, users_file
 from pipelines.models import candidate_spec, fit_candidate, save_recommender
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import stored_ids
@@ -127,7 +127,7 @@ def write_snapshot(
     category: Callable[[str], str | None] = lambda item_id: None,
 ) -> None:
     """The night's snapshot at its serving cutoff."""
-    folder = snapshot_folder(settings, as_of)
+    folder = settings.run_folder(as_of).snapshot
     days = [
         {
             "user_id": user,
@@ -173,7 +173,7 @@ def refit(settings: Settings, as_of: date, champions: dict[str, str]) -> None:
     history = read_interactions(settings, as_of, as_of)
     for placement, name in champions.items():
         spec = candidate_spec(settings, settings.candidate(name))
-        folder = settings.run_folder(as_of) / "models" / placement / "champion"
+        folder = settings.run_folder(as_of).role(placement, "champion")
         save_recommender(fit_candidate(spec, history), spec, folder)
         role = {"candidate": name, "spec": spec.as_dict(), "spec_hash": spec.spec_hash}
         version = f"{name}-{spec.spec_hash}@{as_of}"
@@ -220,14 +220,14 @@ def make_lists(
     def make(as_of: date = NIGHT, **night: object) -> date:
         made = run_folders / as_of.isoformat()
         if not night and made.exists():
-            shutil.copytree(made, shop.run_folder(as_of), dirs_exist_ok=True)
+            shutil.copytree(made, shop.run_folder(as_of).folder, dirs_exist_ok=True)
             return as_of
         make_night(as_of, **night)
         for placement in shop.placements:
             generate_lists(shop, as_of, placement)
         generate_similar(shop, as_of)
         if not night:
-            shutil.copytree(shop.run_folder(as_of), made, ignore=lambda *_: {"audit.json"})
+            shutil.copytree(shop.run_folder(as_of).folder, made, ignore=lambda *_: {"audit.json"})
         return as_of
 
     return make
@@ -312,7 +312,7 @@ def write_scores(settings: Settings, as_of: date, placement: str, scores: dict[s
     """Evaluations of candidates on both windows: NDCG@10 with an interval of 0.01 either way."""
     for name, score in scores.items():
         for window in ("selection", "gate"):
-            folder = settings.run_folder(as_of) / "candidates" / name / window / placement
+            folder = settings.run_folder(as_of).evaluation(name, window, placement)
             metrics = {
                 "ndcg_at_10": metric(score, score - 0.01, score + 0.01),
                 "recall_at_10": metric(score / 2),
@@ -338,7 +338,7 @@ def report_home(
     run = shop.run_folder(as_of)
     feed = {"loaded_days": 1, "row_count": 34, "duplicate_count": 2, "quarantined_count": 1}
     feeds = {"events": {**feed, "total_days": 7, "total_rows": 12345}}
-    write_json(run / "load.json", {"feeds": feeds, "notes": ["column `x` was passed over"]})
+    write_json(run.load, {"feeds": feeds, "notes": ["column `x` was passed over"]})
     write_scores(shop, as_of, "discover", {"item_knn": 0.2, "recent_popularity": 0.1})
     holder = {"name": "item_knn", "spec": {}, "spec_hash": "aaa"}
     verdict = {"challenger": holder, "champion": holder, "champion_before": None}
@@ -348,7 +348,7 @@ def report_home(
         rule("compared_with_others", None, value=0.5),
     ]
     promoted = {**verdict, "is_promoted": True, "reason": "item_knn wins", "rules": rules}
-    write_json(run / "gate" / "discover.json", promoted)
+    write_json(run.gate("discover"), promoted)
     before = {**holder, "name": "personal_frequency"}
     failing = rule(
         "beats_champion",
@@ -368,7 +368,7 @@ def report_home(
         "reason": "long",
         "rules": [failing],
     }
-    write_json(run / "gate" / "for_you.json", kept)
+    write_json(run.gate("for_you"), kept)
     return as_of
 
 

@@ -22,7 +22,7 @@ def by_rule(report, placement="discover"):
 def failures(settings, night):
     with pytest.raises(AuditError):
         audit_lists(settings, night)
-    report = read_json(settings.run_folder(night) / "audit.json")
+    report = read_json(settings.run_folder(night).audit)
     return {entry["rule"] for entry in report["rules"] if not entry["passed"]}
 
 
@@ -41,7 +41,7 @@ def test_the_first_night_passes_and_says_what_was_not_compared(shop, make_lists)
 def test_the_report_names_the_files_it_is_about(shop, make_lists):
     night = make_lists()
     report = audit_lists(shop, night)
-    folder = shop.run_folder(night) / "lists"
+    folder = shop.run_folder(night).lists
     sides = ["similar.parquet", *(f"exclusions/{name}.parquet" for name in shop.placements)]
     named = [*list_files(shop, night), *sides]
     assert report["files"] == {name: file_sha256(folder / name) for name in named}
@@ -146,7 +146,7 @@ def test_lists_without_an_audit_are_not_published(shop, make_lists):
 
 def test_lists_that_failed_are_not_published(shop, make_lists):
     night = make_lists()
-    write_json(shop.run_folder(night) / "audit.json", {"passed": "yes", "files": {}})
+    write_json(shop.run_folder(night).audit, {"passed": "yes", "files": {}})
     with pytest.raises(AuditError, match="failed"):
         read_audited_files(shop, night)
 
@@ -154,7 +154,7 @@ def test_lists_that_failed_are_not_published(shop, make_lists):
 def test_lists_changed_since_the_audit_are_not_published(shop, make_lists):
     night = make_lists()
     audit_lists(shop, night)
-    path = shop.run_folder(night) / "lists" / "for_you" / "control.parquet"
+    path = shop.run_folder(night).variant("for_you", "control")
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(AuditError, match="Exactly the audited list files"):
         read_audited_files(shop, night)

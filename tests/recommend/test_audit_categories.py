@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.durable import read_json
 from pipelines.errors import AuditError
-from pipelines.features.snapshot import items_file, snapshot_folder
+from pipelines.features.snapshot import items_file
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.lists import generate_lists
 from pipelines.recommend.similar_items import generate_similar
@@ -29,7 +29,7 @@ def night(shop, make_night):
         }
         for number in range(14)
     ]
-    write_table(snapshot_folder(shop, as_of) / items_file(as_of), FEAT_ITEMS, items)
+    write_table(shop.run_folder(as_of).snapshot / items_file(as_of), FEAT_ITEMS, items)
     for placement in shop.placements:
         generate_lists(shop, as_of, placement)
     generate_similar(shop, as_of)
@@ -37,12 +37,12 @@ def night(shop, make_night):
 
 
 def found(shop, night):
-    rules = read_json(shop.run_folder(night) / "audit.json")["rules"]
+    rules = read_json(shop.run_folder(night).audit)["rules"]
     return {rule["placement"]: rule["found"] for rule in rules if rule["rule"] == "categories"}
 
 
 def test_lists_by_category_pass_the_audit(shop, night):
-    path = shop.run_folder(night) / "lists" / "discover" / "fallback.parquet"
+    path = shop.run_folder(night).variant("discover", "fallback")
     assert set(pd.read_parquet(path)["user_id"]) == {"", "Tea", "Gifts"}
     assert audit_lists(shop, night)["passed"]
     assert found(shop, night) == {"discover": 0, "for_you": 0}

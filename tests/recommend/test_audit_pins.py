@@ -27,7 +27,7 @@ def pinned(shop, make_night):
 
 
 def read_lists(settings, night, placement, variant="control"):
-    return pd.read_parquet(settings.run_folder(night) / "lists" / placement / f"{variant}.parquet")
+    return pd.read_parquet(settings.run_folder(night).variant(placement, variant))
 
 
 def test_pinned_lists_pass_the_audit(pinned):
@@ -61,7 +61,7 @@ def test_the_list_for_people_not_known_has_the_pin_too(pinned):
 
 def test_a_row_that_calls_itself_pinned_and_is_not_fails(pinned):
     settings, night = pinned
-    path = settings.run_folder(night) / "lists" / "for_you" / "control.parquet"
+    path = settings.run_folder(night).variant("for_you", "control")
     lists = pd.read_parquet(path)
     lists.loc[lists["rank"] == 4, "strategy"] = "pinned"
     lists["rank"] = lists["rank"].astype("int32")

@@ -14,7 +14,7 @@ from pipelines.recommend.list_rows import LIST_SCHEMA
 
 def damage(settings, night, defect, placement="discover", variant="control"):
     """Rewrite a list file with a planted defect."""
-    path = settings.run_folder(night) / "lists" / placement / f"{variant}.parquet"
+    path = settings.run_folder(night).variant(placement, variant)
     frame = defect(pd.read_parquet(path))
     pq.write_table(pa.Table.from_pandas(frame, LIST_SCHEMA, preserve_index=False), path)
 
@@ -22,7 +22,7 @@ def damage(settings, night, defect, placement="discover", variant="control"):
 def failed_rules(settings, night):
     with pytest.raises(AuditError, match="Every rule of the audit must hold"):
         audit_lists(settings, night)
-    report = read_json(settings.run_folder(night) / "audit.json")
+    report = read_json(settings.run_folder(night).audit)
     assert report["passed"] is False
     return {entry["rule"] for entry in report["rules"] if not entry["passed"]}
 
@@ -79,14 +79,14 @@ def test_a_missing_label_fails(shop, make_lists):
 
 def test_a_file_of_another_form_fails(shop, make_lists):
     night = make_lists()
-    path = shop.run_folder(night) / "lists" / "discover" / "control.parquet"
+    path = shop.run_folder(night).variant("discover", "control")
     pq.write_table(pa.table({"user_id": ["u00"]}), path)
     assert failed_rules(shop, night) == {"readable"}
 
 
 def test_a_truncated_file_fails(shop, make_lists):
     night = make_lists()
-    path = shop.run_folder(night) / "lists" / "discover" / "control.parquet"
+    path = shop.run_folder(night).variant("discover", "control")
     path.write_bytes(path.read_bytes()[:100])
     assert failed_rules(shop, night) == {"readable"}
 
@@ -142,7 +142,7 @@ def test_exclusions_count_only_the_events_and_days_of_the_placement(shop, make_l
 
 def test_what_was_only_shown_excludes_nothing(shop, make_lists, bought_rows):
     night = make_lists(events=[*bought_rows, ("u00", "i03", "impression", 1)])
-    path = shop.run_folder(night) / "lists" / "discover" / "control.parquet"
+    path = shop.run_folder(night).variant("discover", "control")
     assert "i03" in set(pd.read_parquet(path).query("user_id == 'u00'")["item_id"])
     audit_lists(shop, night)
 

@@ -9,14 +9,14 @@ import pytest
 from pipelines.durable import read_json, write_json
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.audit_similar import audit_similar
-from pipelines.recommend.similar_items import SIMILAR_SCHEMA, similar_path
+from pipelines.recommend.similar_items import SIMILAR_SCHEMA
 
 
 @pytest.fixture
 def audited(shop, make_lists):
     """Findings by rule, after the rows of the file were changed."""
     night = make_lists()
-    path = similar_path(shop, night)
+    path = shop.run_folder(night).similar
 
     def audit(change=None):
         if change is not None:

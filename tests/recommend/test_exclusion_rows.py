@@ -4,11 +4,11 @@ import pyarrow.parquet as pq
 
 from pipelines.features import read_interactions
 from pipelines.models.exclusion import placement_exclusion
-from pipelines.recommend.exclusion_rows import exclusion_path, write_exclusions
+from pipelines.recommend.exclusion_rows import write_exclusions
 
 
 def rows_of(settings, night, placement):
-    return pq.read_table(exclusion_path(settings, night, placement)).to_pylist()
+    return pq.read_table(settings.run_folder(night).exclusions(placement)).to_pylist()
 
 
 def test_what_a_user_met_is_kept_from_the_user_where_the_placement_says_so(shop, make_lists):

@@ -27,7 +27,7 @@ from pipelines.recommend.similar_items import generate_similar
 
 
 def read_lists(settings, as_of, placement, variant="control"):
-    return pd.read_parquet(settings.run_folder(as_of) / "lists" / placement / f"{variant}.parquet")
+    return pd.read_parquet(settings.run_folder(as_of).variant(placement, variant))
 
 
 @pytest.mark.parametrize("placement", ["discover", "for_you"])
@@ -114,7 +114,7 @@ def test_there_is_a_list_for_people_not_known(shop, make_night):
 
 def test_the_same_night_gives_the_same_bytes_in_any_block_size(shop, make_night, monkeypatch):
     night = make_night()
-    folder = shop.run_folder(night) / "lists" / "discover"
+    folder = shop.run_folder(night).lists / "discover"
     generate_lists(shop, night, "discover")
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     generate_lists(shop, night, "discover")
@@ -128,7 +128,7 @@ def test_the_same_night_gives_the_same_bytes_in_any_block_size(shop, make_night,
 def test_rows_say_which_recommender_wrote_them(shop, make_night):
     night = make_night()
     generate_lists(shop, night, "discover")
-    role = shop.run_folder(night) / "models" / "discover" / "champion" / "role.json"
+    role = shop.run_folder(night).role_file("discover", "champion")
     versions = set(read_lists(shop, night, "discover")["model_version"])
     assert versions == {json.loads(role.read_text())["model_version"]}
 
@@ -161,7 +161,7 @@ def test_lists_are_written_by_the_rules_they_are_judged_by(shop, make_night, pla
     catalogue = read_catalogue(settings, night, night)
     placed = settings.placements[placement]
     judged = place(
-        load_recommender(settings.run_folder(night) / "models" / placement / "champion"),
+        load_recommender(settings.run_folder(night).role(placement, "champion")),
         None,
         history,
         10,
@@ -207,7 +207,7 @@ def fit_arm(shop, night):
     """What the refit leaves for the arm `popular`."""
     history = read_interactions(shop, night, night)
     spec = candidate_spec(shop, shop.candidate("recent_popularity"))
-    folder = shop.run_folder(night) / "models" / "discover" / "popular"
+    folder = shop.run_folder(night).role("discover", "popular")
     save_recommender(fit_candidate(spec, history), spec, folder)
     role = {"candidate": spec.name, "spec": spec.as_dict(), "spec_hash": spec.spec_hash}
     write_json(folder / "role.json", {**role, "model_version": "popular-1", "run_id": None})
@@ -231,7 +231,7 @@ def test_lists_of_an_arm_that_is_no_more_are_removed(shop, make_night, running_e
     generate_lists(shop, night, "discover")
     running_experiment(ends="2024-03-10", starts="2024-03-01")
     generate_lists(shop, night, "discover")
-    folder = shop.run_folder(night) / "lists" / "discover"
+    folder = shop.run_folder(night).lists / "discover"
     assert {path.stem for path in folder.glob("*.parquet")} == {"control", "fallback"}
 
 
@@ -270,5 +270,5 @@ def test_an_edited_experiment_gets_no_arm_and_people_are_served(
     (folder / "home.toml").write_text("hypothesis = 'Another.'")
     generate_lists(shop, night, "discover")
     assert "left out of this night" in caplog.text
-    assert not (shop.run_folder(night) / "lists" / "discover" / "popular.parquet").exists()
+    assert not shop.run_folder(night).variant("discover", "popular").exists()
     assert len(read_lists(shop, night, "discover")) == 60

@@ -9,11 +9,11 @@ from pipelines.recommend.publication import publish
 def test_the_manifest_tells_models_gate_metrics_audit_and_hashes(shop, make_lists):
     night = make_lists()
     run = shop.run_folder(night)
-    write_json(run / "gate" / "discover.json", {"is_promoted": True})
+    write_json(run.gate("discover"), {"is_promoted": True})
     metrics = {"ndcg_at_10": {"all": {"value": 0.25}}}
-    folder = run / "candidates" / "item_knn" / "gate" / "discover"
+    folder = run.evaluation("item_knn", "gate", "discover")
     write_json(folder / "metrics.json", {"metrics": metrics})
-    write_json(run / "tracking.json", {"parent_run_id": "0123"})
+    write_json(run.tracking, {"parent_run_id": "0123"})
     audit_lists(shop, night)
     publication = read_publication(shop, publish(shop, night)["publication_id"])
     manifest = publication.manifest

@@ -63,7 +63,7 @@ def test_a_night_becomes_live_with_its_rows_in_the_warehouse(shop, make_lists):
     assert result["publication_id"] == f"{night}-{result['logical_hash'][:8]}"
     assert read_current(shop, verify=True).publication_id == result["publication_id"]
     assert len(tables_of(shop)["current_recommendations"]) == 120
-    assert read_json(shop.run_folder(night) / "publication.json")["row_count"] == 120
+    assert read_json(shop.run_folder(night).publication)["row_count"] == 120
 
 
 def test_the_same_lists_again_change_no_file(shop, publish_night, night):

@@ -22,8 +22,8 @@ def test_the_report_tells_the_whole_night(shop, report_home, two_nights):
     assert publication["publication_id"] == two_nights[1] and publication["is_live"]
     assert publication["audit"]["overlap_at_10"] == {"discover": 1.0, "for_you": 1.0}
     assert [customer["segment"] for customer in report["customers"]] == ["heavy", "light", "new"]
-    assert read_json(shop.run_folder(report_home) / "report.json") == report
-    assert (shop.run_folder(report_home) / "report.md").exists()
+    assert read_json(shop.run_folder(report_home).report) == report
+    assert shop.run_folder(report_home).report_text.exists()
 
 
 def test_shares_and_coverage_of_the_published_lists_add_up(shop, report_home):

@@ -24,7 +24,7 @@ def plan(shop, as_of, **planned):
     """The night's plan: item_knn with a specification of its own."""
     entries = [{"name": "item_knn", "spec_hash": "bbb", "is_tuned": True, **planned}]
     entries.append({"name": "recent_popularity", "spec_hash": "ccc", "is_tuned": False})
-    write_json(shop.run_folder(as_of) / "plan.json", {"candidates": entries})
+    write_json(shop.run_folder(as_of).plan, {"candidates": entries})
 
 
 def tuned(as_of, spec_hash, value, placements=("discover",)):

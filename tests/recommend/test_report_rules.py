@@ -28,7 +28,7 @@ def priced_home(shop, report_home):
     """The report's home, with a rule that was priced for both candidates of discover."""
     run = shop.run_folder(report_home)
     for name in ("item_knn", "recent_popularity"):
-        path = run / "candidates" / name / "gate" / "discover" / "metrics.json"
+        path = run.evaluation(name, "gate", "discover") / "metrics.json"
         write_json(path, {**read_json(path), "rule_prices": [PRICE]})
     return report_home
 

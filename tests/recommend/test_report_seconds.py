@@ -5,11 +5,10 @@ import io
 from rich.console import Console
 
 from pipelines.durable import write_json
-from pipelines.offline.results import evaluation_folder, read_metrics
+from pipelines.offline.results import read_metrics
 from pipelines.recommend.report import build_report
 from pipelines.recommend.report_markdown import to_markdown
 from pipelines.recommend.report_terminal import print_report
-from pipelines.step_seconds import steps_folder
 
 
 def printed(report, width=80):
@@ -20,7 +19,7 @@ def printed(report, width=80):
 
 def spend(shop, as_of, name, fit, recommend):
     for window in ("selection", "gate"):
-        folder = evaluation_folder(shop, as_of, name, window, "discover")
+        folder = shop.run_folder(as_of).evaluation(name, window, "discover")
         times = {"fit_seconds": fit, "recommend_seconds": recommend}
         write_json(folder / "metrics.json", {**read_metrics(folder), **times})
 
@@ -45,7 +44,7 @@ def test_seconds_end_the_evaluations_slowest_first(shop, report_home):
 def test_steps_of_the_night_follow_with_their_runs(shop, report_home):
     for subject, seconds in ((None, 6.0), ("discover", 1.0), ("for_you", 1.0)):
         verb = "events.load_days" if subject is None else "promote.refit_placement"
-        path = steps_folder(shop, report_home) / f"{verb}.{subject}.json"
+        path = shop.run_folder(report_home).steps / f"{verb}.{subject}.json"
         write_json(path, {"verb": verb, "subject": subject, "seconds": seconds})
     report = build_report(shop, report_home)
     text = to_markdown(report)

@@ -4,11 +4,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.config import parse_settings
-from pipelines.recommend.similar_items import REASON, generate_similar, similar_path
+from pipelines.recommend.similar_items import REASON, generate_similar
 
 
 def rows_of(settings, night):
-    return pq.read_table(similar_path(settings, night)).to_pandas()
+    return pq.read_table(settings.run_folder(night).similar).to_pandas()
 
 
 def with_similar(settings, **changes):
@@ -52,9 +52,9 @@ def test_short_lists_are_completed_by_another_candidate(shop, make_night):
 def test_the_same_night_has_the_same_bytes(shop, make_night):
     night = make_night()
     counts = generate_similar(shop, night)
-    before = similar_path(shop, night).read_bytes()
+    before = shop.run_folder(night).similar.read_bytes()
     assert generate_similar(shop, night) == counts
-    assert similar_path(shop, night).read_bytes() == before
+    assert shop.run_folder(night).similar.read_bytes() == before
     assert counts["lists_with_history"] == counts["items_with_history"] == 13
 
 

@@ -31,7 +31,7 @@ def free_list(settings, night, placement, user_id, k):
     """The saved recommender's own list, computed here."""
     history = read_interactions(settings, night, night)
     one = history.select_users(np.flatnonzero(history.user_ids == user_id))
-    folder = settings.run_folder(night) / "models" / placement / "champion"
+    folder = settings.run_folder(night).role(placement, "champion")
     found = load_recommender(folder).recommend(one, k)
     return [found.item_ids[item] for item in found.items[0] if item >= 0]
 
@@ -46,7 +46,7 @@ def test_the_night_and_its_specification_are_named(shop, one_night):
     assert model["candidate"] == "item_knn"
     assert model["recommender_class"] == "pipelines.models.item_knn.ItemKNN"
     assert model["event_weights"] == {"purchase": 1.0}
-    role = read_json(shop.run_folder(live.as_of) / "models/discover/champion/role.json")
+    role = read_json(shop.run_folder(live.as_of).role_file("discover", "champion"))
     assert {name: model[name] for name in ("spec_hash", "model_version", "run_id")} == {
         name: role[name] for name in ("spec_hash", "model_version", "run_id")
     }

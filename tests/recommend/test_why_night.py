@@ -71,7 +71,7 @@ def test_a_publication_of_an_older_schema_is_not_explained(shop, one_night):
 
 
 def test_the_run_folder_of_another_run_is_not_taken_for_this_one(shop, one_night):
-    path = shop.run_folder(read_current(shop).as_of) / "publication.json"
+    path = shop.run_folder(read_current(shop).as_of).publication
     with opened(shop) as night:
         assert night.missing_part("discover") is None
         write_json(path, {**read_json(path), "publication_id": "2024-03-11-00000000"})

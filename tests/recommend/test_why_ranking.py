@@ -19,7 +19,7 @@ def test_ranks_are_those_of_lists_as_long_as_the_catalogue(shop, one_night, plac
     settings = shop.model_copy(update={"placements": {placement: longest}})
     as_of = read_current(shop).as_of
     generate_lists(settings, as_of, placement)
-    rows = pd.read_parquet(shop.run_folder(as_of) / "lists" / placement / "control.parquet")
+    rows = pd.read_parquet(shop.run_folder(as_of).variant(placement, "control"))
     mine = rows[rows["user_id"] == "u04"]
     assert found.by_rules == dict(zip(mine["item_id"], mine["rank"], strict=True))
     assert len(mine) == {"discover": 10, "for_you": 13}[placement]
@@ -27,7 +27,7 @@ def test_ranks_are_those_of_lists_as_long_as_the_catalogue(shop, one_night, plac
 
 def test_a_model_that_gives_other_lists_explains_nothing(shop, one_night):
     as_of = read_current(shop).as_of
-    path = shop.run_folder(as_of) / "models" / "discover" / "champion" / "role.json"
+    path = shop.run_folder(as_of).role_file("discover", "champion")
     role = read_json(path)
     refit(shop, as_of, {"discover": "recent_popularity"})
     write_json(path, role)

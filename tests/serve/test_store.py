@@ -13,7 +13,7 @@ import pytest
 from pipelines.config import parse_settings
 from pipelines.errors import PublicationNotFoundError
 from pipelines.features.read import read_interactions
-from pipelines.features.snapshot import items_file, snapshot_folder
+from pipelines.features.snapshot import items_file
 from pipelines.recommend.current import LOOKUPS, Publication, read_current
 from pipelines.serve.store import ItemInfo, ListStore, PlacementRules
 from pipelines.tables import FEAT_ITEMS
@@ -56,7 +56,7 @@ def settings(tmp_path_factory):
         }
         for number in range(14)
     ]
-    write_table(snapshot_folder(made, NIGHT) / items_file(NIGHT), FEAT_ITEMS, items)
+    write_table(made.run_folder(NIGHT).snapshot / items_file(NIGHT), FEAT_ITEMS, items)
     refit(made, NIGHT, CHAMPIONS)
     publish_lists(made, NIGHT)
     return made

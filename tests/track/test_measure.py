@@ -11,7 +11,7 @@ from pipelines.tables import (
     SERVING_EXPERIMENT_EFFECTS,
     SERVING_EXPERIMENT_PREFERENCES,
 )
-from pipelines.track.measure import measure_experiments, read_history, report_folder
+from pipelines.track.measure import measure_experiments, read_history
 from pipelines.warehouse import connect
 from tests.track.conftest import (
     NIGHT,
@@ -40,7 +40,7 @@ def test_a_morning_leaves_rows_a_page_and_a_run(settings):
     assert measure_experiments(settings, NIGHT) == ["home"]
     effects = rows_of(settings, SERVING_EXPERIMENT_EFFECTS)
     assert len(effects) == 3 * 3  # metrics, populations
-    folder = report_folder(settings, "home", NIGHT)
+    folder = settings.experiment_report("home", NIGHT)
     assert {path.name for path in folder.iterdir()} == {
         *("report.json", "report.md", "report.html", "lift.png", "funnel.png")
     }
@@ -67,7 +67,7 @@ def test_the_same_morning_twice_is_the_same_morning(settings):
     experiment = make_experiment()
     store_units(settings, experiment, make_units(experiment, 1000))
     measure_experiments(settings, NIGHT)
-    folder = report_folder(settings, "home", NIGHT)
+    folder = settings.experiment_report("home", NIGHT)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     rows = rows_of(settings, SERVING_EXPERIMENT_EFFECTS)
     measure_experiments(settings, NIGHT)
@@ -114,7 +114,7 @@ def test_an_experiment_without_traffic_has_a_page_too(settings):
     experiment = make_experiment()
     store_units(settings, experiment, make_units(experiment, 1).iloc[:0])
     measure_experiments(settings, NIGHT)
-    page = (report_folder(settings, "home", NIGHT) / "report.html").read_text()
+    page = (settings.experiment_report("home", NIGHT) / "report.html").read_text()
     assert "nothing is shown before 100" in page and "nan" not in page.lower().replace("finan", "")
 
 
@@ -129,7 +129,7 @@ def test_an_interleaved_morning_leaves_a_preference_a_decision_and_a_page(settin
     assert (row["arm"], row["share"], row["tied_user_count"]) == ("ease", 0.75, 20)
     assert rows_of(settings, SERVING_EXPERIMENT_DECISIONS)["verdict"].tolist() == ["ship"]
     assert len(rows_of(settings, SERVING_EXPERIMENT_EFFECTS)) == 0
-    folder = report_folder(settings, "home", NIGHT)
+    folder = settings.experiment_report("home", NIGHT)
     assert {path.name for path in folder.iterdir()} == {
         *("report.json", "report.md", "report.html", "preference.png")
     }
