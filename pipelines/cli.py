@@ -22,7 +22,7 @@ VERBS = {
     "features": "pipelines.features.commands:features_command",
     "train": "pipelines.offline.commands:train_command",
     "evaluate": "pipelines.offline.commands:evaluate_command",
-    "tune": "pipelines.offline.commands:tune_command",
+    "tune": "pipelines.offline.tuning_commands:tune_command",
     "benchmark": "pipelines.offline.benchmark_commands:benchmark_command",
     "gate": "pipelines.promote.commands:gate_command",
     "publish": "pipelines.recommend.commands:publish_command",
@@ -41,11 +41,11 @@ VERBS = {
     "measure": "pipelines.track.commands:measure_command",
     "simulate": "pipelines.simulate.commands:simulate_command",
     "run": "pipelines.commands:run_command",
-    "backtest": "pipelines.commands:backtest_command",
+    "backtest": "pipelines.backtest_commands:backtest_command",
     "up": "pipelines.commands:up_command",
     "fingerprint": "pipelines.commands:fingerprint_command",
     "doctor": "pipelines.commands:doctor_command",
-    "erase": "pipelines.commands:erase_command",
+    "erase": "pipelines.erase_commands:erase_command",
 }
 
 

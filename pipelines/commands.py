@@ -38,43 +38,6 @@ def run_command(settings: Settings, as_of: date) -> None:
 
 
 @click.command(
-    "backtest",
-    epilog=examples(
-        "recsys backtest --from 2011-09-23 --to 2011-12-09 --every 7d",
-        "recsys backtest --from 2011-11-25 --to 2011-12-09 --name try --json",
-    ),
-)
-@settings_options
-@click.option("--from", "start", required=True, metavar="YYYY-MM-DD", help="First night.")
-@click.option("--to", "end", required=True, metavar="YYYY-MM-DD", help="Last night, included.")
-@click.option("--every", default="7d", show_default=True, help="Days (d) or weeks (w) between.")
-@click.option("--name", help="Folder below <home>/backtests/ [default: the range].")
-@json_option
-def backtest_command(
-    settings: Settings, *, start: str, end: str, every: str, name: str | None, as_json: bool
-) -> None:
-    """Replay nights as if live, in a home of their own, and chart champion against baselines.
-
-    Each night runs whole, gate and publication included, on the day files before it. Nights that
-    are there with the same inputs are kept, so a stopped backtest goes on where it stopped. The
-    live warehouse and publications are not touched.
-    """
-    from pipelines.backtest import backtest_settings, plan_backtest, run_backtest
-    from pipelines.backtest_page import summary_lines
-    from pipelines.durable import to_json
-    from pipelines.windows import parse_day
-
-    plan = plan_backtest(parse_day(start), parse_day(end), every, name)
-    results = run_backtest(settings, plan, show=lambda line: click.echo(line, err=True))
-    if as_json:
-        click.echo(to_json(results), nl=False)
-        return
-    for line in summary_lines(results):
-        click.echo(line)
-    click.echo(f"Chart and every figure: {backtest_settings(settings, plan).backtest_page}")
-
-
-@click.command(
     "up",
     epilog=examples(
         "recsys up", "recsys up --airflow-port 8081 --mlflow-port 5001 --api-port 8001"
@@ -147,35 +110,3 @@ def doctor_command(settings: Settings, as_json: bool) -> None:
                 click.echo(f"     {finding.remedy}")
     if not all(finding.is_fine for finding in findings):
         raise SystemExit(1)
-
-
-@click.command(
-    "erase",
-    epilog=examples(
-        "recsys erase --user 17841 --dry-run   # which files name the user",
-        "recsys erase --user 17841",
-        "recsys erase --user 17841 --home /data/shop --json",
-    ),
-)
-@settings_options
-@click.option("--user", "user_id", required=True, metavar="USER_ID", help="As in the events.")
-@click.option("--dry-run", is_flag=True, help="Only list the files that hold the id.")
-@json_option
-def erase_command(settings: Settings, user_id: str, dry_run: bool, as_json: bool) -> None:
-    """Erase a user from every file of the home, and keep them out of later nights.
-
-    Day files, logs, tables, publications, nights, MLflow, backtests; then every byte is searched.
-    Refused while a night runs. What it cannot reach (backups, the source): docs/erase.md.
-    """
-    from pipelines.durable import to_json
-    from pipelines.erase import erase_user
-
-    show = (lambda line: click.echo(line, err=True)) if as_json else click.echo
-    found = erase_user(settings, user_id, dry_run=dry_run, show=show)
-    if as_json:
-        click.echo(to_json(found), nl=False)
-        return
-    for path in found["files"]:
-        click.echo(f"  {path}")
-    state = "would be cleaned" if dry_run else "hold the id now"
-    click.echo(f"{found['hit_count']} files of {settings.home} {state}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -185,3 +185,12 @@ def fingerprint_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple
         ).fetchone()
         found[f"{schema}.{name}"] = (row[0], row[1]) if row else (0, "")
     return found
+
+
+def read_records(
+    connection: duckdb.DuckDBPyConnection, sql: str, *parameters: object
+) -> list[dict[str, Any]]:
+    """Rows of a statement by column name."""
+    found = connection.execute(sql, list(parameters))
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

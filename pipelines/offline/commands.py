@@ -1,4 +1,4 @@
-"""`recsys train`, `evaluate` and `tune`: compare candidates, look, and search for better ones."""
+"""`recsys train` and `evaluate`: compare candidates, and look at them."""
 
 from __future__ import annotations
 
@@ -106,52 +106,6 @@ def evaluate_command(
         users = 0 if board.empty else board["user_count"].max()
         click.echo(f"{name}, {window} window, {users:,} users")
         click.echo(write(board))
-
-
-@click.command(
-    "tune",
-    epilog=examples(
-        "recsys tune --as-of 2011-12-09 --candidate ease_recent",
-        "recsys tune --as-of 2011-12-09 --candidate item_knn --placement for_you --trials 60",
-    ),
-)
-@settings_options
-@as_of_option
-@click.option("--candidate", "name", required=True, help="Whose `search` in recsys.toml is tried.")
-@click.option("--placement", help="Tune for this placement only [default: all it competes in].")
-@click.option("--trials", type=click.IntRange(min=1), help="Trials in all [default: settings].")
-@click.option("--seconds", type=float, help="Begin no trial after this long [default: settings].")
-@json_option
-def tune_command(
-    settings: Settings,
-    *,
-    as_of: date,
-    name: str,
-    placement: str | None,
-    trials: int | None,
-    seconds: float | None,
-    as_json: bool,
-) -> None:
-    """Search a candidate's specification on windows before the gate window.
-
-    The night's snapshot must be there (`recsys features`). What is found holds for nights from
-    this one on, if it is shown to be better than what is in use. A search that was stopped goes
-    on where it stopped.
-    """
-    import json
-
-    from pipelines.offline.tune import tune_candidate
-
-    found = tune_candidate(
-        settings,
-        as_of,
-        name,
-        placement=placement,
-        trials=trials,
-        seconds=seconds,
-        show=lambda line: click.echo(line, err=True),
-    )
-    click.echo(json.dumps(found, indent=2) if as_json else found["in_words"])
 
 
 def _summary(name: str, windows: dict[str, dict[str, float | None]], k: int) -> str:

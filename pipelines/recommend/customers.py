@@ -11,8 +11,8 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.features import read_catalogue, read_users
 from pipelines.recommend.list_rows import CONTROL
-from pipelines.recommend.query import read_history, read_records
-from pipelines.warehouse import connect
+from pipelines.recommend.query import read_history
+from pipelines.warehouse import connect, read_records
 
 SEGMENTS = ("heavy", "light", "new")
 #: Items of each list that are shown.

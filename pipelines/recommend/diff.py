@@ -10,9 +10,8 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.errors import SettingsError
 from pipelines.recommend.current import Publication
-from pipelines.recommend.query import read_records
 from pipelines.recommend.stored import find_publication
-from pipelines.warehouse import connect
+from pipelines.warehouse import connect, read_records
 
 #: First places whose overlap is measured, as in the audit.
 K = 10

@@ -11,7 +11,7 @@ from pipelines.config import Settings
 from pipelines.errors import QueryError, SettingsError, UnknownUserError
 from pipelines.features.snapshot import DAYS_FILE
 from pipelines.recommend.current import Publication, read_current
-from pipelines.warehouse import connect
+from pipelines.warehouse import connect, read_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,12 +199,3 @@ def read_history(
         str(settings.run_folder(as_of).snapshot / DAYS_FILE),
         *(user_id, as_of, list(settings.events.exposures), HISTORY_ROWS),
     )
-
-
-def read_records(
-    connection: duckdb.DuckDBPyConnection, sql: str, *parameters: object
-) -> list[dict[str, Any]]:
-    """Rows of a statement by column name."""
-    found = connection.execute(sql, list(parameters))
-    names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

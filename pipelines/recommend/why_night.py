@@ -16,8 +16,9 @@ from pipelines.errors import PublicationNotFoundError
 from pipelines.features.snapshot import DAYS_FILE
 from pipelines.models.shown_items import CONTROL, keeps_item
 from pipelines.recommend.current import SCHEMA_VERSION, Publication
-from pipelines.recommend.query import read_history, read_records
+from pipelines.recommend.query import read_history
 from pipelines.settings_sections import PlacementSettings
+from pipelines.warehouse import read_records
 
 _DAYS = """
 select user_id, item_id, event_type, event_date, event_count, $2 - event_date as age_days
