@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import date
-from importlib.metadata import version
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pipelines.config import PROJECT_ROOT, Settings, stable_hash
@@ -17,20 +17,12 @@ from pipelines.events.day_folders import list_day_folders
 from pipelines.events.feeds import FEEDS
 from pipelines.models.candidates import candidate_spec
 from pipelines.night import NIGHT, run_in_a_row
-from pipelines.offline.inputs import LIBRARIES
+from pipelines.offline.source_files import hash_files
 
 logger = logging.getLogger(__name__)
 
-#: Code whose change may change a night, relative to the checkout.
-CODE = (
-    "pipelines/*/*.py",
-    "pipelines/expectations.py",
-    "pipelines/night.py",
-    "pipelines/tables.py",
-    "pipelines/windows.py",
-    "dbt_project/**/*.sql",
-    "dbt_project/**/*.yml",
-)
+#: Code whose change may change a night, relative to the checkout: a night runs every stage.
+CODE = ("pipelines/**/*.py", "dbt_project/**/*.sql", "dbt_project/**/*.yml")
 #: Settings that do not change what a night finds.
 WITHOUT_EFFECT: dict[str, Any] = {
     **dict.fromkeys(("home", "mlflow", "warehouse"), True),
@@ -112,7 +104,7 @@ def night_keys(settings: Settings, nights: Sequence[date]) -> list[str]:
     for night in nights:
         known = [day for day in days if day[0] < night]
         specs = [candidate_spec(settings, one, night).as_dict() for one in settings.candidates]
-        keys.append(stable_hash([night, keys[-1:], rules, specs, _code_hash(), known]))
+        keys.append(stable_hash([night, keys[-1:], rules, specs, code_hash(), known]))
     return keys
 
 
@@ -151,11 +143,15 @@ def replay_night(own: Settings, as_of: date, key: str) -> NightRecord:
     return NightRecord(as_of, key, "published")
 
 
-def _code_hash() -> str:
-    digest = hashlib.sha256(repr([(name, version(name)) for name in LIBRARIES]).encode())
-    files: Iterable[Any] = {path for pattern in CODE for path in PROJECT_ROOT.glob(pattern)}
-    for path in sorted(files):
-        if "target" not in path.relative_to(PROJECT_ROOT).parts:  # what dbt compiles is no source
-            digest.update(path.relative_to(PROJECT_ROOT).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+@cache
+def code_hash(root: Path = PROJECT_ROOT) -> str:
+    """Hash of the code and libraries that a night runs.
+
+    Parameters
+    ----------
+    root : Path, optional
+        The checkout. It is read once in a process.
+    """
+    files = {path for pattern in CODE for path in root.glob(pattern)}
+    compiled = set(root.glob("dbt_project/target/**/*"))  # by dbt, from the same sources
+    return hash_files(files - compiled, root)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipelines import backtest_night
-from pipelines.backtest_night import NightRecord, night_keys, replay_night
+from pipelines.backtest_night import NightRecord, code_hash, night_keys, replay_night
 from pipelines.errors import DataCheckError, WarehouseLockedError
 from tests.conftest import SHOP_DAYS, shop_night, write_day
 
@@ -79,3 +79,20 @@ def test_a_rule_of_the_gate_changes_every_key_and_the_memory_limit_none(small_sh
     before = night_keys(settings, NIGHTS)
     assert night_keys(settings.model_copy(update={"warehouse": warehouse}), NIGHTS) == before
     assert night_keys(settings.model_copy(update={"gate": gate}), NIGHTS)[0] != before[0]
+
+
+def test_a_change_in_any_source_of_a_night_changes_every_key(tmp_path):
+    paths = ["pipelines/a.py", "pipelines/a/b.py", "pipelines/a/b/c.py", "dbt_project/m/x/y.sql"]
+    other = ["dbt_project/target/compiled/x.sql", "tests/a.py"]
+    for name in (*paths, *other):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("one")
+    hash_of = code_hash.__wrapped__  # each time from the files
+    hashes = [hash_of(tmp_path)]
+    for name in paths:
+        (tmp_path / name).write_text("two")
+        hashes.append(hash_of(tmp_path))
+    assert len(set(hashes)) == 1 + len(paths)
+    for name in other:
+        (tmp_path / name).write_text("two")
+    assert hash_of(tmp_path) == hashes[-1]

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import date
-from importlib.metadata import version
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import PROJECT_ROOT, Settings, stable_hash
 from pipelines.errors import MissingSnapshotError
 from pipelines.features.snapshot import MANIFEST_FILE
+from pipelines.offline.source_files import files_in_turn, hash_files
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
     from pipelines.models.candidates import Spec
 
-#: Code whose change makes an evaluation out of date, relative to the package.
-CODE = (
-    "models/*.py",
-    "features/interactions.py",
-    "features/item_versions.py",
-    "features/read.py",
-    "offline/candidate_recall.py",
-    "offline/evaluate.py",
-    "offline/held_out.py",
-    "offline/intervals.py",
-    "offline/list_metrics.py",
-    "offline/metrics.py",
-    "offline/ndcg_parts.py",
-    "offline/rule_prices.py",
-    "offline/score.py",
-    "offline/truth.py",
-)
+#: The module whose code, and all that it runs, makes an evaluation.
+EVALUATION = "pipelines.offline.evaluate"
 #: Settings of a placement that decide what its lists hold.
 LIST_SETTINGS = (
     "exclude",
@@ -43,8 +28,6 @@ LIST_SETTINGS = (
     "rerank_depth",
     "pinned",
 )
-#: Libraries whose arithmetic is in the lists.
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
 
 
 def planned_spec(settings: Settings, as_of: date, name: str) -> Spec:
@@ -127,12 +110,13 @@ def snapshot_hash(settings: Settings, as_of: date) -> str:
     return str(json.loads(path.read_text(encoding="utf-8"))["content_hash"])
 
 
-def code_hash() -> str:
-    """Hash of the code and libraries that lists and metrics come from."""
-    package = PROJECT_ROOT / "pipelines"
-    digest = hashlib.sha256(repr([(name, version(name)) for name in LIBRARIES]).encode())
-    files: list[Path] = [path for pattern in CODE for path in sorted(package.glob(pattern))]
-    for path in files:
-        digest.update(path.relative_to(package).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+@cache
+def code_hash(root: Path = PROJECT_ROOT) -> str:
+    """Hash of the code and libraries that lists and metrics come from.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Folder that holds the package. It is read once in a process, which runs what it imported.
+    """
+    return hash_files(files_in_turn(EVALUATION, root), root)

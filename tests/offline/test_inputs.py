@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import ast
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -7,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.config import Settings
+from pipelines.config import PROJECT_ROOT, Settings
 from pipelines.errors import MissingSnapshotError, SettingsError
 from pipelines.features.snapshot import MANIFEST_FILE
+from pipelines.models.candidates import RECOMMENDERS, Spec, make_recommender
 from pipelines.offline import inputs
 from pipelines.offline.inputs import (
     code_hash,
@@ -19,6 +24,7 @@ from pipelines.offline.inputs import (
     planned_spec,
 )
 from pipelines.offline.results import write_json
+from pipelines.offline.source_files import files_in_turn, hash_files
 
 AS_OF = date(2024, 3, 1)
 PLACEMENTS: dict[str, Any] = {
@@ -129,21 +135,95 @@ def test_night_without_snapshot_is_refused(settings: Settings) -> None:
         gate_hash(settings)
 
 
-def test_code_hash_changes_with_a_recommender(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def imports_in_turn(module: str, seen: set[str]) -> set[str]:
+    """Modules of the package that a module imports, at its top or later, by the syntax tree.
+
+    They are added to those that are seen.
+    """
+    if module in seen or (spec := find_module(module)) is None:
+        return seen
+    seen.add(module)
+    names = {module.rpartition(".")[0]}
+    for node in ast.walk(ast.parse(Path(spec).read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "name the package: what an evaluation runs is found by it"
+            names |= {node.module or "", *(f"{node.module}.{one.name}" for one in node.names)}
+    for name in names:
+        imports_in_turn(name, seen)
+    return seen
+
+
+def find_module(name: str) -> str | None:
+    """File of a module of the package; None for what is no module or another library's."""
+    path = PROJECT_ROOT.joinpath(*name.split("."))
+    files = (path.with_suffix(".py"), path / "__init__.py")
+    is_ours = name.split(".", maxsplit=1)[0] == "pipelines"
+    return next((str(file) for file in files if is_ours and file.is_file()), None)
+
+
+def evaluated_files() -> list[Path]:
+    return files_in_turn(inputs.EVALUATION, PROJECT_ROOT)
+
+
+def test_every_module_that_an_evaluation_imports_in_turn_is_in_its_hash() -> None:
+    recommenders = [make_recommender(Spec("", key, {}, {"view": 1.0})) for key in RECOMMENDERS]
+    modules: set[str] = set()
+    for entry in (inputs.EVALUATION, *(type(one).__module__ for one in recommenders)):
+        imports_in_turn(entry, modules)
+
+    wanted = {find_module(name) for name in modules}
+
+    assert len(wanted) > 60
+    assert wanted <= {str(path) for path in evaluated_files()}
+
+
+def test_every_module_that_an_evaluation_has_loaded_is_in_its_hash(
+    make_settings: Callable[..., Settings], take_shop: Callable
 ) -> None:
-    source = tmp_path / "pipelines" / "models" / "ease.py"
-    source.parent.mkdir(parents=True)
-    monkeypatch.setattr(inputs, "PROJECT_ROOT", tmp_path)
-    source.write_text("one")
-    before = code_hash()
+    """Asked of Python itself: a process evaluates a blend and says what it imported."""
+    days = [date(2024, 1, 10), date(2024, 2, 10), date(2024, 2, 20)]
+    blend = {"name": "blend", "recommender": "blend"}
+    settings = make_settings(candidates=[*CANDIDATES, blend])
+    take_shop(
+        settings, [(user, item, "purchase", day) for user in "uv" for item in "ab" for day in days]
+    )
+    code = (
+        "import sys; from datetime import date; from pipelines.config import parse_settings;"
+        "from pipelines.offline import evaluate; evaluate._log_window = lambda *found: {};"
+        "evaluate.evaluate_candidate(parse_settings(eval(sys.argv[1])), date(2024, 3, 1), 'blend');"
+        "print([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'pipelines'])"
+    )
+    values = repr(settings.model_dump(mode="json"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, values], capture_output=True, text=True, check=True
+    )
 
-    source.write_text("two")
+    loaded = ast.literal_eval(done.stdout.splitlines()[-1])
+    assert len(loaded) > 40
+    assert set(loaded) <= {str(path) for path in evaluated_files()}
 
-    assert code_hash() != before
+
+def test_a_change_in_any_file_that_an_evaluation_runs_makes_it_new(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT_ROOT / "pipelines", tmp_path / "pipelines")
+    files = files_in_turn(inputs.EVALUATION, tmp_path)
+    before = code_hash.__wrapped__(tmp_path)
+    assert before == hash_files(files, tmp_path) == code_hash()
+
+    for path in files:
+        whole = path.read_bytes()
+        path.write_bytes(whole + b"\n# changed\n")
+        assert hash_files(files, tmp_path) != before, f"{path.name} keeps old evaluations"
+        path.write_bytes(whole)
+    files[0].write_text("changed")
+    assert code_hash.__wrapped__(tmp_path) != before
 
 
-def test_every_pattern_of_the_code_finds_files() -> None:
-    package = Path(inputs.__file__).parents[1]
+def test_a_change_of_what_only_reads_evaluations_keeps_them(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT_ROOT / "pipelines", tmp_path / "pipelines")
+    before = code_hash.__wrapped__(tmp_path)
+    with (tmp_path / "pipelines" / "doctor.py").open("a") as file:
+        file.write("# changed")
 
-    assert [pattern for pattern in inputs.CODE if not list(package.glob(pattern))] == []
+    assert code_hash.__wrapped__(tmp_path) == before
