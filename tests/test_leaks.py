@@ -20,13 +20,14 @@ from pipelines.features import (
     take_snapshot,
 )
 from pipelines.models import RECOMMENDERS, Exclusion, Recommender
+from pipelines.models.candidates import recommender_class
 from pipelines.models.parameters import PURCHASES_ONLY
 from pipelines.offline import evaluate_candidate
 from pipelines.offline.metrics import ranking_metrics
 from pipelines.offline.truth import align_truth
 from pipelines.promote import decide_gates, plan_candidates, select_challengers
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
-from tests.models.test_base import PARAMS
+from tests.models.test_base import make
 
 K = 10
 #: A mean this many standard errors above another's is not chance: one in 700 for a single one.
@@ -89,10 +90,7 @@ def test_an_event_planted_on_the_cutoff_day_changes_no_history_and_no_list(
 ):
     before, after = (read_interactions(home, night, PLANTED) for home in (shop, planted_shop))
     assert before.content_hash() == after.content_hash()
-    lists = [
-        RECOMMENDERS[key](**PARAMS[key]).fit(history).recommend(history, K)
-        for history in (before, after)
-    ]
+    lists = [make(key).fit(history).recommend(history, K) for history in (before, after)]
     assert lists[0].items.tobytes() == lists[1].items.tobytes()
     assert lists[0].scores.tobytes() == lists[1].scores.tobytes()
 
@@ -120,7 +118,7 @@ class LabelCopier(Recommender):
 
     def _fit(self, history):
         self.cutoff_ = np.array(history.cutoff.isoformat())
-        self.honest_ = RECOMMENDERS["popularity"]().fit(history)
+        self.honest_ = recommender_class("popularity")().fit(history)
 
     def _score(self, history):
         label = np.zeros(history.shape, dtype=np.float32)
@@ -128,14 +126,14 @@ class LabelCopier(Recommender):
             row = np.flatnonzero(history.user_ids == user)
             column = np.flatnonzero(history.item_ids == item)
             label[np.ix_(row, column)] = 1.0
-        honest = self.honest_._score(history)
+        honest = self.honest_.score(history)
         scale = np.abs(honest[np.isfinite(honest)]).max()
         return np.ascontiguousarray((1 - self.trust) * honest / scale + self.trust * label)
 
 
 @pytest.mark.parametrize("trust", [1.0, 0.7], ids=["the label alone", "as one of the features"])
 def test_a_copied_label_is_caught_by_the_ceiling(shop, monkeypatch, trust):
-    monkeypatch.setitem(RECOMMENDERS, "label_copier", LabelCopier)
+    monkeypatch.setitem(RECOMMENDERS, "label_copier", f"{__name__}:LabelCopier")
     windows = shop.night(NIGHT).windows
     future = {
         window.cutoff.isoformat(): read_truth(shop, NIGHT, window).itertuples(index=False)
@@ -182,7 +180,7 @@ def z_against_popularity(key, history, users, truths, exclude=None):
     """
     means = []
     for one in (key, "popularity"):
-        fitted = RECOMMENDERS[one](**PARAMS[one]).fit(history)
+        fitted = make(one).fit(history)
         items = fitted.recommend(users, K, exclude=exclude).items
         column = f"ndcg_at_{K}"
         means.append(np.mean([ranking_metrics(items, t, [K])[column] for t in truths], axis=0))

@@ -7,8 +7,9 @@ fresh events, users it never saw in `fit`, and sessions come through the same do
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy import sparse
@@ -17,8 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
+from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights
 from pipelines.models.threads import in_threads
 from pipelines.models.top_n import top_n_of_scores
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Bytes of dense scores held at once; blocks of users are cut to it.
 SCORE_BLOCK_BYTES = 256 * 1024**2
@@ -94,6 +99,29 @@ class Exclusion:
         return Exclusion(pairs, items)
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """What a fitted recommender looks at: the gain of its features, and what the strongest do.
+
+    Parameters
+    ----------
+    gain : DataFrame
+        One row per feature, by falling `gain_share` and then in the order of the features:
+        feature, gain_share (sums to 1).
+    dependence : DataFrame
+        One row per feature and value, features as in `gain`, values ascending: feature, value
+        (NaN for "unknown", last, where a row of the sample has none), log_odds, row_share (share
+        of the sample's rows that have no larger value; of those that have none for NaN).
+    user_count, row_count : int
+        Size of the sample that is averaged over.
+    """
+
+    gain: pd.DataFrame
+    dependence: pd.DataFrame
+    user_count: int
+    row_count: int
+
+
 class Recommender(BaseEstimator, ABC):
     """Base of all recommenders; subclasses add `_fit` and `_score`.
 
@@ -112,6 +140,8 @@ class Recommender(BaseEstimator, ABC):
     reason: str = ""
     #: Whether it completes lists with popular items by itself.
     completes_itself: bool = False
+    #: Weight of one event of a type; a keyword of the constructor.
+    event_weights: Mapping[str, float] = PURCHASES_ONLY
 
     def fit(self, history: Interactions) -> Self:
         """Learn from histories.
@@ -129,7 +159,10 @@ class Recommender(BaseEstimator, ABC):
         ------
         InvalidHistoryError
             If the history has no items.
+        SettingsError
+            If `event_weights` or another parameter is out of its range.
         """
+        check_event_weights(self.event_weights)
         if history.n_items == 0:
             raise InvalidHistoryError(
                 "A history must hold at least one item. Got an empty vocabulary. "
@@ -169,6 +202,61 @@ class Recommender(BaseEstimator, ABC):
             raise InvalidHistoryError(f"`k` must be at least 1. Got {k}. Ask for one item or more.")
         rule = (exclude or Exclusion()).with_items(history.item_ids, self.item_ids_)
         return self._rank(history.with_items(self.item_ids_), k, rule)
+
+    def score(self, history: Interactions) -> np.ndarray:
+        """Score every item for the users of a history.
+
+        Parameters
+        ----------
+        history : Interactions
+            Users to serve, seen in `fit` or not.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_users, len(item_ids_))
+            Higher is better, -inf for what is never listed. The caller may write into it.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        """
+        check_is_fitted(self, "item_ids_")
+        return self._score(history.with_items(self.item_ids_))
+
+    def list_candidates(
+        self, history: Interactions, *, exclude: Exclusion | None = None
+    ) -> sparse.csr_array | None:
+        """Every item that a fitted recommender of two stages ranks, for each user of a history.
+
+        Parameters
+        ----------
+        history : Interactions
+            Users to serve, seen in `fit` or not.
+        exclude : Exclusion, optional
+            In the rows and columns of `history`.
+
+        Returns
+        -------
+        csr_array of shape (n_users, n_items), bool, or None
+            In the rows and columns of `history`; None without a first stage: every item is ranked.
+        """
+        return None
+
+    def explain(self, history: Interactions) -> Explanation | None:
+        """Say which features decide, where a fitted recommender has any.
+
+        Parameters
+        ----------
+        history : Interactions
+            What it was fitted on; a sample of its users' candidates is averaged over.
+
+        Returns
+        -------
+        Explanation or None
+            None without features, or where there was nothing to learn from.
+        """
+        return None
 
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
         """Lists over `item_ids_`, block by block; overridden where scores factorise."""

@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, TopN
 from pipelines.models.composed import ComposedRecommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.threads import in_threads
 from pipelines.models.top_n import top_n_of_scores
 
@@ -69,7 +69,6 @@ class Blend(ComposedRecommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("rank_offset", self.rank_offset, at_least=0)
         check_number("depth", self.depth, at_least=1, integer=True)
         self.parts_ = tuple(in_threads(lambda part: part.fit(history), self.make_parts()))

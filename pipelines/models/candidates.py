@@ -10,52 +10,37 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from importlib import import_module
 from typing import Any
 
 from pipelines.config import Settings, stable_hash
 from pipelines.errors import SettingsError, UnknownRecommenderError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.blend import Blend
-from pipelines.models.ease import Ease
-from pipelines.models.graph_filter import GraphFilter
-from pipelines.models.ials import IALS
-from pipelines.models.item_content import ItemContent
-from pipelines.models.item_knn import ItemKNN
-from pipelines.models.item_rules import ItemRules
-from pipelines.models.item_transitions import ItemTransitions
-from pipelines.models.link_propagation import LinkPropagation
-from pipelines.models.personal_frequency import PersonalFrequency
-from pipelines.models.personal_recency import PersonalRecency
-from pipelines.models.popularity import Popularity
-from pipelines.models.pure_svd import PureSVD
-from pipelines.models.ranker import TwoStageRanker
-from pipelines.models.rp3beta import RP3Beta
-from pipelines.models.segment_popularity import SegmentPopularity
 from pipelines.models.specifications import entry_at, read_entries
-from pipelines.models.user_knn import UserKNN
 from pipelines.settings_sections import CandidateSettings
 
 logger = logging.getLogger(__name__)
 
-RECOMMENDERS: dict[str, type[Recommender]] = {
-    "popularity": Popularity,
-    "personal_frequency": PersonalFrequency,
-    "personal_recency": PersonalRecency,
-    "item_knn": ItemKNN,
-    "rp3beta": RP3Beta,
-    "link_propagation": LinkPropagation,
-    "graph_filter": GraphFilter,
-    "ease": Ease,
-    "pure_svd": PureSVD,
-    "ials": IALS,
-    "segment_popularity": SegmentPopularity,
-    "item_content": ItemContent,
-    "item_rules": ItemRules,
-    "item_transitions": ItemTransitions,
-    "user_knn": UserKNN,
-    "blend": Blend,
-    "ranker": TwoStageRanker,
+#: Class of each recommender as ``module:Class``, imported when it is first used.
+RECOMMENDERS: dict[str, str] = {
+    "popularity": "pipelines.models.popularity:Popularity",
+    "personal_frequency": "pipelines.models.personal_frequency:PersonalFrequency",
+    "personal_recency": "pipelines.models.personal_recency:PersonalRecency",
+    "item_knn": "pipelines.models.item_knn:ItemKNN",
+    "rp3beta": "pipelines.models.rp3beta:RP3Beta",
+    "link_propagation": "pipelines.models.link_propagation:LinkPropagation",
+    "graph_filter": "pipelines.models.graph_filter:GraphFilter",
+    "ease": "pipelines.models.ease:Ease",
+    "pure_svd": "pipelines.models.pure_svd:PureSVD",
+    "ials": "pipelines.models.ials:IALS",
+    "segment_popularity": "pipelines.models.segment_popularity:SegmentPopularity",
+    "item_content": "pipelines.models.item_content:ItemContent",
+    "item_rules": "pipelines.models.item_rules:ItemRules",
+    "item_transitions": "pipelines.models.item_transitions:ItemTransitions",
+    "user_knn": "pipelines.models.user_knn:UserKNN",
+    "blend": "pipelines.models.blend:Blend",
+    "ranker": "pipelines.models.ranker:TwoStageRanker",
 }
 
 
@@ -134,6 +119,18 @@ def candidate_spec(
     return base if entry is None else Spec.from_dict(candidate.name, entry["spec"])
 
 
+def recommender_class(key: str) -> type[Recommender]:
+    """The class that a key of `RECOMMENDERS` names."""
+    module, _, name = RECOMMENDERS[key].partition(":")
+    found: type[Recommender] = getattr(import_module(module), name)
+    return found
+
+
+def parameter_names(key: str) -> set[str]:
+    """Hyperparameters that a specification of a recommender may set, its event weights aside."""
+    return set(recommender_class(key)().get_params()) - {"event_weights"}
+
+
 def make_recommender(spec: Spec) -> Recommender:
     """Build the recommender of a specification, not fitted.
 
@@ -149,13 +146,13 @@ def make_recommender(spec: Spec) -> Recommender:
             f"The recommender of candidate {spec.name!r} must be one of "
             f"{sorted(RECOMMENDERS)}. Got {spec.recommender!r}. Correct it in recsys.toml."
         )
-    cls = RECOMMENDERS[spec.recommender]
-    known = set(cls().get_params()) - {"event_weights"}
+    known = parameter_names(spec.recommender)
     if unknown := sorted(set(spec.params) - known):
         raise SettingsError(
             f"Parameters of candidate {spec.name!r} must be among {sorted(known)}. "
             f"Got {unknown}. Correct its `params` in recsys.toml."
         )
+    cls = recommender_class(spec.recommender)
     return cls(**spec.params, event_weights=dict(spec.event_weights))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.candidates import Spec, make_recommender
 
 #: What a part may say; `weight` is read by recommenders that weigh their parts.
 PART_KEYS = frozenset({"recommender", "params", "event_weights", "weight"})
@@ -43,8 +44,6 @@ class ComposedRecommender(Recommender, ABC):
         UnknownRecommenderError
             If a part names an unknown recommender.
         """
-        from pipelines.models.candidates import Spec, make_recommender
-
         if not isinstance(self.parts, Sequence) or not self.parts:
             raise SettingsError(
                 f"`parts` must list at least one recommender. Got {self.parts!r}. "

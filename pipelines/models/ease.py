@@ -13,7 +13,7 @@ from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.item_caps import keep_popular
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.signals import large_product, read_interest
 from pipelines.models.threads import one_blas_thread
 
@@ -81,7 +81,6 @@ class Ease(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("regularization", self.regularization, above=0)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         check_number("clip", self.clip, above=0, optional=True)

@@ -10,7 +10,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.signals import read_interest
 
 #: Users whose dense scores are filtered at once; the last block is filled up with zeros.
@@ -118,7 +118,6 @@ class GraphFilter(Recommender):
         self.links_ = links
 
     def _check_parameters(self) -> None:
-        check_event_weights(self.event_weights)
         check_number("n_factors", self.n_factors, at_least=1, integer=True)
         check_number("low_pass_weight", self.low_pass_weight, at_least=0)
         check_number("user_exponent", self.user_exponent, at_least=0)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.signals import read_interest
 from pipelines.models.threads import in_threads
 from pipelines.models.top_n import top_n_of_factors
@@ -113,7 +113,6 @@ class IALS(Recommender):
         self.item_factors_ = items
 
     def _check_parameters(self) -> None:
-        check_event_weights(self.event_weights)
         check_number("n_factors", self.n_factors, at_least=1, integer=True)
         check_number("n_iterations", self.n_iterations, at_least=1, integer=True)
         check_number("unobserved_weight", self.unobserved_weight, above=0)

@@ -13,7 +13,6 @@ from pipelines.models.base import Recommender
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
-    check_event_weights,
     check_number,
 )
 from pipelines.models.personal_frequency import scale_popularity
@@ -115,7 +114,6 @@ class ItemContent(Recommender):
         self.bonus_ = self._bonus(history)
 
     def _check_parameters(self) -> None:
-        check_event_weights(self.event_weights)
         check_choice("analyzer", self.analyzer, ANALYZERS)
         check_number("min_df", self.min_df, at_least=1, integer=True)
         for name in ("half_life_days", "clip", "popularity_half_life_days"):

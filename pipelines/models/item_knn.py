@@ -14,7 +14,6 @@ from pipelines.models.neighbors import nearest_of_product, score_neighbors
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
-    check_event_weights,
     check_number,
 )
 from pipelines.models.signals import read_interest
@@ -106,7 +105,6 @@ class ItemKNN(Recommender):
         self.similarity_ = nearest
 
     def _check_parameters(self) -> None:
-        check_event_weights(self.event_weights)
         check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
         check_number("shrinkage", self.shrinkage, at_least=0)
         check_choice("similarity", self.similarity, SIMILARITIES)

@@ -10,7 +10,7 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.baskets import Baskets, read_baskets
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 
 
 class ItemRules(Recommender):
@@ -70,7 +70,6 @@ class ItemRules(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("max_gap", self.max_gap, at_least=0, integer=True)
         check_number("together_weight", self.together_weight, at_least=0)
         check_number("popularity_exponent", self.popularity_exponent, at_least=0)

@@ -15,7 +15,6 @@ from pipelines.models.ease import factorize, suitable_threads
 from pipelines.models.item_caps import keep_popular
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
-    check_event_weights,
     check_number,
     choice_types,
 )
@@ -116,7 +115,6 @@ class ItemTransitions(Recommender):
         self.weights_ = solve_ridge(*self._regression(history), self.regularization)
 
     def _check_parameters(self) -> None:
-        check_event_weights(self.event_weights)
         check_number("regularization", self.regularization, above=0)
         check_number("window_half_life_days", self.window_half_life_days, above=0)
         for name in ("half_life_days", "clip"):

@@ -10,7 +10,7 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.neighbors import nearest_of_product, score_neighbors
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.signals import read_interest
 
 
@@ -80,7 +80,6 @@ class LinkPropagation(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("history_exponent", self.history_exponent, at_least=0)
         check_number("user_exponent", self.user_exponent, at_least=0)
         check_number("listed_exponent", self.listed_exponent, at_least=0)

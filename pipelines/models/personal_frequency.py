@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.popularity import sum_popularity
 
 
@@ -72,7 +72,6 @@ class PersonalFrequency(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         half_life = self.popularity_half_life_days
         check_number("popularity_half_life_days", half_life, above=0, optional=True)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.personal_frequency import scale_popularity
 from pipelines.models.popularity import sum_popularity
 
@@ -90,7 +90,6 @@ class PersonalRecency(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         half_life = self.popularity_half_life_days
         check_number("popularity_half_life_days", half_life, above=0, optional=True)
         self.popularity_ = scale_popularity(sum_popularity(history, self.event_weights, half_life))

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.shared_ranking import top_n_of_one_ranking
 
 
@@ -73,7 +73,6 @@ class Popularity(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         popularity = sum_popularity(history, self.event_weights, self.half_life_days)
         scores = popularity.astype(np.float32)

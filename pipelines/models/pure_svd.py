@@ -10,7 +10,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.signals import read_interest
 from pipelines.models.top_n import top_n_of_factors
 
@@ -72,7 +72,6 @@ class PureSVD(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("n_factors", self.n_factors, at_least=1, integer=True)
         check_number("n_iterations", self.n_iterations, at_least=0, integer=True)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)

@@ -7,23 +7,25 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import THREAD_BLOCK_BYTES, Exclusion, Recommender, TopN
+from pipelines.models.base import THREAD_BLOCK_BYTES, Exclusion, Explanation, Recommender, TopN
 from pipelines.models.composed import ComposedRecommender
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
-    check_event_weights,
     check_number,
     choice_types,
 )
 from pipelines.models.ranker_candidates import PART_FEATURES, CandidateBlock, gather_candidates
+from pipelines.models.ranker_explained import explain_trees
 from pipelines.models.ranker_features import FACT_FEATURES, read_facts, read_item_facts
 from pipelines.models.ranker_folds import Fold, cut_folds
 from pipelines.models.ranker_titles import TITLE_FEATURES, read_likeness
 from pipelines.models.ranker_trees import grow_trees, no_trees, sum_of_trees
+from pipelines.models.sampling import evenly_spaced
 from pipelines.models.threads import in_threads
 from pipelines.models.title_vectors import weigh_titles
 from pipelines.models.top_n import top_n_of_scores
@@ -39,6 +41,8 @@ WHOLE_NUMBERS = (
     *("depth", "n_folds", "horizon_days", "max_users", "max_negatives"),
     *("n_iterations", "n_seeds", "min_samples_leaf"),
 )
+#: Users whose candidates an explanation averages over, and rows of it, at most.
+SAMPLE_USERS, SAMPLE_ROWS = 300, 2000
 
 
 class TwoStageRanker(ComposedRecommender):
@@ -177,7 +181,6 @@ class TwoStageRanker(ComposedRecommender):
         return tuple(parts), item_facts, titles
 
     def _check_parameters(self) -> None:
-        check_event_weights(self.event_weights)
         for name in WHOLE_NUMBERS:
             check_number(name, getattr(self, name), at_least=1, integer=True)
         check_number("max_leaf_nodes", self.max_leaf_nodes, at_least=2, integer=True)
@@ -321,6 +324,55 @@ class TwoStageRanker(ComposedRecommender):
         if exclude.pairs is not None:
             exclude = Exclusion(sparse.csr_array(exclude.pairs[users]), exclude.items)
         return users, self._gather(self.parts_, history.select_users(users), exclude)
+
+    def list_candidates(
+        self, history: Interactions, *, exclude: Exclusion | None = None
+    ) -> sparse.csr_array:
+        """Every item that the second stage ranks, as the base says."""
+        rule = (exclude or Exclusion()).with_items(history.item_ids, self.item_ids_)
+        known = history.with_items(self.item_ids_)
+        position = pd.Index(history.item_ids).get_indexer(pd.Index(self.item_ids_))
+
+        def list_block(block: slice) -> tuple[np.ndarray, np.ndarray]:
+            users, found = self.list_first_stage(
+                known.select_users(block), rule.select_users(block)
+            )
+            is_known = position[found.item] >= 0
+            return users[found.user[is_known]] + block.start, position[found.item[is_known]]
+
+        blocks = self.user_blocks(known, len(self.parts_))
+        rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+        for row, column in in_threads(list_block, blocks, single_blas=True):
+            rows.append(row)
+            columns.append(column)
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        ones = np.ones(len(row), dtype=bool)
+        return sparse.csr_array((ones, (row, column)), shape=history.shape)
+
+    def explain(self, history: Interactions) -> Explanation | None:
+        """Which features the trees look at; None if there was nothing to grow a tree from."""
+        if not len(self.trees_):
+            return None
+        rows, user_count = self.sample_candidates(history)
+        return explain_trees(self.trees_, self.feature_names, rows, user_count)
+
+    def sample_candidates(self, history: Interactions) -> tuple[np.ndarray, int]:
+        """Features of some candidates of some users, and the number of users.
+
+        Users with a choice, evenly spaced in order of user_id, and of their candidates (those that
+        `repeats` allows) again evenly spaced ones: the same history gives the same sample.
+        """
+        chooses = np.flatnonzero(np.diff(history.matrix(self.event_weights).indptr) > 0)
+        past = history.with_items(self.item_ids_)
+        past = past.select_users(chooses[evenly_spaced(len(chooses), SAMPLE_USERS)])
+        exclude = Exclusion(None if self.repeats else past.pairs())
+        described = []
+        for block in self.user_blocks(past, len(self.parts_)):
+            some = past.select_users(block)
+            users, found = self.list_first_stage(some, exclude.select_users(block))
+            described.append(self.describe(found, some.select_users(users)))
+        rows = np.vstack(described)
+        return rows[evenly_spaced(len(rows), SAMPLE_ROWS)], past.n_users
 
     def describe(self, found: CandidateBlock, history: Interactions) -> np.ndarray:
         """Features of candidates of a history's users, in the order of `feature_names`."""

@@ -99,7 +99,7 @@ def gather_candidates(
 
 def _dense_scores(part: Recommender, history: Interactions) -> np.ndarray:
     """Scores of a part in the columns of the history; -inf where it gives none."""
-    found = part._score(history.with_items(part.item_ids_))
+    found = part.score(history)
     if np.array_equal(part.item_ids_, history.item_ids):
         return found
     dense = np.full(history.shape, -np.inf, dtype=np.float32)

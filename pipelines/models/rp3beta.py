@@ -13,7 +13,6 @@ from pipelines.models.neighbors import keep_nearest_of_columns, nearest_of_produ
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
-    check_event_weights,
     check_flag,
     check_number,
 )
@@ -87,7 +86,6 @@ class RP3Beta(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("alpha", self.alpha, at_least=0)
         check_number("beta", self.beta, at_least=0)
         check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)

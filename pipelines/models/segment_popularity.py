@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.shared_ranking import top_n_of_one_ranking
 
 
@@ -60,7 +60,6 @@ class SegmentPopularity(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
         check_number("heavy_user_days", self.heavy_user_days, at_least=2, integer=True)
         check_number("shrinkage", self.shrinkage, above=0)

@@ -46,10 +46,11 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
     StoredRecommenderError
         If an attribute is of another kind, or the recommender is not one of `RECOMMENDERS`.
     """
-    if RECOMMENDERS.get(spec.recommender) is not type(recommender):
+    cls = type(recommender)
+    if RECOMMENDERS.get(spec.recommender) != f"{cls.__module__}:{cls.__qualname__}":
         raise StoredRecommenderError(
             f"A saved recommender must be the class its specification names, "
-            f"{spec.recommender!r}. Got {type(recommender).__name__}. Save it with its own spec."
+            f"{spec.recommender!r}. Got {cls.__name__}. Save it with its own spec."
         )
     arrays: dict[str, np.ndarray] = {}
     values: dict[str, Any] = {}

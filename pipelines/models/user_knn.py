@@ -9,7 +9,7 @@ from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights, check_number
+from pipelines.models.parameters import PURCHASES_ONLY, check_number
 from pipelines.models.sampling import hash_ids, lowest_hashes
 from pipelines.models.signals import dense_product, read_interest
 from pipelines.models.top_n import top_n_of_scores
@@ -79,7 +79,6 @@ class UserKNN(Recommender):
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
-        check_event_weights(self.event_weights)
         for name in ("n_neighbors", "max_users"):
             check_number(name, getattr(self, name), at_least=1, integer=True)
         check_number("shrinkage", self.shrinkage, at_least=0)

@@ -17,7 +17,7 @@ def candidate_recall(candidates: sparse.csr_array, relevant: sparse.csr_array) -
     Parameters
     ----------
     candidates : csr_array of shape (n_users, n_items), bool
-        What `first_stage.list_candidates` returns.
+        What `Recommender.list_candidates` returns.
     relevant : csr_array of shape (n_users, n_items + n_unknown_items), bool
         Relevant items, those of the history first; unknown ones count and are never found.
 

@@ -12,7 +12,6 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
-from pipelines.models.ranker_explained import explain_ranker
 from pipelines.offline.child_runs import log_evaluation
 from pipelines.offline.held_out import HeldOut, Scored, read_held_out, score_recommender
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
@@ -121,7 +120,7 @@ def _evaluate_placements(
     }
     write_explained(
         settings.run_folder(as_of).trees(spec.name, window.name),
-        explain_ranker(recommender, inputs.history),
+        recommender.explain(inputs.history),
         title=f"{spec.name}, {window.name} window of {as_of}",
     )
     for placement, wanted in hashes.items():

@@ -16,7 +16,6 @@ from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_catalogue, read_interactions, read_truth, read_users
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.exclusion import placement_exclusion
-from pipelines.models.first_stage import list_candidates
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.place import place
 from pipelines.models.sampling import evenly_spaced
@@ -182,8 +181,8 @@ def score_recommender(
     if not with_candidates:
         return scored
     rows = evenly_spaced(users.n_users, MAX_CANDIDATE_USERS)
-    candidates = list_candidates(
-        recommender, users.select_users(rows), exclude=exclude.select_users(rows)
+    candidates = recommender.list_candidates(
+        users.select_users(rows), exclude=exclude.select_users(rows)
     )
     if candidates is None:
         return scored

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pipelines.models.ranker_explained import RankerExplained
+    from pipelines.models.base import Explanation
 
 #: Features in the picture of gains.
 N_GAINS = 20
@@ -43,14 +43,14 @@ N_COLUMNS = 3
 SKEWED = 20.0
 
 
-def write_explained(folder: Path, explained: RankerExplained | None, title: str) -> None:
+def write_explained(folder: Path, explained: Explanation | None, title: str) -> None:
     """Write `feature_gain` and `partial_dependence`, each as PNG and CSV, and `sample.json`.
 
     Parameters
     ----------
     folder : Path
         What was in it before goes.
-    explained : RankerExplained or None
+    explained : Explanation or None
         Without it there is no folder afterwards.
     title : str
         Of whom the pictures are.
@@ -62,7 +62,7 @@ def write_explained(folder: Path, explained: RankerExplained | None, title: str)
         _fill(draft, explained, title)
 
 
-def _fill(folder: Path, explained: RankerExplained, title: str) -> None:
+def _fill(folder: Path, explained: Explanation, title: str) -> None:
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -112,7 +112,7 @@ def _kind_of(feature: str) -> str:
     return next((kind for begin, kind in KINDS.items() if feature.startswith(begin)), OTHER)
 
 
-def plot_dependence(explained: RankerExplained, title: str) -> Figure:
+def plot_dependence(explained: Explanation, title: str) -> Figure:
     """A small plot per strong feature, all with the same log-odds axis."""
     from matplotlib.figure import Figure
 

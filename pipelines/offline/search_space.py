@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import SettingsError
-from pipelines.models.candidates import RECOMMENDERS, Spec
+from pipelines.models.candidates import Spec, parameter_names
 from pipelines.settings_sections import CandidateSettings, SearchSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check_space(candidate: CandidateSettings) -> None:
             "the settings. Add one, for example "
             "`search = { regularization = { low = 1.0, high = 1000.0, log = true } }`."
         )
-    known = set(RECOMMENDERS[candidate.recommender]().get_params()) - {"event_weights"}
+    known = parameter_names(candidate.recommender)
     names = {name for name in candidate.search if not name.startswith(WEIGHT)}
     if unknown := sorted(names - known):
         raise SettingsError(

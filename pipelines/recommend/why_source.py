@@ -21,12 +21,12 @@ def describe_model(role: dict[str, Any] | None) -> dict[str, Any] | None:
     """
     if role is None:
         return None
-    from pipelines.models import RECOMMENDERS
+    from pipelines.models.candidates import RECOMMENDERS
 
-    kind = RECOMMENDERS.get(role["spec"]["recommender"])
+    named = RECOMMENDERS.get(role["spec"]["recommender"])
     return {
         "candidate": role["candidate"],
-        "recommender_class": None if kind is None else f"{kind.__module__}.{kind.__qualname__}",
+        "recommender_class": None if named is None else named.replace(":", "."),
         **role["spec"],
         **{name: role[name] for name in ("spec_hash", "model_version", "run_id")},
     }

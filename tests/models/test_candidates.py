@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,14 @@ import pipelines.models
 from pipelines.config import PROJECT_ROOT, load_settings
 from pipelines.errors import SettingsError, UnknownRecommenderError
 from pipelines.features.interactions import Interactions
-from pipelines.models.candidates import Spec, candidate_spec, fit_candidate, make_recommender
+from pipelines.models.candidates import (
+    RECOMMENDERS,
+    Spec,
+    candidate_spec,
+    fit_candidate,
+    make_recommender,
+    recommender_class,
+)
 from pipelines.models.ease import Ease
 from pipelines.settings_sections import CandidateSettings
 
@@ -93,3 +101,24 @@ def test_importing_the_package_imports_no_heavy_library() -> None:
         [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_modules_of_recommenders_import_each_other_in_no_circle() -> None:
+    """At the top of a file or within a function; a class named by a string is no import."""
+    folder = PROJECT_ROOT / "pipelines" / "models"
+    imports: dict[str, set[str]] = {}
+    for path in folder.glob("[!_]*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        modules = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert "pipelines.models" not in modules, f"{path.name} must name the module"
+        imports[path.stem] = {name.removeprefix("pipelines.models.") for name in modules}
+    while leaves := {name for name, found in imports.items() if not found & imports.keys()}:
+        imports = {name: found for name, found in imports.items() if name not in leaves}
+
+    assert not imports, "these import each other"
+
+
+def test_every_key_names_a_class_that_says_so_itself() -> None:
+    for key, named in RECOMMENDERS.items():
+        cls = recommender_class(key)
+        assert (f"{cls.__module__}:{cls.__qualname__}", cls.strategy) == (named, key)

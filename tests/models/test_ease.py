@@ -53,7 +53,7 @@ def test_weights_are_the_least_squares_solution_of_every_item(
 def test_users_with_history_have_finite_scores(random_history: Interactions) -> None:
     fitted = Ease(regularization=3.0).fit(random_history)
     has_history = random_history.matrix({"purchase": 1.0}).sum(axis=1) > 0
-    finite = np.isfinite(fitted._score(random_history))
+    finite = np.isfinite(fitted.score(random_history))
     np.testing.assert_array_equal(finite.all(axis=1), has_history)
     np.testing.assert_array_equal(finite.any(axis=1), has_history)
 

@@ -23,7 +23,7 @@ from pipelines.models.candidates import candidate_spec, make_recommender
 from pipelines.offline.intervals import mean_interval, paired_interval
 from pipelines.offline.metrics import ranking_metrics
 from tests.models.conftest import history_of
-from tests.models.test_base import PARAMS
+from tests.models.test_base import make
 
 ROOT = Path(__file__).parent.parent.parent
 K = 10
@@ -90,8 +90,7 @@ def test_users_held_out_of_fit_get_lists_as_good_as_users_it_saw(key, repeats, t
         wanted = sparse.csr_array(wanted.toarray() & ~users.pairs().toarray())
 
     unseen, seen = (
-        ndcg_of(RECOMMENDERS[key](**PARAMS[key]).fit(fitted), users, wanted, exclude)
-        for fitted in (rest, history)
+        ndcg_of(make(key).fit(fitted), users, wanted, exclude) for fitted in (rest, history)
     )
 
     level, difference = compare(unseen, seen)
@@ -104,7 +103,7 @@ def test_a_recommender_that_only_knows_who_it_saw_is_found_out(tastes):
     rest, held_out = without_held_out(history)
     users = history.select_users(np.flatnonzero(held_out))
     wanted = relevant[np.flatnonzero(held_out)]
-    recommender = RECOMMENDERS["ease"](**PARAMS["ease"]).fit(rest)
+    recommender = make("ease").fit(rest)
     forgotten = replace(
         users.select_users(np.array([], dtype=int)), user_ids=np.array(users.user_ids)
     )

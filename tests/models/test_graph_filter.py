@@ -19,7 +19,7 @@ def test_linear_filter_by_hand(make_history: Callable[..., Interactions]) -> Non
     aa, ab = 1 / 2 / 2 + 1 / 1 / 2, 1 / 2 / np.sqrt(2 * 1)
     bb = 1 / 2 / 1
     expected = [[aa + ab, ab + bb], [aa, ab]]
-    np.testing.assert_allclose(fitted._score(history), expected, rtol=1e-5)
+    np.testing.assert_allclose(fitted.score(history), expected, rtol=1e-5)
 
 
 def test_sharpening_takes_away_the_blur_of_the_scores(
@@ -27,7 +27,7 @@ def test_sharpening_takes_away_the_blur_of_the_scores(
 ) -> None:
     history = make_history([("u", "a"), ("u", "b"), ("v", "a")])
     blurred, sharp = (
-        GraphFilter(low_pass_weight=0.0, sharpening=share).fit(history)._score(history)
+        GraphFilter(low_pass_weight=0.0, sharpening=share).fit(history).score(history)
         for share in (0.0, 0.5)
     )
     # P of the history by hand, as above
@@ -41,7 +41,7 @@ def test_popularity_exponent_multiplies_by_the_degree(
 ) -> None:
     history = make_history([("u", "a"), ("u", "b"), ("v", "a")])
     plain, popular = (
-        GraphFilter(popularity_exponent=exponent).fit(history)._score(history)
+        GraphFilter(popularity_exponent=exponent).fit(history).score(history)
         for exponent in (0.0, 2.0)
     )
     np.testing.assert_allclose(popular, plain * [2**2, 1], rtol=1e-5)
@@ -61,7 +61,7 @@ def test_scores_equal_the_dense_formula(
         n_iterations=30,
         half_life_days=half_life_days,
     ).fit(random_history)
-    found = fitted._score(random_history)
+    found = fitted.score(random_history)
 
     interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=half_life_days)
     x = interest.toarray().astype(np.float64)

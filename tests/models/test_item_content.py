@@ -38,7 +38,7 @@ def with_categories(history: Interactions, categories: list[str]) -> Interaction
 
 def test_scores_are_cosines_of_profile_and_title(shelf: Callable[..., Interactions]) -> None:
     history = shelf([("u", "a"), ("v", "b")], {"a": "red cup", "b": "red jar", "c": "jar"})
-    scores = ItemContent().fit(history)._score(history)
+    scores = ItemContent().fit(history).score(history)
     # red and jar are in 2 of 3 titles, cup in 1: idf is 1 + ln(4 / (1 + df))
     common, rare = 1 + np.log(4 / 3), 1 + np.log(4 / 2)
     red_in_a = common / np.hypot(common, rare)
@@ -51,7 +51,7 @@ def test_profile_is_the_sum_of_the_history_weighted_by_age(
     shelf: Callable[..., Interactions],
 ) -> None:
     history = shelf([("u", "a", "purchase", 20), ("u", "d", "purchase", 10)])
-    scores = ItemContent(half_life_days=10.0).fit(history)._score(history)
+    scores = ItemContent(half_life_days=10.0).fit(history).score(history)
     # a weighs 1/4 and d 1/2; they share no word, so |p| = hypot(1/4, 1/2)
     lengths = np.array([1 / 4, 1 / 2]) / np.hypot(1 / 4, 1 / 2)
     np.testing.assert_allclose(scores[0, [0, 3]], lengths, rtol=1e-6)

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.models import RECOMMENDERS, Exclusion
+from pipelines.models import Exclusion
 from pipelines.models.base import TopN
+from pipelines.models.candidates import recommender_class
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.place import place
 from pipelines.settings_sections import PlacementSettings
@@ -28,7 +29,7 @@ def rules_of(history, *, category=tens, **settings):
 
 @pytest.fixture(scope="module")
 def fitted(random_history):
-    return RECOMMENDERS["item_knn"](n_neighbors=30, shrinkage=2.0).fit(random_history)
+    return recommender_class("item_knn")(n_neighbors=30, shrinkage=2.0).fit(random_history)
 
 
 def ranked(fitted, history, k, rules, exclude=None):

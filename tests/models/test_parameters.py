@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.errors import SettingsError
-from pipelines.models import RECOMMENDERS
+from pipelines.models.candidates import RECOMMENDERS, recommender_class
 from pipelines.models.parameters import (
     check_choice,
     check_event_weights,
@@ -52,7 +52,7 @@ def test_event_weights_that_are_not_numbers_by_type_are_refused(weights: Any) ->
 
 @pytest.mark.parametrize("key", sorted(RECOMMENDERS))
 def test_every_numeric_parameter_is_checked_in_fit(key: str, random_history: Any) -> None:
-    for name in RECOMMENDERS[key]().get_params():
+    for name in recommender_class(key)().get_params():
         bad = {} if name == "event_weights" else -1
         with pytest.raises(SettingsError, match=f"`{name}` must"):
-            RECOMMENDERS[key](**{name: bad}).fit(random_history)
+            recommender_class(key)(**{name: bad}).fit(random_history)

@@ -26,7 +26,7 @@ def test_scores_equal_the_exact_decomposition(random_history: Interactions) -> N
     interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=30.0).toarray()
     vectors = np.linalg.svd(interest.astype(np.float64), full_matrices=False)[2][:6]
     has_history = interest.any(axis=1)
-    found = fitted._score(random_history)[has_history]
+    found = fitted.score(random_history)[has_history]
     expected = (interest @ vectors.T @ vectors)[has_history]
     np.testing.assert_allclose(found, expected, atol=1e-4)
 

@@ -9,6 +9,7 @@ from pipelines.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models import ranker as ranker_module
 from pipelines.models.base import Exclusion
+from pipelines.models.popularity import Popularity
 from pipelines.models.ranker import TwoStageRanker
 from pipelines.models.ranker_features import read_item_facts
 
@@ -156,3 +157,111 @@ def test_a_fold_learns_only_from_what_was_known_at_its_cut(
     for history, item_facts in learned:
         expected = read_item_facts(history, ranker.event_weights)
         np.testing.assert_array_equal(item_facts, expected)
+
+
+# the first stage
+
+#: Popularity: milk 3, jam 2, tea 1; milk is the first choice of all but dan.
+BOUGHT = [
+    *(("ann", "milk"), ("bob", "milk"), ("bob", "jam"), ("cid", "milk"), ("cid", "jam")),
+    *(("dan", "tea"),),
+]
+
+
+def names_of(history: Interactions, row: np.ndarray) -> list[str]:
+    return history.item_ids[row].tolist()
+
+
+def test_candidates_are_the_union_of_what_the_parts_list(
+    make_history: Callable[..., Interactions],
+) -> None:
+    history = make_history(BOUGHT)
+    parts = [{"recommender": "popularity"}, {"recommender": "personal_frequency"}]
+    found = TwoStageRanker(parts=parts, depth=1).fit(history).list_candidates(history)
+    # the most popular item and the user's own first: only dan has another
+    assert [names_of(history, row) for row in found.toarray()] == [
+        *(["milk"], ["milk"], ["milk"], ["milk", "tea"])
+    ]
+
+
+def test_an_excluded_item_makes_room_for_the_next_one(
+    make_history: Callable[..., Interactions],
+) -> None:
+    history = make_history(BOUGHT)
+    ranker = TwoStageRanker(parts=[{"recommender": "popularity"}], depth=1).fit(history)
+    found = ranker.list_candidates(history, exclude=Exclusion(history.pairs()))
+    assert [names_of(history, row) for row in found.toarray()] == [
+        *(["jam"], ["tea"], ["tea"], ["milk"])
+    ]
+
+
+def test_every_listed_item_is_a_candidate_and_every_candidate_can_be_listed(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranker = TwoStageRanker(**SMALL).fit(random_history)
+    rule = Exclusion(random_history.pairs(["purchase"]))
+    lists = ranker.recommend(random_history, random_history.n_items, exclude=rule)
+    monkeypatch.setattr(ranker_module, "THREAD_BLOCK_BYTES", 7 * 12 * random_history.n_items)
+    candidates = ranker.list_candidates(random_history, exclude=rule).toarray()
+    for row, items in zip(candidates, lists.items, strict=True):
+        assert np.flatnonzero(row).tolist() == sorted(items[items >= 0].tolist())
+
+
+def test_candidates_are_in_the_columns_of_the_history_that_asks(
+    make_history: Callable[..., Interactions],
+) -> None:
+    ranker = TwoStageRanker(parts=[{"recommender": "popularity"}], depth=1)
+    ranker.fit(make_history(BOUGHT))
+    later = make_history([("eve", "apple"), ("eve", "milk")], items=["apple", "milk", "rum"])
+    assert names_of(later, ranker.list_candidates(later).toarray()[0]) == ["milk"]
+
+
+def test_user_without_a_choice_has_no_candidates(
+    make_history: Callable[..., Interactions],
+) -> None:
+    history = make_history([("abe", "tea", "view"), *BOUGHT])
+    parts = [{"recommender": "personal_frequency", "params": {"popularity_half_life_days": 1.0}}]
+    found = TwoStageRanker(parts=parts, depth=1).fit(history).list_candidates(history)
+    assert [names_of(history, row) for row in found.toarray()] == [
+        *([], ["milk"], ["milk"], ["milk"], ["tea"])
+    ]
+
+
+def test_recommender_of_one_stage_has_no_candidates_to_list(
+    make_history: Callable[..., Interactions],
+) -> None:
+    history = make_history(BOUGHT)
+    assert Popularity().fit(history).list_candidates(history) is None
+
+
+# a sample to explain
+
+
+@pytest.fixture(scope="module")
+def weekly(make_history: Callable[..., Interactions]) -> Interactions:
+    """Tea comes every fortnight and cups once: only what a user did tells them apart."""
+    rows = [(f"u{n:02}", "tea", "purchase", age) for n in range(40) for age in range(7, 90, 14)]
+    cups = [(f"u{n:02}", f"cup{n % 5}", "purchase", 5 + n * 2) for n in range(40)]
+    return make_history([*rows, *cups, ("zoe", "tea", "view", 3)])
+
+
+def test_sample_is_of_users_with_a_choice_and_the_same_every_time(
+    weekly: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranker = TwoStageRanker(**SMALL, parts=[{"recommender": "popularity"}]).fit(weekly)
+    rows, user_count = ranker.sample_candidates(weekly)
+    assert (len(rows), user_count) == (40 * 6, 40)  # six items for each; zoe only looked
+    monkeypatch.setattr(ranker_module, "SAMPLE_USERS", 10)
+    monkeypatch.setattr(ranker_module, "SAMPLE_ROWS", 7)
+    some, user_count = ranker.sample_candidates(weekly)
+    assert (len(some), user_count) == (7, 10)
+    np.testing.assert_array_equal(some, ranker.sample_candidates(weekly)[0])
+    np.testing.assert_array_equal(some[[0, -1]], rows[[0, -1]])
+
+
+def test_known_items_are_in_the_sample_only_where_repeats_are_candidates(
+    weekly: Interactions,
+) -> None:
+    ranker = TwoStageRanker(**SMALL, parts=[{"recommender": "popularity"}], repeats=False)
+    rows, _ = ranker.fit(weekly).sample_candidates(weekly)
+    assert len(rows) == 40 * 4  # neither tea nor one's own cup

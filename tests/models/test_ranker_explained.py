@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 
 from pipelines.features.interactions import Interactions
-from pipelines.models import ranker_explained
 from pipelines.models.popularity import Popularity
 from pipelines.models.ranker import TwoStageRanker
-from pipelines.models.ranker_explained import explain_ranker, sample_candidates
 
 SMALL = {"n_iterations": 8, "min_samples_leaf": 10, "n_folds": 3}
 
@@ -25,7 +23,7 @@ def weekly(make_history: Callable[..., Interactions]) -> Interactions:
 
 def test_features_come_by_gain_and_the_strongest_have_curves(weekly: Interactions) -> None:
     ranker = TwoStageRanker(**SMALL).fit(weekly)
-    found = explain_ranker(ranker, weekly)
+    found = ranker.explain(weekly)
     assert sorted(found.gain["feature"]) == sorted(ranker.feature_names)
     assert found.gain["gain_share"].is_monotonic_decreasing
     assert found.gain["gain_share"].sum() == pytest.approx(1)
@@ -39,35 +37,13 @@ def test_features_come_by_gain_and_the_strongest_have_curves(weekly: Interaction
     assert known["row_share"].iloc[-1] + missing == pytest.approx(1)
 
 
-def test_sample_is_of_users_with_a_choice_and_the_same_every_time(
-    weekly: Interactions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ranker = TwoStageRanker(**SMALL, parts=[{"recommender": "popularity"}]).fit(weekly)
-    rows, user_count = sample_candidates(ranker, weekly)
-    assert (len(rows), user_count) == (40 * 6, 40)  # six items for each; zoe only looked
-    monkeypatch.setattr(ranker_explained, "SAMPLE_USERS", 10)
-    monkeypatch.setattr(ranker_explained, "SAMPLE_ROWS", 7)
-    some, user_count = sample_candidates(ranker, weekly)
-    assert (len(some), user_count) == (7, 10)
-    np.testing.assert_array_equal(some, sample_candidates(ranker, weekly)[0])
-    np.testing.assert_array_equal(some[[0, -1]], rows[[0, -1]])
-
-
-def test_known_items_are_in_the_sample_only_where_repeats_are_candidates(
-    weekly: Interactions,
-) -> None:
-    ranker = TwoStageRanker(**SMALL, parts=[{"recommender": "popularity"}], repeats=False)
-    rows, _ = sample_candidates(ranker.fit(weekly), weekly)
-    assert len(rows) == 40 * 4  # neither tea nor one's own cup
-
-
 def test_explanation_of_the_same_fit_is_identical(weekly: Interactions) -> None:
     ranker = TwoStageRanker(**SMALL).fit(weekly)
-    first, again = (explain_ranker(ranker, weekly) for _ in range(2))
+    first, again = (ranker.explain(weekly) for _ in range(2))
     pd.testing.assert_frame_equal(first.dependence, again.dependence)
 
 
 def test_nothing_is_explained_without_trees(make_history: Callable[..., Interactions]) -> None:
     history = make_history([("u", "b"), ("v", "a")])
-    assert explain_ranker(TwoStageRanker().fit(history), history) is None
-    assert explain_ranker(Popularity().fit(history), history) is None
+    assert TwoStageRanker().fit(history).explain(history) is None
+    assert Popularity().fit(history).explain(history) is None

@@ -39,9 +39,9 @@ def test_blocks_of_similarities_do_not_change_scores(
     random_history: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recommender = UserKNN(n_neighbors=7).fit(random_history)
-    whole = recommender._score(random_history)
+    whole = recommender.score(random_history)
     monkeypatch.setattr(user_knn_module, "SIMILARITY_BYTES", 4 * random_history.n_users * 7)
-    np.testing.assert_array_equal(recommender._score(random_history), whole)
+    np.testing.assert_array_equal(recommender.score(random_history), whole)
 
 
 def test_only_so_many_users_may_be_neighbours(random_history: Interactions) -> None:

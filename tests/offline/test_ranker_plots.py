@@ -11,7 +11,7 @@ import pytest
 from matplotlib.image import imread
 
 from pipelines.config import Settings
-from pipelines.models.ranker_explained import RankerExplained
+from pipelines.models.base import Explanation
 from pipelines.offline.child_runs import log_evaluation
 from pipelines.offline.ranker_plots import plot_dependence, plot_gain, write_explained
 from pipelines.offline.results import read_evaluation
@@ -25,7 +25,7 @@ FILES = [
 
 
 @pytest.fixture
-def explained() -> RankerExplained:
+def explained() -> Explanation:
     """25 features with a gain, each half of the one before; curves of two, one of them skewed."""
     shares = 0.5 ** np.arange(1, 26)
     names = [f"{kind}_{n}" for n, kind in enumerate(["part", "item", "user", "pair", "x"] * 5)]
@@ -36,10 +36,10 @@ def explained() -> RankerExplained:
         tail.assign(feature=names[1], row_share=[0.5, 0.9, 1.0]),
     ]
     gain = pd.DataFrame({"feature": names, "gain_share": shares})
-    return RankerExplained(gain, pd.concat(curves, ignore_index=True), 30, 400)
+    return Explanation(gain, pd.concat(curves, ignore_index=True), 30, 400)
 
 
-def test_pictures_and_their_figures_are_written(explained: RankerExplained, tmp_path: Path) -> None:
+def test_pictures_and_their_figures_are_written(explained: Explanation, tmp_path: Path) -> None:
     write_explained(tmp_path / "trees", explained, "ranker, gate window")
 
     assert sorted(path.name for path in (tmp_path / "trees").iterdir()) == FILES
@@ -53,7 +53,7 @@ def test_pictures_and_their_figures_are_written(explained: RankerExplained, tmp_
     assert sample == {"user_count": 30, "row_count": 400}
 
 
-def test_same_trees_give_the_same_bytes(explained: RankerExplained, tmp_path: Path) -> None:
+def test_same_trees_give_the_same_bytes(explained: Explanation, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_explained(tmp_path / name, explained, "ranker")
     for file in FILES:
@@ -61,14 +61,14 @@ def test_same_trees_give_the_same_bytes(explained: RankerExplained, tmp_path: Pa
 
 
 def test_a_fit_without_trees_leaves_none_of_an_earlier_one(
-    explained: RankerExplained, tmp_path: Path
+    explained: Explanation, tmp_path: Path
 ) -> None:
     write_explained(tmp_path / "trees", explained, "ranker")
     write_explained(tmp_path / "trees", None, "ranker")
     assert not (tmp_path / "trees").exists()
 
 
-def test_twenty_features_have_a_bar_and_the_best_is_on_top(explained: RankerExplained) -> None:
+def test_twenty_features_have_a_bar_and_the_best_is_on_top(explained: Explanation) -> None:
     (axes,) = plot_gain(explained.gain, "ranker").axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names == explained.gain["feature"].tolist()[:20]
@@ -76,7 +76,7 @@ def test_twenty_features_have_a_bar_and_the_best_is_on_top(explained: RankerExpl
     assert axes.texts[0].get_text() == "50.0%"
 
 
-def test_each_curve_has_a_plot_and_unknown_a_level_of_its_own(explained: RankerExplained) -> None:
+def test_each_curve_has_a_plot_and_unknown_a_level_of_its_own(explained: Explanation) -> None:
     figure = plot_dependence(explained, "ranker")
     step, tail, empty = figure.axes
     assert step.get_title() == "part_0\n50% of the gain"
@@ -91,7 +91,7 @@ def test_pictures_are_artefacts_of_the_child_run(
     make_settings: Callable[..., Settings],
     with_store: Callable,
     fabricate: Callable[..., Path],
-    explained: RankerExplained,
+    explained: Explanation,
 ) -> None:
     settings = with_store(make_settings())
     start_night(settings, AS_OF)
