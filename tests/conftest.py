@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,9 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from pipelines.backtest import BacktestPlan, plan_backtest, run_backtest
 from pipelines.config import Settings, load_settings, parse_settings
+from pipelines.show.document import Document
+from pipelines.show.terminal import print_document
 
 SHOP_SETTINGS = Path(__file__).parent / "shop.toml"
 SHOP_FIRST_DAY = date(2024, 1, 1)
@@ -22,6 +26,13 @@ SHOP_DAYS = 70
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gowalla", type=Path, help="Folder of train.txt and test.txt, for proofs.")
+
+
+def terminal_text(document: Document, width: int = 100) -> str:
+    """A document as a log of some columns has it."""
+    stream = io.StringIO()
+    print_document(document, Console(file=stream, width=width, highlight=False))
+    return stream.getvalue()
 
 
 @pytest.fixture

@@ -1,0 +1,175 @@
+"""How a figure reads, wherever it is shown: `.1252`, `−.0200`, `46%`, `7,859`, `–` for none."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+import sys
+
+#: Where a figure is not known.
+MISSING = "–"
+#: Wider than a hyphen, so that signs of both kinds stand under each other.
+MINUS = "\N{MINUS SIGN}"
+#: Holds together what no line may end within; every writer makes it a space.
+TIE = "\N{NO-BREAK SPACE}"
+#: Signs for an output that has only ASCII.
+_SPELT = {MINUS: "-", MISSING: "-", "≥": ">=", "≤": "<=", "─": "-", "…": "...", "±": "+-"}
+#: A share this close to none or all is told with a decimal: 0.3% is not 0%.
+_NEAR = 0.01
+_UNIT = 1024
+_SMALL_P = 0.001
+
+
+def spell_signs() -> None:
+    """Let standard output spell the signs that its encoding lacks, so that no night fails for one.
+
+    A minus that became ``?`` would be a wrong figure.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        codecs.register_error("spell", _spell)
+        sys.stdout.reconfigure(errors="spell")
+
+
+def _spell(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(_SPELT.get(sign, "?") for sign in signs), error.end
+
+
+def format_figure(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
+    """A metric or a difference: four decimals, four digits from 1 on, or a whole number.
+
+    Examples
+    --------
+    >>> format_figure(0.1252), format_figure(-0.02), format_figure(0.02, signed=True)
+    ('.1252', '−.0200', '+.0200')
+    >>> format_figure(12345.0), format_figure(33.4187), format_figure(None)
+    ('12,345', '33.42', '–')
+    """
+    if value is None or value != value:  # noqa: PLR0124 - NaN is not equal to itself
+        return MISSING
+    sign = "+" if signed else ""
+    if abs(value) < 1:
+        value = round(value, digits) + 0.0  # what rounds to nothing has no minus
+        return _typeset(f"{value:{sign}.{digits}f}")
+    return _typeset(f"{value:{sign},.0f}" if value == int(value) else f"{value:{sign}.{digits}g}")
+
+
+def format_bounds(low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """An interval in brackets; nothing where it is not known.
+
+    Examples
+    --------
+    >>> format_bounds(0.2, 0.22), format_bounds(None, None)
+    ('[.2000, .2200]', '')
+    """
+    bounds = [format_figure(bound, signed=signed) for bound in (low, high)]
+    return "" if MISSING in bounds else f"[{', '.join(bounds)}]"
+
+
+def format_interval(
+    value: float | None, low: float | None, high: float | None, *, signed: bool = False
+) -> str:
+    """A figure with its interval in brackets.
+
+    Examples
+    --------
+    >>> format_interval(0.21, 0.2, 0.22), format_interval(0.5, None, None)
+    ('.2100 [.2000, .2200]', '.5000')
+    >>> format_interval(0.21, -0.2, 0.22, signed=True)
+    '+.2100 [−.2000, +.2200]'
+    """
+    bounds = format_bounds(low, high, signed=signed)
+    return f"{format_figure(value, signed=signed)} {bounds}".rstrip()
+
+
+def format_share(share: float | None, decimals: int = 0) -> str:
+    """A share in whole percent, with a decimal where that would round it to none or all.
+
+    Examples
+    --------
+    >>> format_share(0.25), format_share(0.003), format_share(0.994), format_share(1.0)
+    ('25%', '0.3%', '99.4%', '100%')
+    >>> format_share(0.0327, decimals=2)
+    '3.27%'
+    """
+    if share is None:
+        return MISSING
+    near = 0 < share < _NEAR or 1 - _NEAR < share < 1
+    return _typeset(f"{share:.{max(decimals, int(near))}%}")
+
+
+def format_change(change: float | None) -> str:
+    """A relative change in percent, signed.
+
+    Examples
+    --------
+    >>> format_change(0.1), format_change(-0.025)
+    ('+10.0%', '−2.5%')
+    """
+    return MISSING if change is None else _typeset(f"{change:+.1%}")
+
+
+def format_threshold(value: float | None) -> str:
+    """A threshold as short as it was set; nothing where there is none.
+
+    Examples
+    --------
+    >>> format_threshold(-0.02), format_threshold(500.0)
+    ('−.02', '500')
+    """
+    return "" if value is None else _typeset(f"{value:g}")
+
+
+def format_count(count: int | None) -> str:
+    """A count with thousands set apart.
+
+    Examples
+    --------
+    >>> format_count(7859), format_count(None)
+    ('7,859', '–')
+    """
+    return MISSING if count is None else f"{count:,}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds with a decimal, without their unit.
+
+    Examples
+    --------
+    >>> format_seconds(1234.56)
+    '1,234.6'
+    """
+    return f"{seconds:,.1f}"
+
+
+def format_bytes(count: int) -> str:
+    """A size in the largest unit that it fills.
+
+    Examples
+    --------
+    >>> format_bytes(1536), format_bytes(3 * 1024**3)
+    ('1.5 KiB', '3.0 GiB')
+    """
+    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while size >= _UNIT and len(units) > 1:
+        size /= _UNIT
+        units.pop(0)
+    return f"{size:,.1f} {units[0]}"
+
+
+def format_p_value(p_value: float) -> str:
+    """A p value with its sign of equality, three decimals.
+
+    Examples
+    --------
+    >>> format_p_value(0.012), format_p_value(0.00001)
+    ('p = .012', 'p < .001')
+    """
+    return "p < .001" if p_value < _SMALL_P else "p = " + _typeset(f"{p_value:.3f}")
+
+
+def _typeset(number: str) -> str:
+    return re.sub(r"^([+-]?)0\.(?=\d+$)", r"\1.", number).replace("-", MINUS)
