@@ -19,7 +19,8 @@ from pipelines.errors import MissingEvaluationError, NoChampionError
 from pipelines.offline.intervals import mean_interval, paired_interval
 from pipelines.offline.results import read_evaluation
 from pipelines.promote.gate import read_gate
-from pipelines.recommend.report_gate import plain, verdict_in_words
+from pipelines.promote.gate_text import verdict_in_words
+from pipelines.show.figures import TIE
 
 #: The two ways a night's champion is scored: by the gate before it serves, and on what it served.
 VIEWS = ("gate", "served")
@@ -146,9 +147,9 @@ def _verdict(verdict: Mapping[str, Any], k: int) -> dict[str, Any]:
         "champion": verdict["champion"]["name"],
         "champion_before": before["name"] if before else None,
         "challenger": challenger["name"] if challenger else None,
-        "in_words": verdict_in_words(verdict, k).replace("\N{NO-BREAK SPACE}", " "),
+        "in_words": verdict_in_words(verdict, k).replace(TIE, " "),
         "failed_rules": [
-            {"rule": rule["rule"], "subject": rule["subject"], "reason": plain(rule["reason"])}
+            {"rule": rule["rule"], "subject": rule["subject"], "reason": rule["reason"]}
             for rule in verdict["rules"]
             if rule["is_passed"] is False
         ],

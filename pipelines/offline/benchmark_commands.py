@@ -67,7 +67,8 @@ def benchmark_command(
 
     from pipelines.offline.benchmark import Request, run_benchmark
     from pipelines.offline.benchmark_candidates import read_entries
-    from pipelines.offline.benchmark_tables import print_benchmark
+    from pipelines.offline.benchmark_tables import benchmark_document
+    from pipelines.show.terminal import print_document
 
     if (test is None) == (validation is None):
         raise BenchmarkError(
@@ -88,7 +89,7 @@ def benchmark_command(
     if as_json:
         click.echo(json.dumps(result, indent=2, allow_nan=False))
     else:
-        print_benchmark(result)
+        print_document(benchmark_document(result))
     if any(row["error"] is not None for row in result["candidates"]):
         raise SystemExit(1)
 

@@ -1,16 +1,15 @@
-"""A benchmark's result as tables, for a terminal or a plain log."""
+"""A benchmark's result as a document."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from pipelines.offline.metrics import RANKING_METRICS
+from pipelines.show.document import Block, Bullets, Column, Paragraph, Table, left, right
+from pipelines.show.figures import format_count, format_figure, format_seconds
+
+Row = Mapping[str, Any]
 
 #: Metrics of the lists as such, and how their columns are headed.
 LIST_METRICS = {
@@ -22,46 +21,26 @@ LIST_METRICS = {
     "mean_popularity": "popularity",
     "served_share": "served",
 }
-#: Columns of a log, which has no width of its own.
-LOG_WIDTH = 160
-#: Narrower than this, an interval stands below its value.
-WIDE = 120
+#: As many as published results have.
+DIGITS = 6
 
 
-def print_benchmark(result: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print who was scored, and a table of ranking and list metrics for each cut.
+def benchmark_document(result: Row) -> list[Block]:
+    """Who was scored, and tables of ranking metrics, list metrics and costs for each cut.
 
     Parameters
     ----------
     result : mapping
         What `run_benchmark` returns.
-    console : rich.console.Console, optional
-        Default: standard output, without colours unless it is a terminal.
     """
-    console = console or make_console()
-    console.print(describe_split(result), markup=False)
     rows = [row for row in result["candidates"] if row["error"] is None]
-    for k in result["k"]:
-        console.print()
-        console.print(_ranking_table(rows, k, console.width))
-        console.print(_list_table(rows, k))
-    console.print()
-    console.print(_cost_table(rows))
-    for row in result["candidates"]:
-        if row["error"] is not None:
-            console.print(f"failed: {row['candidate']}: {row['error']}", markup=False)
+    failed = [row for row in result["candidates"] if row["error"] is not None]
+    tables = [make(rows, k) for k in result["k"] for make in (_ranking_table, _list_table)]
+    failures = Bullets([f"failed: {row['candidate']}: {row['error']}" for row in failed])
+    return [Paragraph(describe_split(result)), *tables, _cost_table(rows), failures]
 
 
-def make_console() -> Console:
-    """Standard output; a log is `LOG_WIDTH` columns wide unless COLUMNS says otherwise."""
-    console = Console(highlight=False)
-    if console.is_terminal:
-        return console
-    width = shutil.get_terminal_size((LOG_WIDTH, 0)).columns
-    return Console(highlight=False, width=width)
-
-
-def describe_split(result: Mapping[str, Any]) -> str:
+def describe_split(result: Row) -> str:
     """One paragraph: how many of what, who is left out, what is excluded."""
     data, left_out = result["data"], result["data"]["left_out"]
     nobody = ", ".join(
@@ -77,49 +56,40 @@ def describe_split(result: Mapping[str, Any]) -> str:
     )
 
 
-def _ranking_table(rows: Sequence[Mapping[str, Any]], k: int, width: int) -> Table:
-    gap = " " if width >= WIDE else "\n"
-
-    def cell(row: Mapping[str, Any], metric: str) -> str:
-        found = row["metrics"][f"{metric}_at_{k}"]
-        if found["low"] is None:
-            return f"{found['value']:.6f}"
-        return f"{found['value']:.6f}{gap}±{found['value'] - found['low']:.6f}"
-
-    return _table(f"at {k}", rows, list(RANKING_METRICS), cell)
+def _ranking_table(rows: Sequence[Row], k: int) -> Table:
+    """Values with their half interval, which stands below where there is no room beside."""
+    columns = [Column(name, is_right=True, wraps=True) for name in RANKING_METRICS]
+    cells = [
+        [row["candidate"], *(_value(row["metrics"][f"{name}_at_{k}"]) for name in RANKING_METRICS)]
+        for row in rows
+    ]
+    return Table([left(f"at {k}"), *columns], cells)
 
 
-def _list_table(rows: Sequence[Mapping[str, Any]], k: int) -> Table:
-    def cell(row: Mapping[str, Any], heading: str) -> str:
-        metric = next(name for name, shown in LIST_METRICS.items() if shown == heading)
-        value = row["metrics"][f"{metric}_at_{k}"]["value"]
-        return "-" if value is None else f"{value:.4f}"
-
-    return _table(f"lists of {k}", rows, list(LIST_METRICS.values()), cell)
+def _value(metric: Row) -> str:
+    value = format_figure(metric["value"], digits=DIGITS)
+    if metric["low"] is None:
+        return value
+    return f"{value} ±{format_figure(metric['value'] - metric['low'], digits=DIGITS)}"
 
 
-def _cost_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    keys = {"fit s": "fit_seconds", "recommend s": "recommend_seconds"}
+def _list_table(rows: Sequence[Row], k: int) -> Table:
+    cells = [
+        [
+            row["candidate"],
+            *(format_figure(row["metrics"][f"{name}_at_{k}"]["value"]) for name in LIST_METRICS),
+        ]
+        for row in rows
+    ]
+    return Table([left(f"lists of {k}"), *map(right, LIST_METRICS.values())], cells)
 
-    def cell(row: Mapping[str, Any], heading: str) -> str:
-        if heading in keys:
-            return f"{row[keys[heading]]:,.1f}"
-        return f"{row['peak_memory_mib']:,}"
 
-    return _table("cost", rows, [*keys, "peak MiB"], cell)
-
-
-def _table(
-    title: str,
-    rows: Sequence[Mapping[str, Any]],
-    headings: Sequence[str],
-    cell: Callable[[Mapping[str, Any], str], str],
-) -> Table:
-    """Candidates down, figures across."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    table.add_column(title, overflow="fold")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(row["candidate"], *(cell(row, heading) for heading in headings))
-    return table
+def _cost_table(rows: Sequence[Row]) -> Table:
+    cells = [
+        [
+            *(row["candidate"], format_seconds(row["fit_seconds"])),
+            *(format_seconds(row["recommend_seconds"]), format_count(row["peak_memory_mib"])),
+        ]
+        for row in rows
+    ]
+    return Table([left("cost"), *map(right, ("fit s", "recommend s", "peak MiB"))], cells)

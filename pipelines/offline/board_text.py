@@ -1,14 +1,26 @@
-"""Leaderboards as aligned text for a terminal or a log."""
+"""Leaderboards as tables: candidates, what their lists are like, and what their rules cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from pipelines.offline.candidate_recall import CANDIDATE_RECALL
+from pipelines.show.document import Table, left, mark, right, wrap
+from pipelines.show.figures import (
+    MISSING,
+    TIE,
+    format_bounds,
+    format_count,
+    format_figure,
+    format_interval,
+    format_share,
+)
 
+Row = Mapping[str, Any]
+
+#: Roles in the order in which they are told.
+ROLES = ("champion", "challenger", "was champion", "baseline")
 #: Columns of `leaderboard.list_board` and how they are headed.
 LIST_HEADINGS = {
     "ndcg": "NDCG",
@@ -19,101 +31,106 @@ LIST_HEADINGS = {
     "personalisation": "personal",
     "popularity_lift": "lift",
 }
-#: What the columns mean, in a line below the table.
 LIST_LEGEND = (
     "novelty in bits; diversity within a list and personal (difference between lists) from 0 to 1; "
     "lift: how much more popular lists are than the users' own histories"
 )
-RULE_LEGEND = "a rule that costs something has a difference below zero: with it less without it"
+RULE_LEGEND = (
+    "A rule that costs something has a difference below zero; both sides on the same users."
+)
 
 
-def format_board(board: pd.DataFrame) -> str:
-    """A leaderboard as aligned text, one line per candidate, best first; `*` marks baselines."""
-    ndcg, recall, coverage = (
-        next(column for column in map(str, board.columns) if column.startswith(prefix))
-        for prefix in ("ndcg_at_", "recall_at_", "coverage_at_")
-    )
-    rows: list[dict[str, Any]] = board.to_dict("records")  # type: ignore[assignment]  # columns are str
-    names = [str(row["candidate"]) + (" *" if row["is_baseline"] else "") for row in rows]
-    width = max(len("candidate"), *map(len, names))
-    lines = [
-        f"  {'candidate':<{width}}  {ndcg:>10}  {'interval':<16}  {recall:>12}  {coverage:>14}"
-    ]
-    for name, row in zip(names, rows, strict=True):
-        interval = f"{format_number(row['low'])} to {format_number(row['high'])}"
-        lines.append(
-            f"  {name:<{width}}  {format_number(row[ndcg]):>10}  {interval:<16}  "
-            f"{format_number(row[recall]):>12}  {format_number(row[coverage]):>14}"
-        )
-    return "\n".join([*lines, "  * baseline", *map(_first_stage, rows_with_first_stage(rows)), ""])
+def board_table(
+    rows: Sequence[Row],
+    k: int,
+    confidence: float,
+    *,
+    roles: Mapping[str, str] | None = None,
+    opponent: str | None = None,
+    differences: Mapping[str, str] | None = None,
+) -> Table:
+    """Candidates, best first; the champion stands out.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Of `leaderboard.leaderboard`.
+    k : int
+        Cut of the metrics.
+    confidence : float
+        Level of the intervals.
+    roles : mapping of str to str, optional
+        Candidate to its role, if it has one; default: who is a baseline.
+    opponent : str, optional
+        Whom `differences` are paired with.
+    differences : mapping of str to str, optional
+        Candidate to its paired difference.
+    """
+    known = differences or {}
+    if roles is None:
+        roles = {row["candidate"]: "baseline" for row in rows if row["is_baseline"]}
+    columns = [left("candidate"), right(f"NDCG\n@{k}"), left(f"{confidence:.0%}\ninterval")]
+    columns += [left(f"paired difference\nto {opponent}")] * (opponent is not None)
+    columns += [right(f"recall\n@{k}"), right("cover-\nage"), left("role")]
+    lines = []
+    for row in rows:
+        name = row["candidate"]
+        role = roles.get(name, "")
+        cells = [
+            *(name, format_figure(row[f"ndcg_at_{k}"]), format_bounds(row["low"], row["high"])),
+            *([known.get(name, "")] * (opponent is not None)),
+            *(format_figure(row[f"recall_at_{k}"]), format_share(row[f"coverage_at_{k}"]), role),
+        ]
+        lines.append(mark(cells, "good" if role == "champion" else "plain"))
+    holders = {role: [name for name, own in roles.items() if own == role] for role in ROLES}
+    words = "; ".join(f"{role}: {', '.join(names)}" for role, names in holders.items() if names)
+    return Table(columns, lines, last_in_words=words)
 
 
-def rows_with_first_stage(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Rows of a leaderboard whose candidate ranks no more than what a first stage lets through.
+def first_stage_notes(rows: Iterable[Row]) -> list[str]:
+    """How much of what users chose is let through by the first stages of candidates that have one.
 
     Examples
     --------
-    >>> rows_with_first_stage([{"candidate_recall": 0.5}, {"candidate_recall": None}, {}])
-    [{'candidate_recall': 0.5}]
+    >>> row = {"candidate": "ranker", "candidate_recall": 0.9}
+    >>> row |= {"candidate_recall_low": 0.88, "candidate_recall_high": 0.92}
+    >>> first_stage_notes([row, {"candidate": "ease"}])[0].replace(TIE, " ")
+    'ranker: of what users chose, .9000 [.8800, .9200] is among its candidates'
     """
-    return [row for row in rows if format_number(row.get(CANDIDATE_RECALL)) != "-"]
-
-
-def _first_stage(row: Mapping[str, Any]) -> str:
-    value, low, high = (format_number(row[CANDIDATE_RECALL + end]) for end in ("", "_low", "_high"))
-    return f"  {row['candidate']}: {CANDIDATE_RECALL} {value} ({low} to {high})"
-
-
-def format_list_board(board: pd.DataFrame) -> str:
-    """What lists are like, one line per candidate and segment, the candidate's name once."""
-    columns = {
-        heading: next(name for name in map(str, board.columns) if name.startswith(f"{metric}_at_"))
-        for metric, heading in LIST_HEADINGS.items()
-    }
-    rows: list[dict[str, Any]] = board.to_dict("records")  # type: ignore[assignment]  # columns are str
-    width = max(len("candidate"), *(len(str(row["candidate"])) for row in rows))
-    headings = "  ".join(f"{heading:>9}" for heading in columns)
-    lines = [f"  {'candidate':<{width}}  {'users':<12}  {headings}"]
+    notes = []
     for row in rows:
-        name = row["candidate"] if row["segment"] == "all" else ""
-        users = f"{row['segment']:<5} {row['user_count']:>6,}"
-        values = "  ".join(f"{format_number(row[column]):>9}" for column in columns.values())
-        lines.append(f"  {name:<{width}}  {users}  {values}")
-    return "\n".join([*lines, f"  {LIST_LEGEND}", ""])
+        share = format_interval(*(row.get(CANDIDATE_RECALL + end) for end in ("", "_low", "_high")))
+        if share != MISSING:
+            told = share.replace(" ", TIE)
+            notes.append(f"{row['candidate']}: of what users chose, {told} is among its candidates")
+    return notes
 
 
-def format_rule_board(board: pd.DataFrame) -> str:
-    """What each rule costs, one line per candidate and rule."""
-    if board.empty:
-        return "  No rule of this placement was priced here: none is on, or see --window gate.\n"
-    rows: list[dict[str, Any]] = board.to_dict("records")  # type: ignore[assignment]  # columns are str
-    width = max(len("candidate"), *(len(str(row["candidate"])) for row in rows))
+def list_table(rows: Sequence[Row], k: int) -> Table:
+    """What lists are like, by candidate and segment, the candidate's name once."""
+    columns = [left("candidate"), left("segment"), *map(right, ("users", *LIST_HEADINGS.values()))]
     lines = [
-        f"  {'candidate':<{width}}  {'rule':<16}  {'NDCG with':>9}  {'without':>9}  "
-        f"{'difference (interval)':<30}  {'coverage':>9}  {'without':>9}"
+        [
+            row["candidate"] if row["segment"] == "all" else "",
+            *(row["segment"], format_count(row["user_count"])),
+            *(format_figure(row[f"{metric}_at_{k}"]) for metric in LIST_HEADINGS),
+        ]
+        for row in rows
     ]
-    for row in rows:
-        change = f"{_signed(row['difference'])} ({_signed(row['low'])} to {_signed(row['high'])})"
-        lines.append(
-            f"  {row['candidate']:<{width}}  {row['rule']:<16}  "
-            f"{format_number(row['ndcg_with']):>9}  {format_number(row['ndcg_without']):>9}  "
-            f"{change:<30}  {format_number(row['coverage_with']):>9}  "
-            f"{format_number(row['coverage_without']):>9}"
-        )
-    return "\n".join([*lines, f"  {RULE_LEGEND}", ""])
+    return Table(columns, lines, notes=[LIST_LEGEND])
 
 
-def _signed(value: float | None) -> str:
-    return format_number(value) if value is None else f"{value:+.4f}"
-
-
-def format_number(value: float | None) -> str:
-    """Four decimals; `-` where there is no figure.
-
-    Examples
-    --------
-    >>> format_number(0.25), format_number(None), format_number(float("nan"))
-    ('0.2500', '-', '-')
-    """
-    is_there = value is not None and value == value  # noqa: PLR0124 - NaN is not equal to itself
-    return f"{value:.4f}" if is_there else "-"
+def price_table(rows: Sequence[Row], k: int) -> Table:
+    """What each rule costs, by candidate and rule: both sides and their paired difference."""
+    heads = [f"NDCG@{k}\nwith it", "\nwithout", "paired\ndifference", "coverage\nwith it"]
+    lines = [
+        [
+            f"{row['rule']}, {row['candidate']}",
+            *(format_figure(row[key]) for key in ("ndcg_with", "ndcg_without")),
+            format_interval(row["difference"], row["low"], row["high"], signed=True),
+            *(format_share(row[key]) for key in ("coverage_with", "coverage_without")),
+        ]
+        for row in rows
+    ]
+    columns = [wrap("\nrule, candidate"), *map(right, [*heads, "\nwithout"])]
+    return Table(columns, lines, notes=[RULE_LEGEND])

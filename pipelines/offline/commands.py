@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -86,34 +86,42 @@ def evaluate_command(
     """Print the leaderboard of a night's candidates, with intervals."""
     import json
 
-    from pipelines.offline import board_text
+    from pipelines.offline.board_text import board_table, first_stage_notes, list_table, price_table
     from pipelines.offline.leaderboard import leaderboard, list_board, rule_board
+    from pipelines.show.document import Block, Bullets, Heading, Paragraph
+    from pipelines.show.terminal import print_document
 
     if beyond and rules:
         raise click.UsageError("--beyond and --rules are two tables; ask for one of them.")
-    read, write = leaderboard, board_text.format_board
-    if beyond:
-        read, write = list_board, board_text.format_list_board
-    if rules:
-        read, write = rule_board, board_text.format_rule_board
+    read = list_board if beyond else rule_board if rules else leaderboard
     asked = [placement] if placement else list(settings.placements)
     boards = {name: read(settings, as_of, name, window) for name in asked}
     if as_json:
-        rows = {name: json.loads(board.to_json(orient="records")) for name, board in boards.items()}
-        click.echo(json.dumps({"as_of": as_of.isoformat(), "window": window, "placements": rows}))
+        told = {name: json.loads(board.to_json(orient="records")) for name, board in boards.items()}
+        click.echo(json.dumps({"as_of": as_of.isoformat(), "window": window, "placements": told}))
         return
+    document: list[Block] = []
+    k, confidence = settings.evaluation.k, settings.evaluation.confidence
     for name, board in boards.items():
-        users = 0 if board.empty else board["user_count"].max()
-        click.echo(f"{name}, {window} window, {users:,} users")
-        click.echo(write(board))
+        rows: list[dict[str, Any]] = board.to_dict("records")  # type: ignore[assignment]  # columns are str
+        users = max((row["user_count"] for row in rows), default=0)
+        document.append(Heading(f"{name}, {window} window, {users:,} users"))
+        if rules and not rows:
+            nothing = "No rule of this placement was priced here: none is on, or see --window gate."
+            document.append(Paragraph(nothing))
+        elif beyond or rules:
+            document.append((list_table if beyond else price_table)(rows, k))
+        else:
+            document += [board_table(rows, k, confidence), Bullets(first_stage_notes(rows))]
+    print_document(document)
 
 
 def _summary(name: str, windows: dict[str, dict[str, float | None]], k: int) -> str:
     """One line for a candidate: its NDCG on each window and placement."""
-    from pipelines.offline.board_text import format_number
+    from pipelines.show.figures import format_figure
 
     parts = [
-        f"{placement} {format_number(value)} ({window})"
+        f"{placement} {format_figure(value)} ({window})"
         for window, placements in windows.items()
         for placement, value in placements.items()
     ]

@@ -85,12 +85,12 @@ def contender_problem(contender: Contender, k: int) -> str | None:
     """
     for metric, value in ((f"NDCG@{k}", contender.ndcg), ("coverage", contender.coverage)):
         if problem := share_problem(value):
-            return f"{metric} of `{contender.name}` {problem}"
+            return f"{metric} of {contender.name} {problem}"
     if problem := _users_problem(contender):
-        return f"`{contender.name}` {problem}"
+        return f"{contender.name} {problem}"
     mean = float(np.mean(np.asarray(contender.user_ndcg)))
     if not abs(mean - float(contender.ndcg)) <= MEAN_TOLERANCE:  # type: ignore[arg-type]  # shown to be a number above
-        return f"NDCG@{k} of `{contender.name}` is {contender.ndcg}, but its users' mean is {mean}"
+        return f"NDCG@{k} of {contender.name} is {contender.ndcg}, but its users' mean is {mean}"
     return None
 
 

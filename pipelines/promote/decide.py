@@ -163,7 +163,7 @@ def _judge_entry(
     if incumbent is not None:
         opponents[incumbent.name] = incumbent
     return [
-        Rule("challenger_exists", is_passed=True, reason=f"`{challenger.name}` was chosen"),
+        Rule("challenger_exists", is_passed=True, reason=f"{challenger.name} was chosen"),
         _judge_champion_exists(incumbent),
         _judge_logged(challenger),
         _judge_differs(challenger, incumbent),
@@ -179,7 +179,7 @@ def _judge_champion_exists(incumbent: Contender | None) -> Rule:
         "champion_exists",
         opponent=incumbent.name if incumbent else None,
         is_passed=incumbent is not None,
-        reason=f"`{incumbent.name}` holds the placement"
+        reason=f"{incumbent.name} holds the placement"
         if incumbent
         else "a champion must be known, or its absence be declared: none was found",
     )
@@ -192,7 +192,7 @@ def _judge_logged(challenger: Contender) -> Rule:
         is_passed=is_passed,
         reason="its runs are in MLflow"
         if is_passed
-        else f"`{challenger.name}` has no run in MLflow; what is not logged is not promoted",
+        else f"{challenger.name} has no run in MLflow; what is not logged is not promoted",
     )
 
 
@@ -267,10 +267,10 @@ def _explain(
     rules: Sequence[Rule],
     is_promoted: bool,
 ) -> str:
-    holder = f"`{incumbent.name}`" if incumbent else "nobody"
+    holder = f"{incumbent.name}" if incumbent else "nobody"
     if is_promoted and challenger is not None:
         proof = next(rule.reason for rule in rules if rule.rule == "beats_champion")
-        return f"`{challenger.name}` replaces {holder}: {proof.split(': ', 1)[1]}"
+        return f"{challenger.name} replaces {holder}: {proof.split(': ', 1)[1]}"
     failed = "; ".join(
         f"{rule.rule}{'' if rule.subject == 'all' else f' ({rule.subject})'}: {rule.reason}"
         for rule in rules

@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.config import Settings
 from pipelines.offline.intervals import paired_interval, users_needed
 from pipelines.promote.contenders import Contender, contender_problem, have_same_users
+from pipelines.show.figures import format_figure, format_interval, format_threshold
 
 #: An interval needs a spread, and a spread needs two users.
 LEAST_USERS = 2
@@ -111,8 +112,8 @@ def describe_difference(
     if found is None:
         return "the two cannot be compared"
     text = (
-        f"NDCG@{thresholds.k} {found.value:+.4f} ({thresholds.confidence:.0%} interval "
-        f"{found.low:+.4f} to {found.high:+.4f}, {found.user_count} users)"
+        f"NDCG@{thresholds.k} {format_interval(found.value, found.low, found.high, signed=True)} "
+        f"({thresholds.confidence:.0%} interval, {found.user_count:,} users)"
     )
     if missed is None:
         return text
@@ -120,4 +121,5 @@ def describe_difference(
         remedy = "no number of users would be enough at such a difference"
     else:
         remedy = f"about {found.users_needed:,} users would be needed to tell such a difference"
-    return f"{text}; the lower bound is {missed - found.low:.4f} short of {missed:.4f}; {remedy}"
+    short, bound = format_figure(missed - found.low), format_threshold(missed)
+    return f"{text}; the lower bound is {short} short of {bound}; {remedy}"

@@ -12,6 +12,7 @@ from pipelines.offline.intervals import mean_interval
 from pipelines.offline.ndcg_parts import PARTS, part_column
 from pipelines.offline.results import Evaluation
 from pipelines.offline.score import segment_masks
+from pipelines.show.figures import format_bounds, format_figure, format_share
 
 #: What the two sides of each split of the gains are called: the part itself, and the rest.
 SIDES = {"repeats": ("repeats", "new items"), "head": ("head", "tail")}
@@ -159,14 +160,13 @@ def _sentences(found: Mapping[str, Any], k: int, confidence: float) -> Iterator[
 
 def _say_difference(found: Mapping[str, Any], k: int, confidence: float) -> str:
     difference, low, high = found["difference"], found["low"], found["high"]
-    level = f"{confidence:.0%} interval"
-    bounds = "" if low is None else f" ({level} {_signed(low)} to {_signed(high)})"
-    figure = f"{_signed(difference)} NDCG@{k}{bounds} on {found['user_count']:,} users"
+    bounds = "" if low is None else f" {format_bounds(low, high, signed=True)} ({confidence:.0%})"
+    figure = f"NDCG@{k} {_signed(difference)}{bounds} on {found['user_count']:,} users"
     if low is not None and low > 0:
-        return f"It is above `{found['loser']}` by {figure}."
+        return f"It is above {found['loser']} by {figure}."
     if high is not None and high < 0:
-        return f"It is below `{found['loser']}` by {figure}."
-    return f"It is not told apart from `{found['loser']}`: {figure}."
+        return f"It is below {found['loser']} by {figure}."
+    return f"It is not told apart from {found['loser']}: {figure}."
 
 
 def _say_segments(parts: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> str:
@@ -195,7 +195,7 @@ def _say_gain(part: Mapping[str, Any]) -> str:
     }
     return (
         f"{names[part['part']]} {_signed(part['contribution'])} "
-        f"({part['winner_gain']:.4f} against {part['loser_gain']:.4f})"
+        f"({format_figure(part['winner_gain'])} against {format_figure(part['loser_gain'])})"
     )
 
 
@@ -203,10 +203,10 @@ def _say_coverage(found: Mapping[str, Any], coverage: Sequence[float | None]) ->
     mine, theirs = coverage
     if mine is not None and theirs is not None:
         yield (
-            f"Its lists show {mine:.1%} of the catalogue, those of `{found['loser']}` {theirs:.1%}."
+            f"Its lists show {format_share(mine)} of the catalogue, those of {found['loser']} "
+            f"{format_share(theirs)}."
         )
 
 
 def _signed(value: float) -> str:
-    """Four decimals with a sign; what rounds to nothing is +0.0000."""
-    return f"{round(value, 4) + 0.0:+.4f}"
+    return format_figure(value, signed=True)

@@ -16,6 +16,7 @@ from pipelines.promote.differences import (
     describe_difference,
     paired_difference,
 )
+from pipelines.show.figures import format_figure
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def judge_metrics(contender: Contender, thresholds: Thresholds) -> Rule:
         subject=contender.name,
         user_count=contender.user_count,
         is_passed=problem is None,
-        reason=f"every figure of `{contender.name}` must be a number in [0, 1]: {problem}"
+        reason=f"every figure of {contender.name} must be a number in [0, 1]: {problem}"
         if problem
-        else f"every figure of `{contender.name}` is a number in [0, 1]",
+        else f"every figure of {contender.name} is a number in [0, 1]",
     )
 
 
@@ -79,9 +80,9 @@ def judge_same_users(challenger: Contender, opponent: Contender) -> Rule:
         opponent=opponent.name,
         user_count=challenger.user_count,
         is_passed=is_passed,
-        reason=f"evaluated on the same {challenger.user_count} users as `{opponent.name}`"
+        reason=f"evaluated on the same {challenger.user_count} users as {opponent.name}"
         if is_passed
-        else f"`{challenger.name}` and `{opponent.name}` must be evaluated on the same users: "
+        else f"{challenger.name} and {opponent.name} must be evaluated on the same users: "
         f"{counts}, not the same ones",
     )
 
@@ -112,20 +113,21 @@ def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[Rule, Ru
     floor, ceiling = thresholds.ndcg_floor, thresholds.ndcg_ceiling
     above = value is not None and value >= floor
     below = value is not None and value <= ceiling
-    shown = f"NDCG@{thresholds.k} is " + ("unknown" if value is None else f"{value:.4f}")
-    short = f", {floor - value:.4f} short" if value is not None and not above else ""
-    excess = f", {value - ceiling:.4f} over it" if value is not None and not below else ""
+    shown = f"NDCG@{thresholds.k} is " + ("unknown" if value is None else format_figure(value))
+    short = f", {format_figure(floor - value)} short" if value is not None and not above else ""
+    over = f", {format_figure(value - ceiling)} over it" if value is not None and not below else ""
     lower = Rule(
         "ndcg_floor",
         threshold=floor,
         is_passed=above,
-        reason=f"{shown}; the floor is {floor:.4f}{short}",
+        reason=f"{shown}; the floor is {format_figure(floor)}{short}",
     )
     upper = Rule(
         "ndcg_ceiling",
         threshold=ceiling,
         is_passed=below,
-        reason=f"{shown}; above {ceiling:.4f} a leak is likelier than a good recommender{excess}",
+        reason=f"{shown}; above {format_figure(ceiling)} a leak is likelier than a good "
+        f"recommender{over}",
     )
     return _measured(lower, found), _measured(upper, found)
 
@@ -143,7 +145,7 @@ def judge_better(
         opponent=opponent.name,
         threshold=0.0,
         is_passed=is_passed,
-        reason=f"`{challenger.name}` must beat `{opponent.name}`: "
+        reason=f"{challenger.name} must beat {opponent.name}: "
         + describe_difference(found, thresholds, None if is_passed else 0.0),
     )
     return _measured(judged, found)
@@ -156,7 +158,7 @@ def report_difference(candidate: Contender, champion: Contender, thresholds: Thr
         "reported_difference",
         subject=candidate.name,
         opponent=champion.name,
-        reason=f"`{candidate.name}` against `{champion.name}`: "
+        reason=f"{candidate.name} against {champion.name}: "
         + describe_difference(found, thresholds, None),
     )
     return _measured(reported, found)
@@ -169,16 +171,16 @@ def judge_coverage(challenger: Contender, champion: Contender, thresholds: Thres
     change = float(mine) - float(theirs) if sound else None  # type: ignore[arg-type]  # sound: both are numbers
     margin = thresholds.coverage_margin
     is_passed = change is not None and change >= -margin
-    shown = "unknown" if change is None else f"{change:+.4f}"
-    excess = f", {-margin - change:.4f} too much" if change is not None and not is_passed else ""
+    shown = "unknown" if change is None else format_figure(change, signed=True)
+    over = "" if change is None or is_passed else f", {format_figure(-margin - change)} too much"
     return Rule(
         "coverage_not_inferior",
         opponent=champion.name,
         threshold=-margin,
         value=change,
         is_passed=is_passed,
-        reason=f"change of catalogue coverage against `{champion.name}` is {shown}; "
-        f"it may fall by {margin:.4f}{excess}",
+        reason=f"change of catalogue coverage against {champion.name} is {shown}; "
+        f"it may fall by {format_figure(margin)}{over}",
     )
 
 
@@ -212,7 +214,7 @@ def _judge_segment(
         threshold=-margin,
         user_count=count,
         is_passed=is_passed if is_judged else None,
-        reason=f"{count} {segment} users against `{champion.name}`: "
+        reason=f"{count} {segment} users against {champion.name}: "
         + describe_difference(found, thresholds, bound)
         + small,
     )

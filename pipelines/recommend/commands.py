@@ -111,18 +111,17 @@ def _print_sql(settings: Any, sql: str, warehouse: bool, as_json: bool) -> None:
             frame.to_json(orient="records", date_format="iso", double_precision=15, indent=2)
         )
         return
-    from rich.text import Text
+    from pipelines.show.document import Table, left, right
+    from pipelines.show.terminal import print_document
 
-    from pipelines.recommend.report_tables import make_console, make_table
-
-    kinds = ["right" if kind.kind in "iuf" else "left" for kind in frame.dtypes]
-    table = make_table(zip(map(str, frame.columns), kinds, strict=True))
-    for row in frame.head(SHOWN_ROWS).itertuples(index=False):
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = make_console()
-    console.print(table)
-    left = len(frame) - SHOWN_ROWS
-    console.print(f"{len(frame):,} rows" + (f", {left:,} not shown (--json)" if left > 0 else ""))
+    kinds = [right if kind.kind in "iuf" else left for kind in frame.dtypes]
+    columns = [make(str(name)) for make, name in zip(kinds, frame.columns, strict=True)]
+    shown = frame.head(SHOWN_ROWS).itertuples(index=False)
+    hidden = len(frame) - SHOWN_ROWS
+    note = f"{len(frame):,} rows" + (f", {hidden:,} not shown (--json)" if hidden > 0 else "")
+    print_document(
+        [Table(columns, [[_cell(value) for value in row] for row in shown], notes=[note])]
+    )
 
 
 def _cell(value: Any) -> str:
@@ -139,7 +138,7 @@ def _print_user(settings: Any, user_id: str, placement: str | None, as_json: boo
     if as_json:
         click.echo(to_json(found), nl=False)
         return
-    from pipelines.recommend.report_tables import make_console
-    from pipelines.recommend.report_terminal import print_user
+    from pipelines.recommend.customer_text import user_document
+    from pipelines.show.terminal import print_document
 
-    print_user(make_console(), found)
+    print_document(user_document(found))

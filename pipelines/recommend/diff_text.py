@@ -1,43 +1,35 @@
-"""A diff of two publications for a terminal."""
+"""What `diff.diff_publications` returns, as a document."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.text import Text
-
 from pipelines.recommend.list_rows import CONTROL
-from pipelines.recommend.report_tables import format_count, format_share, make_table
+from pipelines.show.document import Block, Heading, Paragraph, Table, left, right, wrap
+from pipelines.show.figures import format_count, format_share
 
 #: Widest bar of the histogram.
 BAR = 30
+_ROW_COUNTS = ("rows_before", "rows_after", "rows_entered", "rows_left")
 
 
-def print_diff(console: Console, found: Mapping[str, Any]) -> None:
-    """Print what `diff.diff_publications` found.
-
-    Parameters
-    ----------
-    console : rich.console.Console
-    found : mapping
-    """
-    before, after = (found[side]["publication_id"] for side in ("before", "after"))
-    console.print(f"From {before} to {after}", style="bold", markup=False)
-    if not found["lists"]:
-        console.print("Neither has a list.")
-    for entry in found["lists"]:
+def diff_document(changes: Mapping[str, Any]) -> list[Block]:
+    """What changed from one publication to another, by placement and variant."""
+    before, after = (changes[side]["publication_id"] for side in ("before", "after"))
+    document: list[Block] = [Heading(f"From {before} to {after}")]
+    if not changes["lists"]:
+        document.append(Paragraph("Neither has a list."))
+    for entry in changes["lists"]:
         variant = "" if entry["variant"] == CONTROL else f"/{entry['variant']}"
-        console.print()
-        console.print(f"{entry['placement']}{variant}", style="bold cyan", markup=False)
-        for line in describe_users(entry):
-            console.print(line, markup=False)
+        document.append(Heading(f"{entry['placement']}{variant}"))
+        document += map(Paragraph, describe_users(entry))
         if entry["overlap_at_10"] is not None:
-            _print_overlap(console, entry, found["k"])
-        _print_items(console, "entered", entry, "is_new", "in no list before")
-        _print_items(console, "left", entry, "is_gone", "in no list any more")
-        _print_strategies(console, entry["strategies"])
+            document.append(_overlap_table(entry["overlap_at_10"], changes["k"]))
+        document.append(_items_block("entered", entry, "is_new", "in no list before"))
+        document.append(_items_block("left", entry, "is_gone", "in no list any more"))
+        document.append(_strategies_table(entry["strategies"]))
+    return document
 
 
 def describe_users(entry: Mapping[str, Any]) -> list[str]:
@@ -69,37 +61,35 @@ def describe_users(entry: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _print_overlap(console: Console, entry: Mapping[str, Any], k: int) -> None:
-    overlap = entry["overlap_at_10"]
+def _overlap_table(overlap: Mapping[str, Any], k: int) -> Table:
     marks = ", ".join(f"{name} {format_share(overlap[name])}" for name in ("p10", "p50", "p90"))
-    console.print(f"first {k} items kept: {format_share(overlap['mean'])} on average ({marks})")
+    title = f"first {k} items kept: {format_share(overlap['mean'])} on average ({marks})"
     highest = max(overlap["histogram"])
-    table = make_table([("kept", "right"), ("users", "right"), ("", "left")])
-    for tenths, users in enumerate(overlap["histogram"]):
-        table.add_row(f"{tenths * 10}%", format_count(users), "#" * round(BAR * users / highest))
-    console.print(table)
+    rows = [
+        [f"{tenths * 10}%", format_count(users), "#" * round(BAR * users / highest)]
+        for tenths, users in enumerate(overlap["histogram"])
+    ]
+    return Table([right("kept"), right("users"), left("")], rows, title=title)
 
 
-def _print_items(
-    console: Console, side: str, entry: Mapping[str, Any], mark: str, words: str
-) -> None:
-    items: Sequence[Mapping[str, Any]] = entry[side]
-    total = entry["item_counts"][side]
-    console.print(f"items that {side} lists: {total:,}" + (", most users first" if items else ""))
-    if not items:
-        return
-    table = make_table([("users", "right"), ("item", "left"), ("title", "wrap"), ("", "left")])
-    for item in items:
-        title = Text(str(item["title"] or ""))
-        note = words if item[mark] else ""
-        table.add_row(format_count(item["user_count"]), Text(item["item_id"]), title, note)
-    console.print(table)
+def _items_block(side: str, entry: Mapping[str, Any], sign: str, words: str) -> Block:
+    title = f"items that {side} lists: {entry['item_counts'][side]:,}"
+    if not entry[side]:
+        return Paragraph(title)
+    rows = [
+        [
+            *(format_count(item["user_count"]), item["item_id"], item["title"] or ""),
+            words if item[sign] else "",
+        ]
+        for item in entry[side]
+    ]
+    columns = [right("users"), left("item"), wrap("title"), left("")]
+    return Table(columns, rows, title=f"{title}, most users first")
 
 
-def _print_strategies(console: Console, strategies: Sequence[Mapping[str, Any]]) -> None:
-    names = ("rows_before", "rows_after", "rows_entered", "rows_left")
-    titles = [(name.replace("_", " "), "right") for name in names]
-    table = make_table([("strategy", "left"), *titles])
-    for row in strategies:
-        table.add_row(Text(row["strategy"]), *(format_count(row[name]) for name in names))
-    console.print(table)
+def _strategies_table(strategies: Sequence[Mapping[str, Any]]) -> Table:
+    columns = [left("strategy"), *(right(name.replace("_", " ")) for name in _ROW_COUNTS)]
+    rows = [
+        [row["strategy"], *(format_count(row[name]) for name in _ROW_COUNTS)] for row in strategies
+    ]
+    return Table(columns, rows)

@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from pipelines.config import Settings
 from pipelines.durable import read_if_there, write_json, write_text
 from pipelines.errors import MissingEvaluationError, PublicationNotFoundError
 from pipelines.features import read_catalogue
+from pipelines.models.specifications import read_entries
+from pipelines.offline.inputs import planned_candidates
 from pipelines.offline.leaderboard import WINDOWS, leaderboard, rule_board
 from pipelines.offline.spent import evaluation_seconds
 from pipelines.recommend.current import (
@@ -28,10 +31,9 @@ from pipelines.recommend.current import (
 )
 from pipelines.recommend.customers import choose_customers
 from pipelines.recommend.list_rows import FALLBACK
-from pipelines.recommend.report_markdown import to_markdown
-from pipelines.recommend.report_notes import tuned_specifications
-from pipelines.recommend.report_rules import champion_prices
-from pipelines.recommend.report_terminal import print_report
+from pipelines.recommend.report_text import report_document
+from pipelines.show.markdown import to_markdown
+from pipelines.show.terminal import print_document
 from pipelines.step_seconds import read_step_seconds
 
 logger = logging.getLogger(__name__)
@@ -54,7 +56,7 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
         ``seconds``, ``steps``, ``publication``, ``customers``, ``commands``.
     """
     report = build_report(settings, as_of)
-    print_report(report)
+    print_document(report_document(report, is_whole=False))
     return report
 
 
@@ -69,7 +71,7 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
         "run_folder": str(run.folder),
         "load": read_if_there(run.load),
         "placements": {name: _placement(settings, as_of, name) for name in settings.placements},
-        "tuned": tuned_specifications(settings, as_of),
+        "tuned": _tuned_specifications(settings, as_of),
         "seconds": evaluation_seconds(settings, as_of),
         "steps": read_step_seconds(settings, as_of),
         "publication": _publication(settings, as_of),
@@ -77,7 +79,7 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
     }
     report["commands"] = _commands(settings, report)
     write_json(run.report, report)
-    write_text(run.report_text, to_markdown(report))
+    write_text(run.report_text, to_markdown(report_document(report, is_whole=True)))
     logger.debug("report written to %s", run.report_text)
     return report
 
@@ -94,13 +96,51 @@ def _placement(settings: Settings, as_of: date, placement: str) -> dict[str, Any
         boards[window] = _records(board)
     gate = read_if_there(settings.run_folder(as_of).gate(placement))
     prices = _records(rule_board(settings, as_of, placement, "gate")) if boards["gate"] else []
-    return {"leaderboards": boards, "gate": gate, "rule_prices": champion_prices(prices, gate)}
+    return {"leaderboards": boards, "gate": gate, "rule_prices": _champion_prices(prices, gate)}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as JSON has them: None for what is missing."""
     rows: list[dict[str, Any]] = frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore[assignment]  # columns are str
     return rows
+
+
+def _champion_prices(
+    board: Sequence[Mapping[str, Any]], gate: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Rows of `leaderboard.rule_board` of tonight's champion and challenger, champion first."""
+    roles = [gate[role] for role in ("champion", "challenger")] if gate else []
+    names = dict.fromkeys(role["name"] for role in roles if role)
+    return [dict(row) for name in names for row in board if row["candidate"] == name]
+
+
+def _tuned_specifications(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
+    """What `recsys tune` found of the specifications that a night used, by candidate.
+
+    In the order of the night's plan: ``as_of`` (night of the search), ``k``, ``placements``,
+    ``window_count``, and ``value``, ``low``, ``high`` of the paired difference to what was in use
+    before. Empty where the search is not on record any more.
+    """
+    tuned = {}
+    for planned in planned_candidates(settings, as_of):
+        if not planned.get("is_tuned"):
+            continue
+        used = [
+            entry
+            for entry in read_entries(settings, planned["name"])
+            if entry["spec_hash"] == planned["spec_hash"] and entry["as_of"] <= as_of.isoformat()
+        ]
+        tuned[planned["name"]] = _describe_search(used[-1]) if used else {}
+    return tuned
+
+
+def _describe_search(entry: Mapping[str, Any]) -> dict[str, Any]:
+    gain = entry["differences"]["in_use"]
+    return {
+        **{key: entry[key] for key in ("as_of", "k", "placements")},
+        "window_count": len(entry["windows"]),
+        **{key: gain[key] for key in ("value", "low", "high")},
+    }
 
 
 def _publication(settings: Settings, as_of: date) -> dict[str, Any] | None:

@@ -9,8 +9,6 @@ import click
 
 from pipelines.cli import examples, json_option, settings_options
 
-_MEBIBYTE = 1024**2
-
 
 @click.command(epilog=examples("recsys publications", "recsys publications --verify --json"))
 @click.option("--verify", is_flag=True, help="Compare the sha256 of every file.")
@@ -60,35 +58,37 @@ def diff_command(
     """
     from pipelines.durable import to_json
     from pipelines.recommend.diff import diff_publications
-    from pipelines.recommend.diff_text import print_diff
-    from pipelines.recommend.report_tables import make_console
+    from pipelines.recommend.diff_text import diff_document
+    from pipelines.show.terminal import print_document
 
     found = diff_publications(settings, before, after, placement=placement, shown_items=items)
     if as_json:
         click.echo(to_json(found), nl=False)
     else:
-        print_diff(make_console(), found)
+        print_document(diff_document(found))
 
 
 def _print_publications(found: dict[str, Any]) -> None:
-    from pipelines.recommend.report_tables import format_count, make_console, make_table
+    from pipelines.show.document import Table, left, right, wrap
+    from pipelines.show.figures import format_bytes, format_count
+    from pipelines.show.terminal import print_document
 
     if not found["publications"]:
         click.echo("No publication is stored yet. Run a night: recsys run --as-of YYYY-MM-DD")
         return
-    numbers = [("users", "right"), ("rows", "right"), ("MiB", "right")]
-    left = [("publication", "left"), ("state", "left")]
-    right = [("generated at", "left"), ("files", "left"), ("models", "wrap")]
-    table = make_table([*left, *numbers, *right])
-    for row in found["publications"]:
-        models = ", ".join(f"{place}: {name}" for place, name in sorted(row["models"].items()))
-        table.add_row(
+    rows = [
+        [
             *(row["publication_id"], _state(row)),
             *(format_count(row["user_count"]), format_count(row["row_count"])),
-            f"{row['byte_count'] / _MEBIBYTE:.1f}",
-            *(row["generated_at"] or "", _soundness(row), models),
-        )
-    make_console().print(table)
+            *(format_bytes(row["byte_count"]), row["generated_at"] or "", _soundness(row)),
+            ", ".join(f"{place}: {name}" for place, name in sorted(row["models"].items())),
+        ]
+        for row in found["publications"]
+    ]
+    names = [left("publication"), left("state")]
+    numbers = map(right, ("users", "rows", "size"))
+    rest = [left("generated at"), left("files"), wrap("models")]
+    print_document([Table([*names, *numbers, *rest], rows)])
 
 
 def _state(row: dict[str, Any]) -> str:

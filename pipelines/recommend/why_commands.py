@@ -36,7 +36,7 @@ def why_command(
     if as_json:
         click.echo(to_json(found), nl=False)
         return
-    from pipelines.recommend.report_tables import make_console
-    from pipelines.recommend.why_text import print_why
+    from pipelines.recommend.why_text import why_document
+    from pipelines.show.terminal import print_document
 
-    print_why(make_console(), found)
+    print_document(why_document(found))

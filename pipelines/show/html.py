@@ -49,7 +49,8 @@ def _block(block: Block) -> str:
         case Paragraph(words):
             return f"<p>{_inline(words)}</p>"
         case Bullets(items):
-            return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
+            lines = "".join(f"<li>{_inline(item)}</li>" for item in items)
+            return f"<ul>{lines}</ul>" if lines else ""
         case Code(text):
             return f"<pre>{_inline(text)}</pre>"
         case Picture(path, alternative):

@@ -22,7 +22,7 @@ from pipelines.show.figures import TIE
 
 def to_markdown(document: Document) -> str:
     """The document as Markdown text; texts cannot become markup."""
-    return "\n\n".join(map(_block, document)) + "\n"
+    return "\n\n".join(filter(None, map(_block, document))) + "\n"
 
 
 def _block(block: Block) -> str:

@@ -73,7 +73,7 @@ def _is_apart(before: Block | None, block: Block) -> bool:
     if before is None or isinstance(before, Heading):
         return before is not None and isinstance(block, Heading)
     return not isinstance(block, Bullets | Code | Picture) and not (
-        isinstance(before, Paragraph | Bullets) and isinstance(block, Paragraph)
+        isinstance(before, Paragraph | Bullets | SideBySide) and isinstance(block, Paragraph)
     )
 
 

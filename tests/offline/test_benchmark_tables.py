@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import io
 from typing import Any
 
-from rich.console import Console
-
-from pipelines.offline.benchmark_tables import LIST_METRICS, describe_split, print_benchmark
+from pipelines.offline.benchmark_tables import LIST_METRICS, benchmark_document, describe_split
 from pipelines.offline.metrics import RANKING_METRICS
+from tests.conftest import terminal_text
 
 RANKING = {f"{name}_at_3": {"value": 0.5, "low": 0.375} for name in RANKING_METRICS}
 LISTS = {f"{name}_at_3": {"value": 0.25, "low": None} for name in LIST_METRICS}
@@ -36,29 +34,27 @@ RESULT: dict[str, Any] = {
 
 
 def printed(width: int) -> str:
-    console = Console(file=io.StringIO(), width=width, highlight=False)
-    print_benchmark(RESULT, console)
-    return console.file.getvalue()
+    return terminal_text(benchmark_document(RESULT), width)
 
 
 def test_log_has_value_and_interval_on_one_line() -> None:
     text = printed(160)
     (ranking,) = [line for line in text.splitlines() if "±" in line]
-    assert ranking.split() == ["ease:regularization=[80]", *["0.500000", "±0.125000"] * 6]
+    assert ranking.split() == ["ease:regularization=[80]", *[".500000", "±.125000"] * 6]
     assert "1,234.6" in text
     assert "6,543" in text
 
 
 def test_narrow_terminal_shows_every_figure() -> None:
     text = printed(80)
-    assert text.count("0.500000") == text.count("±0.125000") == 6
+    assert text.count(".500000") == text.count("±.125000") == 6
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_missing_metric_is_a_dash_and_a_failure_is_told() -> None:
+def test_missing_metric_is_said_and_a_failure_is_told() -> None:
     text = printed(160)
-    (lists,) = [line for line in text.splitlines() if " - " in line]
-    assert lists.split().count("0.2500") == 6
+    (lists,) = [line for line in text.splitlines() if " – " in line]
+    assert lists.split().count(".2500") == 6
     assert text.splitlines()[-1] == "failed: mine:Best: RuntimeError: [out] of ideas"
 
 

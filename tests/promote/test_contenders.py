@@ -39,8 +39,8 @@ def test_contender_problem_is_none_when_figures_are_sound(contender):
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"ndcg": None}, "NDCG@10 of `a` is missing"),
-        ({"coverage": float("nan")}, "coverage of `a` is nan"),
+        ({"ndcg": None}, "NDCG@10 of a is missing"),
+        ({"coverage": float("nan")}, "coverage of a is nan"),
         ({"user_ndcg": None}, "no figures per user"),
         ({"user_ids": np.array(["u1"])}, "1 users, 2 values and 2 segments"),
         ({"user_ids": np.array(["u1", "u1"])}, "users that occur twice"),

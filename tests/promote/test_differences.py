@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.promote.differences import Thresholds, describe_difference, paired_difference
+from pipelines.show.figures import format_figure
 
 
 def test_paired_difference_is_the_mean_of_differences_by_user(contender, thresholds):
@@ -56,7 +57,7 @@ def test_description_of_a_missed_bound_says_by_how_much_and_how_many_users(conte
         contender("a", [0.3, 0.5, 0.2]), contender("b", [0.3, 0.3, 0.3]), thresholds
     )
     text = describe_difference(found, thresholds, 0.0)
-    assert f"{-found.low:.4f} short of 0.0000" in text
+    assert f"{format_figure(-found.low)} short of 0;" in text
     assert f"about {found.users_needed:,} users would be needed" in text
 
 

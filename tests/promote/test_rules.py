@@ -29,7 +29,7 @@ def test_rule_has_a_column_for_each_of_its_fields():
 def test_metrics_valid_fails_when_a_figure_is_missing(contender, thresholds):
     rule = judge_metrics(contender("a", [0.1, 0.2], coverage=None), thresholds)
     assert rule.is_passed is False
-    assert "coverage of `a` is missing" in rule.reason
+    assert "coverage of a is missing" in rule.reason
 
 
 def test_same_users_fails_when_counts_differ(contender):
@@ -53,14 +53,14 @@ def test_floor_refuses_below_and_holds_at_it(contender, thresholds):
     assert judge_range(contender("a", [0.25, 0.25]), at)[0].is_passed is True
     floor, _ = judge_range(contender("a", [0.1, 0.2]), at)
     assert (floor.is_passed, floor.value) == (False, pytest.approx(0.15))
-    assert "0.1000 short" in floor.reason
+    assert ".1000 short" in floor.reason
 
 
 def test_ceiling_refuses_what_is_too_good_to_be_true(contender, thresholds):
     _, ceiling = judge_range(contender("a", [0.95, 0.99]), thresholds)
     assert ceiling.is_passed is False
     assert "a leak is likelier" in ceiling.reason
-    assert "0.0700 over it" in ceiling.reason
+    assert ".0700 over it" in ceiling.reason
 
 
 def test_better_needs_a_lower_bound_above_zero(contender, thresholds):
@@ -96,7 +96,7 @@ def test_coverage_may_fall_by_its_margin(contender, thresholds, coverage, is_pas
 def test_coverage_refusal_says_by_how_much(contender, thresholds):
     challenger = contender("a", [0.3, 0.3], coverage=0.3)
     rule = judge_coverage(challenger, contender("b", [0.2, 0.2], coverage=0.5), thresholds)
-    assert "0.1500 too much" in rule.reason
+    assert ".1500 too much" in rule.reason
 
 
 def test_coverage_fails_when_unknown(contender, thresholds):
@@ -122,4 +122,4 @@ def test_segment_refuses_when_its_lower_bound_is_beyond_the_margin(contender, th
     heavy, new = judge_segments(challenger, champion, thresholds)
     assert (heavy.is_passed, new.is_passed) == (True, False)
     assert new.value == pytest.approx(-0.05)
-    assert "0.0300 short of -0.0200" in new.reason
+    assert ".0300 short of −.02;" in new.reason

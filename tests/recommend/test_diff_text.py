@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import io
-
-from rich.console import Console
-
 from pipelines.recommend.diff import diff_publications
-from pipelines.recommend.diff_text import print_diff
+from pipelines.recommend.diff_text import diff_document
+from tests.conftest import terminal_text
 
 
 def printed(found):
-    stream = io.StringIO()
-    print_diff(Console(file=stream, width=100), found)
-    return stream.getvalue()
+    return terminal_text(diff_document(found))
 
 
 def test_a_diff_of_two_nights_is_told_by_placement(shop, two_nights):

@@ -5,10 +5,18 @@ import subprocess
 
 import pytest
 
-from pipelines.durable import read_json
+from pipelines.durable import read_json, write_json
+from pipelines.models.specifications import specifications_file
 from pipelines.recommend.live import rollback
-from pipelines.recommend.report import build_report, report_night
-from pipelines.recommend.report_markdown import to_markdown
+from pipelines.recommend.report import _champion_prices, build_report, report_night
+from pipelines.recommend.report_text import report_document
+from pipelines.show.markdown import to_markdown
+
+SAID = "item_knn: tuned as of 2024-03-04, NDCG@10 +.0123 [+.0040, +.0206] on 3 windows before"
+
+
+def filed(report):
+    return to_markdown(report_document(report, is_whole=True))
 
 
 def test_the_report_tells_the_whole_night(shop, report_home, two_nights):
@@ -60,7 +68,7 @@ def test_a_night_that_is_not_live_any_more_says_which_is(shop, report_home, two_
     state = f"not live; live is {two_nights[0]}, pinned"
     report_night(shop, report_home)
     assert state in " ".join(capsys.readouterr().out.split())
-    assert state in to_markdown(report).replace("`", "")
+    assert state in filed(report)
 
 
 def test_a_publication_that_retention_dropped_is_still_named(shop, report_home, one_night):
@@ -82,3 +90,63 @@ def test_the_commands_that_are_printed_work(shop, report_home, monkeypatch, tmp_
 def test_a_first_night_has_nothing_to_roll_back_to(shop, report_home, one_night):
     commands = [entry["command"] for entry in build_report(shop, report_home)["commands"]]
     assert not [command for command in commands if "rollback" in command]
+
+
+def plan(shop, as_of, **planned):
+    """The night's plan: item_knn with a specification of its own."""
+    entries = [{"name": "item_knn", "spec_hash": "bbb", "is_tuned": True, **planned}]
+    entries.append({"name": "recent_popularity", "spec_hash": "ccc", "is_tuned": False})
+    write_json(shop.run_folder(as_of).plan, {"candidates": entries})
+
+
+def tuned(as_of, spec_hash, value, placements=("discover",)):
+    """An entry of `recsys tune`."""
+    gain = {"value": value, "low": 0.004, "high": 0.0206}
+    windows = [["2024-02-01", "2024-02-08"]] * 3
+    found = {"as_of": as_of, "spec_hash": spec_hash, "k": 10, "windows": windows}
+    return {**found, "placements": list(placements), "differences": {"in_use": gain}}
+
+
+def write_entries(shop, *entries):
+    path = specifications_file(shop, "item_knn")
+    write_json(path, {"candidate": "item_knn", "entries": list(entries)})
+
+
+def test_a_tuned_candidate_is_named_with_its_night_and_gain(shop, report_home):
+    plan(shop, report_home)
+    write_entries(shop, tuned("2024-03-04", "bbb", 0.0123))
+    assert f"\n\n* {SAID}\n\n" in filed(build_report(shop, report_home))
+
+
+def test_the_latest_search_that_found_what_the_night_used_is_told(shop, report_home):
+    plan(shop, report_home)
+    write_entries(
+        *(shop, tuned("2024-02-01", "bbb", 0.5), tuned("2024-03-04", "bbb", 0.0123)),
+        *(tuned("2024-03-05", "another", 0.6), tuned("2024-04-01", "bbb", 0.7)),
+    )
+    searches = build_report(shop, report_home)["tuned"]
+    assert {name: one["value"] for name, one in searches.items()} == {"item_knn": 0.0123}
+
+
+def test_gain_in_other_placements_says_where(shop, report_home):
+    plan(shop, report_home)
+    write_entries(shop, tuned("2024-03-04", "bbb", 0.0123, ["discover", "for_you"]))
+    assert f"{SAID} (in discover and for_you)" in filed(build_report(shop, report_home))
+
+
+def test_a_tuned_candidate_without_its_search_is_still_called_tuned(shop, report_home):
+    plan(shop, report_home)
+    assert build_report(shop, report_home)["tuned"] == {"item_knn": {}}
+
+
+def test_a_candidate_as_in_the_settings_is_not_called_tuned(shop, report_home):
+    plan(shop, report_home, is_tuned=False)
+    write_entries(shop, tuned("2024-03-04", "bbb", 0.0123))
+    assert build_report(shop, report_home)["tuned"] == {}
+
+
+def test_rules_of_the_champion_are_priced_before_the_challengers():
+    board = [{"candidate": name, "rule": "seen"} for name in ("b", "c", "a")]
+    gate = {"champion": {"name": "a"}, "challenger": {"name": "b"}}
+    assert [row["candidate"] for row in _champion_prices(board, gate)] == ["a", "b"]
+    assert _champion_prices(board, None) == []
