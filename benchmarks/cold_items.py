@@ -19,7 +19,8 @@ from scipy import sparse
 
 from pipelines.config import PROJECT_ROOT, Settings, load_settings
 from pipelines.features.interactions import Interactions
-from pipelines.models import Exclusion, Recommender, Spec, candidate_spec, fit_candidate
+from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.candidates import Spec, candidate_spec, fit_candidate
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.offline.held_out import HeldOut, read_earlier
 from pipelines.offline.intervals import mean_interval

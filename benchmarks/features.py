@@ -118,7 +118,7 @@ def run_sides(settings: Settings, night: date, loaded: Path, runs: int) -> dict[
     for side in [DBT, BARE] * runs:
         shutil.copyfile(loaded, settings.warehouse_path)
         if side == DBT:
-            call = (VERB, "features.build_features", night.isoformat())
+            call = (VERB, "build_features", night.isoformat())
         else:
             call = (BARE_CODE, str(plan))
         cost = run_code(settings.home, SETTINGS, *call)
@@ -154,7 +154,7 @@ def main() -> None:
     results = Results(
         chosen.bench_home / RESULTS, what="features", size=chosen.events, seed=chosen.seed
     )
-    load = run_code(home, SETTINGS, VERB, "events.load_days", plan.as_of.isoformat())
+    load = run_code(home, SETTINGS, VERB, "load_days", plan.as_of.isoformat())
     print(line_of("load (not part of either side)", load), flush=True)
     loaded = settings.warehouse_path.rename(home / "loaded.duckdb")
     costs = {

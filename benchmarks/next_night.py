@@ -24,11 +24,11 @@ from night import SETTINGS, VERB, head, line_of, run_code
 from pipelines.config import load_settings
 
 VERBS = (
-    "events.load_days",
-    "events.check_events",
-    "features.build_features",
-    "features.take_snapshot",
-    "features.check_features",
+    "load_days",
+    "check_events",
+    "build_features",
+    "take_snapshot",
+    "check_features",
 )
 FIRST, CATCHING_UP, NEXT = "first night", "night that catches up", "next night"
 

@@ -41,14 +41,14 @@ WHOLE = "whole night"
 BY_STAGE, IN_ONE_PROCESS, AS_DAG = "night", "night in one process", "night as DAG"
 READ = "read interactions"
 #: Stages whose rows are those of the lists, not events.
-LIST_STAGES = ("recommend.generate_lists", "recommend.audit_lists", "recommend.publish")
+LIST_STAGES = ("generate_lists", "audit_lists", "publish")
 #: Stages that go through all events, or through histories made of them.
 EVENT_STAGES = (
     "load all",
     "events.",
     "features.",
     READ,
-    "offline.evaluate_candidate",
+    "evaluate_candidate",
     "promote.refit",
 )
 VERB = "import sys; from pipelines.night import call_verb; call_verb(*sys.argv[1:])"
@@ -105,7 +105,7 @@ def stages(settings: Settings, plan: LogPlan) -> Iterator[tuple[str, str, tuple[
     """Name, code and arguments of every stage, in order."""
     night = plan.as_of.isoformat()
     for verb, asked in NIGHT:
-        if verb == "events.load_days":
+        if verb == "load_days":
             before = (plan.as_of - timedelta(days=1)).isoformat()
             yield f"load all {plan.n_days - 1} days before", VERB, (verb, before)
             yield "load the last day", VERB, (verb, night)
@@ -114,12 +114,12 @@ def stages(settings: Settings, plan: LogPlan) -> Iterator[tuple[str, str, tuple[
         else:
             for subject in _subjects(settings, asked):
                 yield f"{verb} {subject}", VERB, (verb, night, subject)
-        if verb == "features.take_snapshot":
+        if verb == "take_snapshot":
             yield READ, READ_CODE, (night,)
 
 
 def _subjects(settings: Settings, asked: str) -> list[str]:
-    if asked == "promote.plan_candidates":
+    if asked == "plan_candidates":
         return [candidate.name for candidate in settings.candidates]
     return list(settings.placements)
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from pipelines.config import Settings, load_settings
 from pipelines.features.read import read_truth
-from pipelines.models import candidate_spec, fit_candidate
+from pipelines.models.candidates import candidate_spec, fit_candidate
 from pipelines.offline.held_out import HeldOut, read_earlier, score_recommender, segments_of
 from pipelines.offline.intervals import mean_interval
 from pipelines.offline.truth import align_truth

@@ -25,7 +25,7 @@ from pipelines.config import PROJECT_ROOT, Settings, load_settings
 from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE
-from pipelines.models import candidate_spec, fit_candidate
+from pipelines.models.candidates import candidate_spec, fit_candidate
 from pipelines.offline.intervals import mean_interval
 from pipelines.recommend.similar_items import SimilarMaker, rank_similar, with_choice
 

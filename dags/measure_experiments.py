@@ -43,7 +43,7 @@ def measure_experiments(as_of: str) -> None:
     """Analyse every experiment that is on."""
     from pipelines.night import call_verb
 
-    return call_verb("track.measure_experiments", as_of)
+    return call_verb("measure_experiments", as_of)
 
 
 @dag(

@@ -55,10 +55,10 @@ def choose_night(params: dict, logical_date: datetime | None = None) -> str:
 
 
 def step(verb: str, *, in_warehouse: bool = False, **options: object):
-    """Make the task `stage.verb`; mapped tasks also say which `subject` they work on."""
+    """Make the task of a verb; mapped tasks also say which `subject` they work on."""
     pool = {"pool": WAREHOUSE_POOL} if in_warehouse else {}
 
-    @task(task_id=verb.split(".")[1], **pool, **options)
+    @task(task_id=verb, **pool, **options)
     def call(as_of: str, subject: str | None = None):
         from pipelines.night import call_verb
 
@@ -79,32 +79,32 @@ def step(verb: str, *, in_warehouse: bool = False, **options: object):
 )
 def nightly_recommendations() -> None:
     """Load, check, build, compare, gate, refit, list, audit, publish, report."""
-    load = step("events.load_days", in_warehouse=True)(AS_OF)
-    check_raw = step("events.check_events", in_warehouse=True)(AS_OF)
-    build = step("features.build_features", in_warehouse=True)(AS_OF)
-    snapshot = step("features.take_snapshot", in_warehouse=True)(AS_OF)
-    check_built = step("features.check_features")(AS_OF)
-    plan = step("promote.plan_candidates", in_warehouse=True)(AS_OF)
-    evaluate = step("offline.evaluate_candidate", max_active_tis_per_dagrun=2)
+    load = step("load_days", in_warehouse=True)(AS_OF)
+    check_raw = step("check_events", in_warehouse=True)(AS_OF)
+    build = step("build_features", in_warehouse=True)(AS_OF)
+    snapshot = step("take_snapshot", in_warehouse=True)(AS_OF)
+    check_built = step("check_features")(AS_OF)
+    plan = step("plan_candidates", in_warehouse=True)(AS_OF)
+    evaluate = step("evaluate_candidate", max_active_tis_per_dagrun=2)
     evaluated = evaluate.partial(as_of=AS_OF).expand(subject=plan)
     select = step(
-        "promote.select_challengers",
+        "select_challengers",
         in_warehouse=True,
         trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,  # one failed candidate loses no night
     )(AS_OF)
-    placements = step("promote.decide_gates", in_warehouse=True)(AS_OF)
-    plots = step("offline.draw_plots")(AS_OF)
-    refit = step("promote.refit_placement", max_active_tis_per_dagrun=1)
+    placements = step("decide_gates", in_warehouse=True)(AS_OF)
+    plots = step("draw_plots")(AS_OF)
+    refit = step("refit_placement", max_active_tis_per_dagrun=1)
     refitted = refit.partial(as_of=AS_OF).expand(subject=placements)
-    generate = step("recommend.generate_lists", max_active_tis_per_dagrun=1)
+    generate = step("generate_lists", max_active_tis_per_dagrun=1)
     lists = generate.partial(as_of=AS_OF).expand(subject=placements)
-    similar = step("recommend.generate_similar")(AS_OF)
-    audit = step("recommend.audit_lists")(AS_OF)
-    publish = step("recommend.publish", in_warehouse=True)(AS_OF)
-    postgres = step("recommend.push_postgres")(AS_OF)
-    aliases = step("promote.promote_aliases")(AS_OF)
-    report = step("recommend.report_night", outlets=[NIGHT])(AS_OF)
-    replay = step("recommend.replay_later_nights", in_warehouse=True)(AS_OF)
+    similar = step("generate_similar")(AS_OF)
+    audit = step("audit_lists")(AS_OF)
+    publish = step("publish", in_warehouse=True)(AS_OF)
+    postgres = step("push_postgres")(AS_OF)
+    aliases = step("promote_aliases")(AS_OF)
+    report = step("report_night", outlets=[NIGHT])(AS_OF)
+    replay = step("replay_later_nights", in_warehouse=True)(AS_OF)
 
     choose_night() >> load >> check_raw >> build >> snapshot >> check_built >> plan
     evaluated >> select >> placements >> plots

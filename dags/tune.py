@@ -33,7 +33,7 @@ def tune_candidate(params: dict) -> list[str]:
     from pipelines.night import call_verb
 
     return call_verb(
-        "offline.tune_candidate",
+        "tune_candidate",
         params["as_of"],
         params["candidate"],
         placement=params["placement"],

@@ -27,7 +27,7 @@ def run_command(settings: Settings, as_of: date) -> None:
     Progress is one line a task; Airflow's full log goes to <home>/logs/. The night can be run
     again: what did not change is not computed again, and the result is the same.
     """
-    from pipelines.recommend import report_night
+    from pipelines.recommend.report import report_night
     from pipelines.scheduler import run_night
 
     click.echo(

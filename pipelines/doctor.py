@@ -100,7 +100,7 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _recommenders(settings: Settings) -> Finding:
-    from pipelines.models import candidate_spec, make_recommender
+    from pipelines.models.candidates import candidate_spec, make_recommender
 
     for candidate in settings.candidates:
         try:
@@ -124,8 +124,7 @@ def _tracking(settings: Settings) -> Finding:
 
 
 def _publication(settings: Settings) -> Finding:
-    from pipelines.recommend import read_current
-    from pipelines.recommend.current import PIN, named_id
+    from pipelines.recommend.current import PIN, named_id, read_current
 
     try:
         live = read_current(settings).publication_id

@@ -14,30 +14,54 @@ from pipelines.night_lock import shared_home
 from pipelines.step_seconds import timed_step
 from pipelines.windows import parse_day
 
+#: Verb to the module and function that hold it.
+VERBS = {
+    "load_days": "pipelines.events.load:load_days",
+    "check_events": "pipelines.events.check:check_events",
+    "build_features": "pipelines.features.build:build_features",
+    "take_snapshot": "pipelines.features.snapshot:take_snapshot",
+    "check_features": "pipelines.features.profile:check_features",
+    "plan_candidates": "pipelines.promote.plan:plan_candidates",
+    "evaluate_candidate": "pipelines.offline.evaluate:evaluate_candidate",
+    "select_challengers": "pipelines.promote.select:select_challengers",
+    "decide_gates": "pipelines.promote.gate:decide_gates",
+    "draw_plots": "pipelines.offline.plots:draw_plots",
+    "refit_placement": "pipelines.promote.refit:refit_placement",
+    "generate_lists": "pipelines.recommend.lists:generate_lists",
+    "generate_similar": "pipelines.recommend.similar_items:generate_similar",
+    "audit_lists": "pipelines.recommend.audit:audit_lists",
+    "publish": "pipelines.recommend.publication:publish",
+    "promote_aliases": "pipelines.promote.registry:promote_aliases",
+    "report_night": "pipelines.recommend.report:report_night",
+    "replay_later_nights": "pipelines.recommend.replay:replay_later_nights",
+    "push_postgres": "pipelines.recommend.postgres:push_postgres",
+    "tune_candidate": "pipelines.offline.tune:tune_candidate",
+    "measure_experiments": "pipelines.track.measure:measure_experiments",
+}
 #: Every verb of a night in order; with the verb whose answer names its subjects, if it has any.
 NIGHT: tuple[tuple[str, str | None], ...] = (
-    ("events.load_days", None),
-    ("events.check_events", None),
-    ("features.build_features", None),
-    ("features.take_snapshot", None),
-    ("features.check_features", None),
-    ("promote.plan_candidates", None),
-    ("offline.evaluate_candidate", "promote.plan_candidates"),
-    ("promote.select_challengers", None),
-    ("promote.decide_gates", None),
-    ("offline.draw_plots", None),
-    ("promote.refit_placement", "promote.decide_gates"),
-    ("recommend.generate_lists", "promote.decide_gates"),
-    ("recommend.generate_similar", None),
-    ("recommend.audit_lists", None),
-    ("recommend.publish", None),
-    ("promote.promote_aliases", None),
-    ("recommend.report_night", None),
-    ("recommend.replay_later_nights", None),
-    ("recommend.push_postgres", None),
+    ("load_days", None),
+    ("check_events", None),
+    ("build_features", None),
+    ("take_snapshot", None),
+    ("check_features", None),
+    ("plan_candidates", None),
+    ("evaluate_candidate", "plan_candidates"),
+    ("select_challengers", None),
+    ("decide_gates", None),
+    ("draw_plots", None),
+    ("refit_placement", "decide_gates"),
+    ("generate_lists", "decide_gates"),
+    ("generate_similar", None),
+    ("audit_lists", None),
+    ("publish", None),
+    ("promote_aliases", None),
+    ("report_night", None),
+    ("replay_later_nights", None),
+    ("push_postgres", None),
 )
 #: Verbs that may fail for some of their subjects: one failed candidate loses no night.
-MAY_FAIL = ("offline.evaluate_candidate",)
+MAY_FAIL = ("evaluate_candidate",)
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +124,12 @@ def newest_night(as_of: str | None) -> str:
 
 
 def call_verb(verb: str, as_of: str, subject: str | None = None, **options: Any) -> Any:
-    """Call a stage's verb for one night, with the settings of this process's environment.
+    """Call a verb for one night, with the settings of this process's environment.
 
     Parameters
     ----------
     verb : str
-        ``stage.verb``, for example ``events.load_days``.
+        One of `VERBS`.
     as_of : str
         ISO date of the night.
     subject : str, optional
@@ -136,7 +160,7 @@ def run_in_a_row(
     settings : Settings
     as_of : date
     after_each : callable, optional
-        Called with ``stage.verb`` when that verb is done with all its subjects.
+        Called with a verb when it is done with all its subjects.
     """
     answers: dict[str, Any] = {}
     for verb, asked in NIGHT:
@@ -156,8 +180,8 @@ def run_in_a_row(
 
 
 def _function(verb: str) -> Callable[..., Any]:
-    stage, name = verb.split(".")
-    function: Callable[..., Any] = getattr(importlib.import_module(f"pipelines.{stage}"), name)
+    module_name, name = VERBS[verb].split(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module_name), name)
     return function
 
 

@@ -160,7 +160,7 @@ class CandidateSettings(Section):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     recommender: str
-    """Key of `pipelines.models.RECOMMENDERS`, for example `ease`."""
+    """Key of `models.candidates.RECOMMENDERS`, for example `ease`."""
     params: Mapping[str, Any] = Field(default_factory=dict)
     """Hyperparameters passed to the recommender."""
     event_weights: Mapping[str, float] | None = None

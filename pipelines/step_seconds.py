@@ -30,7 +30,7 @@ def timed_step(
     settings : Settings
     as_of : date
     verb : str
-        ``stage.verb``.
+        One of `night.VERBS`.
     subject : str, optional
         Candidate or placement of a mapped step.
     """

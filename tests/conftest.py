@@ -178,7 +178,7 @@ def fabricate_results() -> dict[str, Any]:
     stopped = {
         "as_of": "2024-01-15",
         "state": "stopped",
-        "stopped_at": "events.check_events",
+        "stopped_at": "check_events",
         "reason": "DataCheckError: a week is missing",
         "publication_id": None,
         "placements": {},

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings, load_settings
-from pipelines.night import NIGHT
+from pipelines.night import NIGHT, VERBS
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 
 FIRST, SECOND = shop_night(9), shop_night(10)
@@ -48,7 +48,7 @@ def make_context() -> Any:
             *("dbt.cli.main", "dbt.adapters.duckdb", "mlflow", "mlflow.pyfunc", "pyarrow.dataset"),
             *("great_expectations", "great_expectations.expectations", "sklearn", "pandas"),
             *("matplotlib.backends.backend_agg", "matplotlib.figure"),
-            *(f"pipelines.{stage}" for stage in {verb.split(".")[0] for verb, _ in NIGHT}),
+            *(VERBS[verb].split(":")[0] for verb, _ in NIGHT),
         ]
     )
     return context
@@ -145,7 +145,7 @@ def run_with_server(home: Path, port: int, verbs: list[str]) -> list[str]:
 
 def state(home: Path) -> dict[str, Any]:
     """Everything a night must end in: every table, every list, and what is live."""
-    from pipelines.recommend import read_current
+    from pipelines.recommend.current import read_current
     from pipelines.warehouse import connect, fingerprint_tables
 
     settings = shop_settings(home)
@@ -169,7 +169,7 @@ def state(home: Path) -> dict[str, Any]:
 
 def read(home: Path) -> dict[str, Any]:
     """What readers see: the pointer, the files behind it, SQL over it, and the warehouse's view."""
-    from pipelines.recommend import read_current
+    from pipelines.recommend.current import read_current
     from pipelines.recommend.query import run_sql
     from pipelines.warehouse import connect
 

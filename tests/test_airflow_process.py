@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.config import load_settings
 from pipelines.night import NIGHT
-from pipelines.recommend import read_current
+from pipelines.recommend.current import read_current
 from pipelines.scheduler import NIGHTLY_DAG, prepare_airflow, run_night
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 

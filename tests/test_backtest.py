@@ -19,7 +19,7 @@ from pipelines.backtest_night import NightRecord, night_keys
 from pipelines.config import load_settings
 from pipelines.durable import read_json
 from pipelines.errors import SettingsError
-from pipelines.events import land
+from pipelines.events.landing import land
 from tests.conftest import (
     SHOP_SETTINGS,
     bundled_settings,

@@ -26,12 +26,12 @@ def night_that(monkeypatch, *, after, error=None):
 
 def test_a_night_that_stops_says_at_which_verb_and_why(make_settings, monkeypatch):
     own = make_settings()
-    night_that(monkeypatch, after=["events.load_days"], error=DataCheckError(f"see {own.home}/x"))
+    night_that(monkeypatch, after=["load_days"], error=DataCheckError(f"see {own.home}/x"))
     found = replay_night(own, NIGHT, "key")
     assert found == NightRecord(
-        NIGHT, "key", "stopped", "events.check_events", "DataCheckError: see <home>/x"
+        NIGHT, "key", "stopped", "check_events", "DataCheckError: see <home>/x"
     )
-    assert found.in_words == "stopped at events.check_events: DataCheckError: see <home>/x"
+    assert found.in_words == "stopped at check_events: DataCheckError: see <home>/x"
 
 
 def test_what_verbs_print_goes_to_the_log_of_the_night(make_settings, monkeypatch, capsys):
@@ -50,7 +50,7 @@ def test_a_failure_of_the_machine_ends_the_backtest(make_settings, monkeypatch, 
 
 
 def test_a_record_is_read_back_as_it_was_written():
-    record = NightRecord(NIGHT, "key", "stopped", "recommend.publish", "why")
+    record = NightRecord(NIGHT, "key", "stopped", "publish", "why")
     assert NightRecord.from_dict(record.as_dict()) == record
 
 

@@ -24,7 +24,7 @@ def test_the_page_needs_nothing_else(page):
 def test_every_promotion_refusal_and_stop_is_told_with_its_reason(page):
     assert "ease is promoted" in page
     assert "not better &amp; slower" in page
-    assert "events.check_events: DataCheckError: a week is missing" in page
+    assert "check_events: DataCheckError: a week is missing" in page
 
 
 def test_names_cannot_become_markup(page):

@@ -76,13 +76,13 @@ def test_every_verdict_is_listed_with_its_reason(results):
 def test_a_night_that_stopped_before_the_gate_is_a_row_without_figures(own):
     records = [
         NightRecord(shop_night(8), "a", "published"),
-        NightRecord(shop_night(20), "b", "stopped", "events.check_events", "no events"),
+        NightRecord(shop_night(20), "b", "stopped", "check_events", "no events"),
     ]
     found = collect_results(own, records)["nights"][1]
     assert found == {
         "as_of": shop_night(20).isoformat(),
         "state": "stopped",
-        "stopped_at": "events.check_events",
+        "stopped_at": "check_events",
         "reason": "no events",
         "publication_id": None,
         "placements": {},

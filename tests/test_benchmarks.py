@@ -12,9 +12,8 @@ import duckdb
 import pytest
 
 from pipelines.config import load_settings, parse_settings
-from pipelines.events import generate
-from pipelines.events.synthetic_log import LogPlan
-from pipelines.features import build_features
+from pipelines.events.synthetic_log import LogPlan, generate
+from pipelines.features.build import build_features
 from tests.features.conftest import (
     EVENTS,
     ITEMS,

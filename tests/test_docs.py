@@ -17,7 +17,7 @@ from pipelines import tables
 from pipelines.cli import VERBS, cli
 from pipelines.config import Settings, load_settings
 from pipelines.night import run_in_a_row
-from pipelines.recommend import run_sql
+from pipelines.recommend.query import run_sql
 from tests.conftest import shop_night
 
 ROOT = Path(__file__).parent.parent

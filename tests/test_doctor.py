@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pipelines.doctor import MIN_FREE_BYTES, examine
 from pipelines.night import run_in_a_row
-from pipelines.recommend import pin
+from pipelines.recommend.live import pin
 from tests.conftest import land_small_shop, shop_night
 
 BASELINES = ("popularity", "recent_popularity")

@@ -16,8 +16,7 @@ from pipelines.erase_scan import find_user
 from pipelines.erase_words import UserWords
 from pipelines.errors import EraseError, HomeBusyError, SettingsError
 from pipelines.night_lock import shared_home
-from pipelines.recommend import read_current
-from pipelines.recommend.current import stored_ids
+from pipelines.recommend.current import read_current, stored_ids
 from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 from tests.fault_night import call, copy_home, make_context

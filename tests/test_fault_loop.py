@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from pipelines.night import NIGHT
-from pipelines.recommend import read_current
+from pipelines.recommend.current import read_current
 from tests import fault_night
 from tests.fault_night import STARTS, Ended, call, copy_home, make_context
 from tests.fault_servers import SERVERS
@@ -253,15 +253,15 @@ def test_a_night_on_a_disk_that_is_too_small_stops_plainly_and_the_next_run_heal
 
 #: Verbs that ask for each other's answers stay together; every group is a process, like a task.
 TASKS = [
-    ["promote.plan_candidates", "offline.evaluate_candidate"],
-    ["promote.select_challengers"],
-    ["promote.decide_gates", "promote.refit_placement", "recommend.generate_lists"],
-    ["recommend.generate_similar"],
-    ["offline.draw_plots"],
-    ["recommend.audit_lists"],
-    ["recommend.publish"],
-    ["promote.promote_aliases"],
-    ["recommend.report_night"],
+    ["plan_candidates", "evaluate_candidate"],
+    ["select_challengers"],
+    ["decide_gates", "refit_placement", "generate_lists"],
+    ["generate_similar"],
+    ["draw_plots"],
+    ["audit_lists"],
+    ["publish"],
+    ["promote_aliases"],
+    ["report_night"],
 ]
 
 

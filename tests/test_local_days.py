@@ -19,8 +19,10 @@ import pytest
 
 from pipelines.config import load_settings
 from pipelines.errors import QuarantineLimitError
-from pipelines.events import land, load_days
-from pipelines.features import build_features, take_snapshot
+from pipelines.events.landing import land
+from pipelines.events.load import load_days
+from pipelines.features.build import build_features
+from pipelines.features.snapshot import take_snapshot
 from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 

@@ -5,9 +5,15 @@ from datetime import UTC, date, datetime
 import pytest
 
 from pipelines import night
-from pipelines.config import PROJECT_ROOT
 from pipelines.errors import SettingsError
-from pipelines.night import NIGHT, call_verb, newest_night, resolve_as_of, run_in_a_row
+from pipelines.night import (
+    NIGHT,
+    VERBS,
+    call_verb,
+    newest_night,
+    resolve_as_of,
+    run_in_a_row,
+)
 
 
 def test_the_parameter_wins_over_the_logical_date():
@@ -25,16 +31,15 @@ def test_a_run_with_neither_is_refused():
 
 def test_call_verb_passes_settings_and_day_and_returns_small_values(tmp_path, monkeypatch):
     monkeypatch.setenv("RECSYS_HOME", str(tmp_path))
-    report = call_verb("events.load_days", "2011-12-09")
+    report = call_verb("load_days", "2011-12-09")
     assert report is None
     assert (tmp_path / "runs" / "night-2011-12-09" / "load.json").exists()
 
 
-def test_no_verb_has_the_name_of_a_module_that_would_hide_it():
-    modules = {
-        f"{path.parent.name}.{path.stem}" for path in (PROJECT_ROOT / "pipelines").glob("*/*.py")
-    }
-    assert not modules & {verb for verb, _ in NIGHT}
+def test_every_verb_is_where_its_module_is_named():
+    assert {verb for verb, _ in NIGHT} <= set(VERBS)
+    for verb in VERBS:
+        assert night._function(verb).__name__ == verb
 
 
 def night_of(monkeypatch, failing):
@@ -50,8 +55,8 @@ def night_of(monkeypatch, failing):
 
         return function
 
-    verbs = ("promote.plan_candidates", "offline.evaluate_candidate", "promote.decide_gates")
-    asked = (None, "promote.plan_candidates", None)
+    verbs = ("plan_candidates", "evaluate_candidate", "decide_gates")
+    asked = (None, "plan_candidates", None)
     monkeypatch.setattr(night, "NIGHT", tuple(zip(verbs, asked, strict=True)))
     monkeypatch.setattr(night, "_function", call)
     return calls
@@ -61,9 +66,9 @@ def test_one_failed_candidate_loses_no_night(make_settings, monkeypatch):
     calls = night_of(monkeypatch, {"ease"})
     run_in_a_row(make_settings(), date(2024, 1, 1))
     assert calls[1:] == [
-        ("offline.evaluate_candidate", "ease"),
-        ("offline.evaluate_candidate", "svd"),
-        ("promote.decide_gates",),
+        ("evaluate_candidate", "ease"),
+        ("evaluate_candidate", "svd"),
+        ("decide_gates",),
     ]
 
 
@@ -71,7 +76,7 @@ def test_a_night_whose_every_candidate_failed_stops(make_settings, monkeypatch):
     calls = night_of(monkeypatch, {"ease", "svd"})
     with pytest.raises(ValueError, match="svd"):
         run_in_a_row(make_settings(), date(2024, 1, 1))
-    assert ("promote.decide_gates",) not in calls
+    assert ("decide_gates",) not in calls
 
 
 def test_without_a_parameter_the_newest_published_night_is_looked_at(monkeypatch, tmp_path):

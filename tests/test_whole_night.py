@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.events import land
+from pipelines.events.landing import land
 from pipelines.night import NIGHT, run_in_a_row
-from pipelines.recommend import read_current
+from pipelines.recommend.current import read_current
 from pipelines.services import airflow_standalone, free_port
 from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
@@ -108,9 +108,7 @@ def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypa
         tasks = ask(f"{run_address}/taskInstances", token)["task_instances"]
     assert state == "success", {task["task_id"]: task["state"] for task in tasks}
     assert {task["state"] for task in tasks} == {"success"}
-    assert {task["task_id"] for task in tasks} == {verb.split(".")[1] for verb, _ in NIGHT} | {
-        "choose_night"
-    }
+    assert {task["task_id"] for task in tasks} == {verb for verb, _ in NIGHT} | {"choose_night"}
     assert read_current(settings).as_of == shop_night(10)
     with sqlite3.connect(settings.home / "mlflow.db") as store:
         (children,) = store.execute(

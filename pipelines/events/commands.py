@@ -77,7 +77,7 @@ def land_command(
 
     Landing the same source twice changes nothing.
     """
-    from pipelines.events import land
+    from pipelines.events.landing import land
 
     given = {"mapping": mapping, "event_type": event_type, "feed": feed, "name": name}
     options = {key: value for key, value in given.items() if value}
@@ -130,8 +130,7 @@ def generate_command(
     """
     from dataclasses import asdict
 
-    from pipelines.events import generate
-    from pipelines.events.synthetic_log import LogPlan, parse_count
+    from pipelines.events.synthetic_log import LogPlan, generate, parse_count
 
     plan = LogPlan(
         parse_count(events), parse_count(users), parse_count(items), days, seed, first_day
@@ -159,7 +158,7 @@ def load_command(settings: Settings, as_of: date, as_json: bool) -> None:
 
     New days, and changed ones within the look-back, are checked first and then replaced at once.
     """
-    from pipelines.events import load_days
+    from pipelines.events.load import load_days
 
     click.echo(f"Loading the days before {as_of} …", err=True)
     report = load_days(settings, as_of)
@@ -202,7 +201,7 @@ def list_command(
     settings: Settings, day: date | None, reason: str | None, limit: int, as_json: bool
 ) -> None:
     """List bad rows with their reasons and values."""
-    from pipelines.events import list_quarantine
+    from pipelines.events.quarantine import list_quarantine
 
     rows = list_quarantine(settings, day=day, reason=reason, limit=limit)
     if as_json:
@@ -250,7 +249,7 @@ def release_command(
     """Let bad rows into the raw tables; those that still break a rule are refused."""
     from dataclasses import asdict
 
-    from pipelines.events import release_quarantine
+    from pipelines.events.quarantine import release_quarantine
 
     report = release_quarantine(settings, ids, day=day, reason=reason, fixes=fixes)
     if as_json:

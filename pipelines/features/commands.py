@@ -31,7 +31,9 @@ def features_command(
     settings: Settings, as_of: date, as_json: bool, docs: bool, unit_tests: bool
 ) -> None:
     """Build the point-in-time features of a night with dbt, freeze them and check them."""
-    from pipelines.features import build_features, check_features, generate_docs, take_snapshot
+    from pipelines.features.build import build_features, generate_docs
+    from pipelines.features.profile import check_features
+    from pipelines.features.snapshot import take_snapshot
 
     built = build_features(settings, as_of, with_unit_tests=unit_tests)
     manifest = take_snapshot(settings, as_of)

@@ -160,6 +160,6 @@ def _make_own(entry: Entry) -> Recommender:
     if lacking:
         raise SettingsError(
             f"A recommender of one's own must have `fit` and `recommend`. {entry.name!r} lacks "
-            f"{' and '.join(lacking)}. Derive it from pipelines.models.Recommender."
+            f"{' and '.join(lacking)}. Derive it from pipelines.models.base.Recommender."
         )
     return made

@@ -103,7 +103,7 @@ def _stored_hash(
 def _evaluate_placements(
     settings: Settings, as_of: date, spec: Spec, window: Window, hashes: dict[str, str]
 ) -> None:
-    from pipelines.models import fit_candidate
+    from pipelines.models.candidates import fit_candidate
 
     inputs = read_held_out(settings, as_of, window)
     started = time.monotonic()

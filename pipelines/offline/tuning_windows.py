@@ -11,8 +11,7 @@ import pandas as pd
 
 from pipelines.config import Settings, stable_hash
 from pipelines.errors import MissingEvaluationError
-from pipelines.models import fit_candidate
-from pipelines.models.candidates import Spec
+from pipelines.models.candidates import Spec, fit_candidate
 from pipelines.offline.held_out import HeldOut, read_earlier, score_recommender
 from pipelines.offline.intervals import Interval, mean_interval
 from pipelines.windows import Window

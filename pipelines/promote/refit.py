@@ -15,9 +15,9 @@ from pipelines.config import Settings, stable_hash
 from pipelines.durable import new_folder
 from pipelines.errors import MissingEvaluationError
 from pipelines.experiment_state import placement_experiment
-from pipelines.features import read_interactions
-from pipelines.models import fit_candidate, save_recommender
-from pipelines.models.candidates import Spec
+from pipelines.features.read import read_interactions
+from pipelines.models.candidates import Spec, fit_candidate
+from pipelines.models.store import save_recommender
 from pipelines.offline.inputs import code_hash, planned_spec, snapshot_hash
 from pipelines.offline.results import read_evaluation, write_json
 from pipelines.paths import ROLE_FILE

@@ -21,7 +21,7 @@ import pandas as pd
 
 from pipelines.config import PROJECT_ROOT, Settings, stable_hash
 from pipelines.faults import faultpoint
-from pipelines.models import load_recommender
+from pipelines.models.store import load_recommender
 from pipelines.offline.inputs import planned_spec, snapshot_hash
 from pipelines.offline.tracking import attempt, end_night, experiment_id, parent_run_id
 from pipelines.promote.examples import choose_examples, describe_lists

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError, NoCandidateError
-from pipelines.features import forget_histories
+from pipelines.features.read import forget_histories
 from pipelines.offline.inputs import planned_candidates
 from pipelines.offline.results import Evaluation, read_evaluation, write_json
 from pipelines.promote.champions import Champion, read_champions

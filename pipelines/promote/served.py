@@ -15,11 +15,12 @@ import pandas as pd
 
 from pipelines.config import Settings
 from pipelines.features.interactions import Interactions
-from pipelines.models import fit_candidate, load_recommender, save_recommender
 from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.candidates import fit_candidate
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import ListRules, make_list_rules
 from pipelines.models.place import Labels, PlacedLists, make_labels, place, place_for_anyone
+from pipelines.models.store import load_recommender, save_recommender
 from pipelines.offline.inputs import planned_spec
 from pipelines.promote.histories import load_histories, save_histories
 from pipelines.settings_sections import PlacementSettings
@@ -137,7 +138,7 @@ def gather_placement(
     recommender : Recommender
         Fitted at `as_of`.
     """
-    from pipelines.features import read_catalogue, read_interactions
+    from pipelines.features.read import read_catalogue, read_interactions
 
     history = read_interactions(settings, as_of, as_of)
     rules = settings.placements[placement]

@@ -13,7 +13,7 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import file_sha256, read_if_there, read_json, write_json
 from pipelines.errors import AuditError, PublicationNotFoundError
-from pipelines.features import forget_histories, read_catalogue
+from pipelines.features.read import forget_histories, read_catalogue
 from pipelines.features.snapshot import DAYS_FILE
 from pipelines.paths import NightFolder
 from pipelines.recommend.audit_rules import audit_file, audit_missing

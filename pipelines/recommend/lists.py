@@ -15,13 +15,14 @@ from pipelines.config import Settings
 from pipelines.durable import read_json, write_json
 from pipelines.errors import NoChampionError, SettingsError
 from pipelines.experiment_state import placement_experiment
-from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
-from pipelines.models import fit_candidate, load_recommender
+from pipelines.features.read import read_catalogue, read_interactions
 from pipelines.models.base import Exclusion
+from pipelines.models.candidates import fit_candidate
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.place import FALLBACK_LIST, PlacedLists, place
+from pipelines.models.store import load_recommender
 from pipelines.offline.inputs import planned_spec
 from pipelines.paths import ROLE_FILE
 from pipelines.recommend.anyone_lists import list_for_anyone, lists_by_category

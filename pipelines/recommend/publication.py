@@ -16,7 +16,7 @@ from pipelines.config import Settings
 from pipelines.durable import fsync_folder, put_folder, write_json
 from pipelines.errors import PublicationNotFoundError
 from pipelines.faults import faultpoint
-from pipelines.features import read_catalogue
+from pipelines.features.read import read_catalogue
 from pipelines.offline.tracking import attempt, parent_run_id
 from pipelines.recommend.audit import read_audited_files
 from pipelines.recommend.current import (

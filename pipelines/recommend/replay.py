@@ -6,14 +6,12 @@ import logging
 from datetime import date
 
 from pipelines.config import Settings
-from pipelines.offline import evaluate_candidate
-from pipelines.promote import (
-    decide_gates,
-    plan_candidates,
-    promote_aliases,
-    refit_placement,
-    select_challengers,
-)
+from pipelines.offline.evaluate import evaluate_candidate
+from pipelines.promote.gate import decide_gates
+from pipelines.promote.plan import plan_candidates
+from pipelines.promote.refit import refit_placement
+from pipelines.promote.registry import promote_aliases
+from pipelines.promote.select import select_challengers
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.lists import generate_lists
 from pipelines.recommend.postgres import push_postgres

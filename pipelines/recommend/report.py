@@ -16,7 +16,7 @@ import pandas as pd
 from pipelines.config import Settings
 from pipelines.durable import read_if_there, write_json, write_text
 from pipelines.errors import MissingEvaluationError, PublicationNotFoundError
-from pipelines.features import read_catalogue
+from pipelines.features.read import read_catalogue
 from pipelines.models.specifications import read_entries
 from pipelines.offline.inputs import planned_candidates
 from pipelines.offline.leaderboard import WINDOWS, leaderboard, rule_board

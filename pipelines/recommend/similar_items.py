@@ -15,10 +15,10 @@ from scipy import sparse
 
 from pipelines.config import Settings
 from pipelines.durable import write_json
-from pipelines.features import read_catalogue, read_interactions
 from pipelines.features.interactions import Interactions
-from pipelines.models import fit_candidate
+from pipelines.features.read import read_catalogue, read_interactions
 from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.candidates import fit_candidate
 from pipelines.models.fill import FilledLists, back_fill
 from pipelines.offline.inputs import planned_spec
 from pipelines.recommend.list_rows import write_tables

@@ -5,20 +5,3 @@ Out:   answers; exposures/date=YYYY-MM-DD/{served,events,items}-<instance>.jsonl
 Grain: one line per answer, per accepted event, per accepted change of availability.
 Fails when: it would be open to other machines without keys; the port is taken.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pipelines.serve.app import create_app
-
-__all__ = ["create_app"]
-
-
-def __getattr__(name: str) -> Any:
-    if name != "create_app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pipelines.serve.app import create_app
-
-    return create_app

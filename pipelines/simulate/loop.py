@@ -16,7 +16,7 @@ from pipelines.config import Settings
 from pipelines.durable import read_if_there, write_json
 from pipelines.errors import SettingsError
 from pipelines.night import run_in_a_row
-from pipelines.recommend import read_current
+from pipelines.recommend.current import read_current
 from pipelines.serve.store import ListStore
 from pipelines.simulate.days import DayTruth, purchase_event, simulate_day
 from pipelines.simulate.past import write_past

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from pipelines.errors import SchemaError
-from pipelines.events import load_days
+from pipelines.events.load import load_days
 
 AS_OF = date(2024, 3, 2)
 

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import LandingError
-from pipelines.events import load_days
 from pipelines.events.exposures import take_in_exposures
 from pipelines.events.landing import land
+from pipelines.events.load import load_days
 
 DAY, AS_OF = date(2024, 3, 1), date(2024, 3, 2)
 CLICK = {

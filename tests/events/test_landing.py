@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import LandingError
-from pipelines.events import land, load_days
+from pipelines.events.landing import land
+from pipelines.events.load import load_days
 
 LINES = "customer,sku,ordered\nu1,i1,2024-03-01 10:00:00\nu2,i1,2024-03-03\n"
 OPTIONS = {

@@ -15,7 +15,7 @@ from hypothesis import settings as law
 from hypothesis import strategies as st
 
 from pipelines.errors import QuarantineLimitError, SchemaError, WarehouseLockedError
-from pipelines.events import load_days
+from pipelines.events.load import load_days
 
 DAY = date(2024, 3, 1)
 AS_OF = date(2024, 3, 2)

@@ -5,7 +5,8 @@ from datetime import date, datetime
 import pytest
 
 from pipelines.errors import SettingsError
-from pipelines.events import list_quarantine, load_days, release_quarantine
+from pipelines.events.load import load_days
+from pipelines.events.quarantine import list_quarantine, release_quarantine
 
 DAY = date(2024, 3, 1)
 AS_OF = date(2024, 3, 2)

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from pipelines.cli import cli
 from pipelines.config import parse_settings
 from pipelines.errors import LandingError
-from pipelines.events import generate, load_days
-from pipelines.events.synthetic_log import LogPlan, parse_count
+from pipelines.events.load import load_days
+from pipelines.events.synthetic_log import LogPlan, generate, parse_count
 
 PLAN = LogPlan(n_events=4_000, n_users=300, n_items=100, n_days=20, seed=3)
 

@@ -18,8 +18,8 @@ import pytest
 from scipy import sparse
 
 from pipelines.config import load_settings
-from pipelines.models import RECOMMENDERS, Exclusion
-from pipelines.models.candidates import candidate_spec, make_recommender
+from pipelines.models.base import Exclusion
+from pipelines.models.candidates import RECOMMENDERS, candidate_spec, make_recommender
 from pipelines.offline.intervals import mean_interval, paired_interval
 from pipelines.offline.metrics import ranking_metrics
 from tests.models.conftest import history_of
@@ -117,8 +117,10 @@ def test_a_recommender_that_only_knows_who_it_saw_is_found_out(tastes):
 @pytest.fixture(scope="module")
 def bundled_shop(tmp_path_factory):
     """The bundled shop on the night of 2011-12-09, up to its snapshot."""
-    from pipelines.events import land, load_days
-    from pipelines.features import build_features, take_snapshot
+    from pipelines.events.landing import land
+    from pipelines.events.load import load_days
+    from pipelines.features.build import build_features
+    from pipelines.features.snapshot import take_snapshot
 
     night = date(2011, 12, 9)
     settings = load_settings(ROOT / "recsys.toml", tmp_path_factory.mktemp("home"))
@@ -131,7 +133,7 @@ def bundled_shop(tmp_path_factory):
 
 @pytest.mark.prove
 def test_on_the_bundled_shop_every_candidate_serves_strangers_as_well(bundled_shop):
-    from pipelines.features import read_interactions, read_truth
+    from pipelines.features.read import read_interactions, read_truth
     from pipelines.models.exclusion import placement_exclusion
     from pipelines.offline.truth import align_truth, without_excluded
 

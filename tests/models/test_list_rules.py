@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.models import Exclusion
-from pipelines.models.base import TopN
+from pipelines.models.base import Exclusion, TopN
 from pipelines.models.candidates import recommender_class
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.place import place

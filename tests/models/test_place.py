@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.config import parse_settings
-from pipelines.models import Exclusion, load_recommender
-from pipelines.models.base import TopN
+from pipelines.models.base import Exclusion, TopN
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.personal_frequency import PersonalFrequency
 from pipelines.models.place import make_labels, place, place_for_anyone
 from pipelines.models.popularity import Popularity
+from pipelines.models.store import load_recommender
 from pipelines.promote.served import gather_placement
 from pipelines.recommend.list_rows import ANYONE
 from pipelines.serve.answers import Query

@@ -5,15 +5,11 @@ import pandas as pd
 import pytest
 
 from pipelines.config import Settings, load_settings
-from pipelines.events import load_days
-from pipelines.features import (
-    build_features,
-    read_catalogue,
-    read_interactions,
-    read_users,
-    take_snapshot,
-)
+from pipelines.events.load import load_days
+from pipelines.features.build import build_features
 from pipelines.features.interactions import Interactions
+from pipelines.features.read import read_catalogue, read_interactions, read_users
+from pipelines.features.snapshot import take_snapshot
 from pipelines.models.ranker_features import read_facts, read_item_facts
 from pipelines.models.ranker_items import ITEM_FEATURES
 from pipelines.models.ranker_pairs import PAIR_FEATURES

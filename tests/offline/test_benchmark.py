@@ -25,7 +25,7 @@ TEST = "u c\nv d\nw c\nx d new-item\ny a\n"
 POPULARITY = Entry("popularity", "popularity", {})
 
 OWN = """
-from pipelines.models import Recommender
+from pipelines.models.base import Recommender
 import numpy as np
 
 

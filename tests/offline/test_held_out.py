@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from pipelines.config import Settings
-from pipelines.models import fit_candidate
 from pipelines.models.base import TopN
-from pipelines.models.candidates import candidate_spec
+from pipelines.models.candidates import candidate_spec, fit_candidate
 from pipelines.offline.held_out import read_held_out, score_lists, score_recommender
 from pipelines.windows import Window
 

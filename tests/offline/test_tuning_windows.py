@@ -9,8 +9,7 @@ import pytest
 
 from pipelines.config import Settings
 from pipelines.errors import MissingEvaluationError
-from pipelines.models import fit_candidate
-from pipelines.models.candidates import candidate_spec
+from pipelines.models.candidates import candidate_spec, fit_candidate
 from pipelines.offline.held_out import read_held_out, score_recommender, segments_of
 from pipelines.offline.tuning_windows import (
     TuningScore,

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.features import read_interactions
-from pipelines.models import candidate_spec, fit_candidate
+from pipelines.features.read import read_interactions
+from pipelines.models.candidates import candidate_spec, fit_candidate
 from pipelines.promote.examples import choose_examples, describe_lists
 from pipelines.promote.served import gather_placement
 

@@ -8,8 +8,8 @@ import pytest
 
 from pipelines.errors import NoChampionError
 from pipelines.offline.tracking import parent_run_id
-from pipelines.promote import decide_gates, select_challengers
-from pipelines.promote.gate import read_gate
+from pipelines.promote.gate import decide_gates, read_gate
+from pipelines.promote.select import select_challengers
 from pipelines.warehouse import connect
 
 CHAMPIONS = """

@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 
-from pipelines.features import read_interactions
+from pipelines.features.read import read_interactions
 from pipelines.promote.histories import load_histories, save_histories
 
 

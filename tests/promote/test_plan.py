@@ -7,8 +7,9 @@ import pytest
 
 from pipelines.config import stable_hash
 from pipelines.errors import NoCandidateError
-from pipelines.promote import decide_gates, plan_candidates, select_challengers
-from pipelines.promote.plan import competing_names
+from pipelines.promote.gate import decide_gates
+from pipelines.promote.plan import competing_names, plan_candidates
+from pipelines.promote.select import select_challengers
 
 NAMES = ["popularity", "recent_popularity", "item_knn", "ease"]
 

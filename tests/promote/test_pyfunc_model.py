@@ -6,13 +6,11 @@ import sys
 import pytest
 
 from pipelines.config import process_environment
-from pipelines.promote import (
-    decide_gates,
-    plan_candidates,
-    promote_aliases,
-    refit_placement,
-    select_challengers,
-)
+from pipelines.promote.gate import decide_gates
+from pipelines.promote.plan import plan_candidates
+from pipelines.promote.refit import refit_placement
+from pipelines.promote.registry import promote_aliases
+from pipelines.promote.select import select_challengers
 
 #: Run where the package is not importable: the version brings its own code.
 SCRIPT = """

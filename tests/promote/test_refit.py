@@ -8,11 +8,13 @@ import pytest
 from pipelines.durable import write_json
 from pipelines.errors import NoChampionError
 from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
-from pipelines.features import read_interactions
+from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import MANIFEST_FILE
-from pipelines.models import load_recommender
-from pipelines.promote import decide_gates, refit_placement, select_challengers
+from pipelines.models.store import load_recommender
+from pipelines.promote.gate import decide_gates
+from pipelines.promote.refit import refit_placement
 from pipelines.promote.roles import read_role
+from pipelines.promote.select import select_challengers
 
 
 @pytest.fixture

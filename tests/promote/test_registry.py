@@ -8,10 +8,12 @@ import mlflow
 import pandas as pd
 import pytest
 
-from pipelines.models import load_recommender
-from pipelines.promote import decide_gates, promote_aliases, refit_placement, select_challengers
-from pipelines.promote.registry import register_placement, registered_name
+from pipelines.models.store import load_recommender
+from pipelines.promote.gate import decide_gates
+from pipelines.promote.refit import refit_placement
+from pipelines.promote.registry import promote_aliases, register_placement, registered_name
 from pipelines.promote.roles import read_role
+from pipelines.promote.select import select_challengers
 from pipelines.promote.served import gather_placement
 
 NAME = "recommender-discover"

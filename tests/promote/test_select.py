@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from pipelines.errors import NoCandidateError
-from pipelines.promote import decide_gates, plan_candidates, select_challengers
-from pipelines.promote.select import read_challengers
+from pipelines.promote.gate import decide_gates
+from pipelines.promote.plan import plan_candidates
+from pipelines.promote.select import read_challengers, select_challengers
 from pipelines.warehouse import connect
 
 LEADERBOARD = """

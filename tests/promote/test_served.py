@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.features import read_interactions
-from pipelines.models import candidate_spec, fit_candidate, save_recommender
+from pipelines.features.read import read_interactions
+from pipelines.models.candidates import candidate_spec, fit_candidate
+from pipelines.models.store import save_recommender
 from pipelines.promote.served import (
     LIST_COLUMNS,
     gather_placement,

@@ -21,7 +21,8 @@ from pipelines.config import Settings, load_settings, parse_settings
 from pipelines.durable import write_json
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE, items_file, users_file
-from pipelines.models import candidate_spec, fit_candidate, save_recommender
+from pipelines.models.candidates import candidate_spec, fit_candidate
+from pipelines.models.store import save_recommender
 from pipelines.recommend.audit import audit_lists
 from pipelines.recommend.current import stored_ids
 from pipelines.recommend.exclusion_rows import EXCLUSION_SCHEMA

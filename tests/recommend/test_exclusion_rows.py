@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pyarrow.parquet as pq
 
-from pipelines.features import read_interactions
+from pipelines.features.read import read_interactions
 from pipelines.models.exclusion import placement_exclusion
 from pipelines.recommend.exclusion_rows import write_exclusions
 

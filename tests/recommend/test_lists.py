@@ -10,19 +10,18 @@ from pipelines.config import parse_settings
 from pipelines.durable import write_json
 from pipelines.errors import NoChampionError, SettingsError
 from pipelines.experiments import Experiment, ExperimentDefinition, definition_hash
-from pipelines.features import read_catalogue, read_interactions
-from pipelines.models import (
-    candidate_spec,
-    fit_candidate,
-    load_recommender,
-    placement_exclusion,
-    save_recommender,
-)
+from pipelines.features.read import read_catalogue, read_interactions
+from pipelines.models.candidates import candidate_spec, fit_candidate
+from pipelines.models.exclusion import placement_exclusion
 from pipelines.models.list_rules import make_list_rules
 from pipelines.models.place import place
-from pipelines.recommend import audit_lists, publish, read_current, run_sql
+from pipelines.models.store import load_recommender, save_recommender
 from pipelines.recommend import lists as lists_module
+from pipelines.recommend.audit import audit_lists
+from pipelines.recommend.current import read_current
 from pipelines.recommend.lists import generate_lists, generate_variant
+from pipelines.recommend.publication import publish
+from pipelines.recommend.query import run_sql
 from pipelines.recommend.similar_items import generate_similar
 
 

@@ -207,7 +207,7 @@ for _ in range(8):
     if os.fork() == 0:
         os.close(others_ended)
         try:
-            call_verb("recommend.publish", sys.argv[1])
+            call_verb("publish", sys.argv[1])
             said = "wins"
         except PublishLockedError as error:
             said = error

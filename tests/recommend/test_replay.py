@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipelines.night import run_in_a_row
-from pipelines.recommend import read_current, replay_later_nights
+from pipelines.recommend.current import read_current
+from pipelines.recommend.replay import replay_later_nights
 from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import shop_night
 

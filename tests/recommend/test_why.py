@@ -14,7 +14,7 @@ from pipelines.errors import (
     UnknownUserError,
 )
 from pipelines.features.read import read_interactions
-from pipelines.models import load_recommender
+from pipelines.models.store import load_recommender
 from pipelines.recommend.current import read_current
 from pipelines.recommend.why import explain_user
 
