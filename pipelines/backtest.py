@@ -163,8 +163,9 @@ def write_results(settings: Settings, plan: BacktestPlan) -> dict[str, Any]:
         If the nights have not all been replayed.
     """
     from pipelines.backtest_chart import draw_backtest
-    from pipelines.backtest_page import backtest_page
+    from pipelines.backtest_page import backtest_document
     from pipelines.backtest_results import collect_results
+    from pipelines.show.html import to_page
 
     own = backtest_settings(settings, plan)
     records = _read_records(own)[: len(plan.nights)]
@@ -176,7 +177,7 @@ def write_results(settings: Settings, plan: BacktestPlan) -> dict[str, Any]:
     results = {"plan": _plan_values(plan), **collect_results(own, records)}
     write_json(own.backtest_results, results)
     picture = draw_backtest(results, own.backtest_chart)
-    write_text(own.backtest_page, backtest_page(results, picture))
+    write_text(own.backtest_page, to_page(backtest_document(results, picture)))
     return results
 
 

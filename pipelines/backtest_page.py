@@ -1,19 +1,34 @@
-"""A backtest as one HTML page that needs nothing else: chart, verdicts, and every figure."""
+"""A backtest as one page: chart, verdicts, and every figure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from pipelines.web_page import bullets, embedded, page, table
+from pipelines.show.document import (
+    Block,
+    Bullets,
+    Heading,
+    Marked,
+    Mood,
+    Paragraph,
+    Picture,
+    Table,
+    Words,
+    left,
+    right,
+    wrap,
+)
+from pipelines.show.figures import MISSING, format_figure, format_interval
 
-MISSING = "–"
+Row = Mapping[str, Any]
+
+_MOODS: dict[str, Mood] = {"promoted": "good", "refused": "bad", "unchallenged": "plain"}
 
 
-def backtest_page(results: Mapping[str, Any], picture: Path) -> str:
-    """The page as text; the picture is inside.
+def backtest_document(results: Row, picture: Path) -> list[Block]:
+    """The page.
 
     Parameters
     ----------
@@ -22,38 +37,36 @@ def backtest_page(results: Mapping[str, Any], picture: Path) -> str:
     picture : Path
         The chart, a PNG.
     """
-    plan = results["plan"]
-    title = f"Backtest {plan['name']}"
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="quiet">{escape(_subtitle(results))}</p>',
-        "<h2>In short</h2>",
-        bullets(summary_lines(results)),
-        embedded(picture, _alternative(results)),
-        "<h2>Promotions and refusals</h2>",
+    k = results["k"]
+    shown = f"NDCG@{k} of the champion and of each baseline by night, with intervals"
+    return [
+        Heading(f"Backtest {results['plan']['name']}", 1),
+        Paragraph(Marked(_subtitle(results), "quiet")),
+        Heading("In short"),
+        Bullets(summary_lines(results)),
+        Picture(picture, shown),
+        Heading("Promotions and refusals"),
         _verdict_table(results),
-        "<h2>Every night</h2>",
+        Heading("Every night"),
         _night_table(results),
-        f'<p class="quiet">{escape(_legend(results))}</p>',
     ]
-    return page(title, parts)
 
 
-def summary_lines(results: Mapping[str, Any]) -> list[str]:
+def summary_lines(results: Row) -> list[str]:
     """What the backtest says, a sentence for each placement, and one for stopped nights."""
     lines = []
-    for placement, found in results["summary"].items():
+    for placement, summary in results["summary"].items():
         text = (
-            f"{placement}: {found['promoted']} promotions, {found['refused']} refusals, "
-            f"{found['unchallenged']} nights without a challenger"
+            f"{placement}: {summary['promoted']} promotions, {summary['refused']} refusals, "
+            f"{summary['unchallenged']} nights without a challenger"
         )
         for view, label in (("gate", "at the gate"), ("served", "as served")):
-            one = found[view]
+            one = summary[view]
             if one["night_count"]:
                 text += (
-                    f"; {label} NDCG@{results['k']} {one['champion']:.4f} against "
-                    f"{one['best_baseline']:.4f} of the best baseline of each night (mean of "
-                    f"{one['night_count']} nights), clearly better on "
+                    f"; {label} NDCG@{results['k']} {format_figure(one['champion'])} against "
+                    f"{format_figure(one['best_baseline'])} of the best baseline of each night "
+                    f"(mean of {one['night_count']} nights), clearly better on "
                     f"{one['nights_clearly_better']}"
                 )
         lines.append(text + ".")
@@ -63,7 +76,7 @@ def summary_lines(results: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _subtitle(results: Mapping[str, Any]) -> str:
+def _subtitle(results: Row) -> str:
     plan, nights = results["plan"], results["nights"]
     return (
         f"{len(nights)} nights, every {plan['every_days']} days from {nights[0]['as_of']} to "
@@ -71,11 +84,7 @@ def _subtitle(results: Mapping[str, Any]) -> str:
     )
 
 
-def _alternative(results: Mapping[str, Any]) -> str:
-    return f"NDCG@{results['k']} of the champion and of each baseline by night, with intervals"
-
-
-def _legend(results: Mapping[str, Any]) -> str:
+def _legend(results: Row) -> str:
     days = results["horizon_days"]
     return (
         f"Gate: the champion's specification fitted {days} days before the night and scored on "
@@ -86,78 +95,47 @@ def _legend(results: Mapping[str, Any]) -> str:
     )
 
 
-def _verdict_table(results: Mapping[str, Any]) -> str:
-    rows = [
-        [
-            escape(one["as_of"]),
-            escape(one["placement"]),
-            f'<span class="{one["outcome"]}">{one["outcome"]}</span>',
-            escape(one["challenger"] or MISSING),
-            escape(one["in_words"])
-            + (
-                bullets(rule["reason"] for rule in one["failed_rules"]) if one["challenger"] else ""
-            ),
-        ]
-        for one in results["verdicts"]
-    ]
-    rows += [
-        [escape(night["as_of"]), "all", "stopped", MISSING, _stop(night)]
-        for night in results["nights"]
-        if night["state"] == "stopped"
-    ]
-    heads = ("night", "placement", "outcome", "challenger", "why")
-    return table(heads, sorted(rows, key=lambda row: row[0]), numbers=())
+def _verdict_table(results: Row) -> Table:
+    rows: list[list[Words]] = []
+    for verdict in results["verdicts"]:
+        failed = verdict["failed_rules"] if verdict["challenger"] else []
+        why = "\n• ".join([verdict["in_words"], *(rule["reason"] for rule in failed)])
+        outcome = Marked(verdict["outcome"], _MOODS[verdict["outcome"]])
+        challenger = verdict["challenger"] or MISSING
+        rows.append([verdict["as_of"], verdict["placement"], outcome, challenger, why])
+    for night in results["nights"]:
+        if night["state"] == "stopped":
+            why = f"{night['stopped_at']}: {night['reason']}"
+            rows.append([night["as_of"], "all", Marked("stopped", "bad"), MISSING, why])
+    names = [left(name) for name in ("night", "placement", "outcome", "challenger")]
+    return Table([*names, wrap("why")], sorted(rows, key=lambda row: str(row[0])))
 
 
-def _night_table(results: Mapping[str, Any]) -> str:
-    rows = []
+def _night_table(results: Row) -> Table:
+    rows: list[list[Words]] = []
     for night in results["nights"]:
         if not night["placements"]:
-            rows.append([escape(night["as_of"]), "stopped", *[MISSING] * 7])
-        for placement, found in night["placements"].items():
-            rows.append([night["as_of"], placement, found["verdict"]["champion"]])
-            rows[-1] = [escape(cell) for cell in rows[-1]]
-            for view in ("gate", "served"):
-                rows[-1] += _cells(found[view])
+            rows.append([night["as_of"], Marked("stopped", "bad"), *[MISSING] * 7])
+        for placement, one in night["placements"].items():
+            cells = [cell for view in ("gate", "served") for cell in _cells(one[view])]
+            rows.append([night["as_of"], placement, one["verdict"]["champion"], *cells])
     parts = ("champion", "best baseline", "difference")
-    heads = (
-        "night",
-        "placement",
-        "champion",
-        *(f"{v}: {p}" for v in ("gate", "served") for p in parts),
-    )
-    return table(heads, rows, numbers=range(3, 9))
+    figures = [right(f"{view}: {part}") for view in ("gate", "served") for part in parts]
+    names = [left(name) for name in ("night", "placement", "champion")]
+    return Table([*names, *figures], rows, notes=[_legend(results)])
 
 
-def _cells(figures: Mapping[str, Any] | None) -> list[str]:
+def _cells(figures: Row | None) -> list[str]:
     """Champion, best baseline and difference of one view."""
     if figures is None:
         return [MISSING] * 3
     best = figures["best_baseline"]
-    difference = figures["difference"]
     return [
-        format_interval(figures["champion"]),
-        f"{escape(best)}<br>{format_interval(figures['baselines'][best])}",
-        MISSING if best == figures["candidate"] else format_interval(difference, signed=True),
+        _interval(figures["champion"]),
+        f"{best}\n{_interval(figures['baselines'][best])}",
+        MISSING if best == figures["candidate"] else _interval(figures["difference"], signed=True),
     ]
 
 
-def format_interval(found: Mapping[str, Any], *, signed: bool = False) -> str:
-    """A mean and its bounds.
-
-    Examples
-    --------
-    >>> format_interval({"value": 0.12345, "low": 0.1, "high": 0.15})
-    '0.1235 [0.1000, 0.1500]'
-    """
-    if found["value"] is None:
-        return MISSING
-    form = "+.4f" if signed else ".4f"
-    text = format(found["value"], form)
-    if found["low"] is None:
-        return text
-    return f"{text} [{format(found['low'], form)}, {format(found['high'], form)}]"
-
-
-def _stop(night: Mapping[str, Any]) -> str:
-    return f"{escape(str(night['stopped_at']))}: {escape(str(night['reason']))}"
+def _interval(mean: Row, *, signed: bool = False) -> str:
+    return format_interval(mean["value"], mean["low"], mean["high"], signed=signed)

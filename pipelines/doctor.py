@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pipelines.config import Settings
 from pipelines.errors import PipelineError
+from pipelines.show.figures import format_bytes
 
 #: Free space below which a night may not finish.
 MIN_FREE_BYTES = 2 * 1024**3
@@ -61,7 +62,7 @@ def _disk(settings: Settings) -> Finding:
     return Finding(
         "disk",
         free >= MIN_FREE_BYTES,
-        f"{free / 1024**3:.1f} GiB free for {settings.home}",
+        f"{format_bytes(free)} free for {settings.home}",
         "Free at least 2 GiB, or choose another place with --home.",
     )
 

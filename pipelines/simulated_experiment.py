@@ -9,10 +9,10 @@ from typing import Any
 
 from pipelines.config import Settings
 from pipelines.experiment_state import read_experiment, start_experiment, started_experiments
+from pipelines.show.document import Block, Paragraph
 from pipelines.simulate.days import DayTruth
 from pipelines.simulate.loop import Simulation, run_quietly, simulate_shop, true_lift
-from pipelines.track.analysis import ALL_USERS
-from pipelines.track.experiment_text import decision_lines, effect_text, preference_text
+from pipelines.track.experiment_text import experiment_document
 from pipelines.track.measure import (
     measure_experiment,
     measure_experiments,
@@ -80,22 +80,11 @@ def simulate_experiment(
     return _last_report(settings, experiment_id, last, truths)
 
 
-def describe_truth(settings: Settings, report: dict[str, Any]) -> list[str]:
-    """Lines for people: what is true, what was found, what was decided, and where the page is."""
-    lines = []
-    found = {
-        row["arm"]: effect_text(row)
-        for row in report["effects"]
-        if (row["metric"], row["population"]) == ("ctr", ALL_USERS)
-    } | {row["arm"]: preference_text(row) for row in report.get("preferences", [])}
-    for arm, truth in report["truth"].items():
-        lines.append(
-            f"{arm}: true lift of ctr {truth['ctr']:+.1%}; found {found.get(arm, 'nothing shown')}"
-        )
-    lines += decision_lines(report)
+def describe_truth(settings: Settings, report: dict[str, Any]) -> list[Block]:
+    """The report with what is true beside what was found, and where its page is."""
     as_of = date.fromisoformat(report["as_of"])
-    folder = settings.experiment_report(report["experiment_id"], as_of)
-    return [*lines, f"Report: {folder / 'report.html'}"]
+    page = settings.experiment_report(report["experiment_id"], as_of) / "report.html"
+    return [*experiment_document(report), Paragraph(f"Report: {page}")]
 
 
 def _last_report(

@@ -26,6 +26,7 @@ from pipelines.offline.metrics import ranking_metrics
 from pipelines.offline.score import list_means
 from pipelines.offline.truth import Truth, align_truth, without_excluded
 from pipelines.settings_sections import EvaluationSettings
+from pipelines.show.figures import format_figure
 
 if TYPE_CHECKING:
     from pipelines.features.interactions import Interactions
@@ -173,7 +174,7 @@ def summarise(row: dict[str, Any], k: int) -> str:
     if row["error"] is not None:
         return f"failed: {row['error']}"
     return (
-        f"NDCG@{k} {row['metrics'][f'ndcg_at_{k}']['value']:.6f}, "
+        f"NDCG@{k} {format_figure(row['metrics'][f'ndcg_at_{k}']['value'], digits=6)}, "
         f"fit {row['fit_seconds']:.1f} s, lists {row['recommend_seconds']:.1f} s, "
         f"peak {row['peak_memory_mib']:,} MiB"
     )

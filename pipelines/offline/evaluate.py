@@ -26,6 +26,7 @@ from pipelines.offline.results import (
 )
 from pipelines.offline.rule_prices import Ruled, price_rules
 from pipelines.offline.score import list_means, means_by_segment
+from pipelines.show.figures import format_figure
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _evaluate_placements(
             "%s: NDCG@%d %s on %s users (%s, %s), lists in %.1f s",
             spec.name,
             settings.evaluation.k,
-            "none" if ndcg is None else f"{ndcg:.4f}",
+            format_figure(ndcg),
             f"{found['user_count']:,}",
             placement,
             window.name,

@@ -18,6 +18,7 @@ from pipelines.offline.leaderboard import read_evaluations
 from pipelines.offline.results import Evaluation
 from pipelines.offline.score import SEGMENTS, reported_cuts
 from pipelines.offline.tracking import log_plots
+from pipelines.show.figures import format_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +113,7 @@ def plot_leaderboard(
         colour = BASELINE_COLOUR if evaluation.name in baselines else CANDIDATE_COLOUR
         _point(axes, found["value"], row, found, color=colour, marker="o", horizontal=True)
         right = found["value"] if found["high"] is None else found["high"]
-        label = f"{found['value']:.4f}"
+        label = format_figure(found["value"])
         axes.annotate(
             label,
             (right, row),

@@ -30,6 +30,7 @@ from pipelines.offline.tuning_windows import (
     windows_hash,
 )
 from pipelines.settings_sections import CandidateSettings
+from pipelines.show.figures import format_figure, format_interval
 from pipelines.windows import Window
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def _try(settings: Settings, prepared: _Search, trial: Any, tell: Callable[[str]
         cells, value = score.by_cell(), score.value
     trial.set_user_attr("cells", cells)
     tell(
-        f"[{trial.number + 1}] NDCG@{settings.evaluation.k} {value:.4f} "
+        f"[{trial.number + 1}] NDCG@{settings.evaluation.k} {format_figure(value)} "
         f"{_changed(prepared.base, spec)} ({time.monotonic() - started:.1f} s)"
     )
     log_trial(
@@ -251,7 +252,8 @@ def _described(
 
 def _in_words(found: Mapping[str, Any], changed: str) -> str:
     one = found["differences"]["in_use"]
-    bounds = "" if one["low"] is None else f" [{one['low']:+.4f}, {one['high']:+.4f}]"
+    gain = format_interval(one["value"], one["low"], one["high"], signed=True)
+    score = format_figure(found["scores"]["tuned"]["value"])
     outcome = (
         f"nights from {found['as_of']} on use it"
         if found["is_better"]
@@ -259,8 +261,8 @@ def _in_words(found: Mapping[str, Any], changed: str) -> str:
     )
     return (
         f"{found['candidate']}: best of {found['trial_count']} trials is {changed}, "
-        f"NDCG@{found['k']} {found['scores']['tuned']['value']:.4f} on {len(found['windows'])} "
-        f"windows before the gate window, {one['value']:+.4f}{bounds} against the one in use; "
+        f"NDCG@{found['k']} {score} on {len(found['windows'])} "
+        f"windows before the gate window, {gain} against the one in use; "
         f"{outcome}. {found['rule']}"
     )
 

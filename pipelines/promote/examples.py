@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 
 from pipelines.promote.served import ServedPlacement
+from pipelines.show.document import Block, Bullets, Heading, Paragraph, Table, left, right, wrap
+from pipelines.show.figures import format_figure
+from pipelines.show.markdown import to_markdown
 
 #: Users are taken at these shares of the users sorted by length of history.
 SHARES = (0.5, 0.9, 0.99)
@@ -21,32 +24,23 @@ def choose_examples(served: ServedPlacement) -> list[str]:
 
 
 def describe_lists(served: ServedPlacement, user_ids: list[str]) -> str:
-    """Markdown: what each user did last, and what is recommended.
-
-    Parameters
-    ----------
-    served : ServedPlacement
-    user_ids : list of str
-        Known users.
-
-    Returns
-    -------
-    str
-    """
+    """Markdown: what each of some known users did last, and what is recommended."""
     titles = served.catalogue.set_index("item_id")["title"]
     lists = served.recommend(user_ids, SHOWN)
-    parts = ["# Example lists", ""]
+    document: list[Block] = [Heading("Example lists", 1)]
     for user_id in user_ids:
-        parts += [f"## User {user_id}", "", "Last items of the history:", ""]
-        parts += [f"- {_title(titles, item)}" for item in _last_items(served, user_id)]
-        parts += ["", "Recommended:", "", "| rank | item | score | strategy |", "|---|---|---|---|"]
-        for row in lists[lists["user_id"] == user_id].itertuples():
-            parts.append(
-                f"| {row.rank} | {_title(titles, str(row.item_id))} | {row.score:.4f} "
-                f"| {row.strategy} |"
-            )
-        parts.append("")
-    return "\n".join(parts)
+        last = [_title(titles, item) for item in _last_items(served, user_id)]
+        rows = [
+            [
+                *(str(row.rank), _title(titles, str(row.item_id))),
+                *(format_figure(float(str(row.score))), str(row.strategy)),
+            ]
+            for row in lists[lists["user_id"] == user_id].itertuples()
+        ]
+        columns = [right("rank"), wrap("item"), right("score"), left("strategy")]
+        document += [Heading(f"User {user_id}"), Paragraph("Last items of the history:")]
+        document += [Bullets(last), Paragraph("Recommended:"), Table(columns, rows)]
+    return to_markdown(document)
 
 
 def _last_items(served: ServedPlacement, user_id: str) -> list[str]:
@@ -61,4 +55,4 @@ def _last_items(served: ServedPlacement, user_id: str) -> list[str]:
 def _title(titles: pd.Series, item_id: str) -> str:
     title = titles.get(item_id)
     known = title if isinstance(title, str) and title else "no title"
-    return f"{known} ({item_id})".replace("|", "/").replace("\n", " ")
+    return f"{known} ({item_id})"

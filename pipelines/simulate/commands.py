@@ -48,6 +48,7 @@ def simulate_command(
     import logging
 
     from pipelines.config import load_settings
+    from pipelines.show.terminal import print_document
     from pipelines.simulate.loop import Simulation
     from pipelines.simulated_experiment import describe_truth, simulate_experiment
 
@@ -60,5 +61,4 @@ def simulate_command(
         settings, simulation, experiment, over_http=over_http, show=click.echo
     )
     if report is not None:
-        for line in describe_truth(settings, report):
-            click.echo(line)
+        print_document(describe_truth(settings, report))

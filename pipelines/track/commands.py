@@ -107,16 +107,17 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
     """Analyse an experiment, store its rows, and write its page with pictures."""
     from pipelines.durable import to_json
     from pipelines.experiment_state import read_experiment
-    from pipelines.track.experiment_text import decision_lines, figure_lines, health_lines
+    from pipelines.show.document import Paragraph
+    from pipelines.show.terminal import print_document
+    from pipelines.track.experiment_text import experiment_document
     from pipelines.track.measure import measure_experiment
 
     found = measure_experiment(settings, read_experiment(settings, experiment_id), as_of)
     if as_json:
         click.echo(to_json(found), nl=False)
         return
-    for line in (*health_lines(found), *figure_lines(found), *decision_lines(found)):
-        click.echo(line)
-    click.echo(f"Page: {settings.experiment_report(experiment_id, as_of) / 'report.html'}")
+    page = settings.experiment_report(experiment_id, as_of) / "report.html"
+    print_document([*experiment_document(found), Paragraph(f"Page: {page}")])
 
 
 @experiment_command.command(

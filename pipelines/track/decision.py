@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipelines.experiments import Guardrail
+from pipelines.show.figures import format_change, format_share
 from pipelines.track.effects import Effect
 
 SHIP, ROLL_BACK, GO_ON, NO_DECISION, VOID = "ship", "roll back", "continue", "no decision", "void"
@@ -66,7 +67,7 @@ def decide_arm(
     if losses:
         return Decision(ROLL_BACK, "; ".join(losses))
     open_rails = [
-        f"{rail.metric} may be worse by more than {rail.margin:.0%} ({_range(effect)})"
+        f"{rail.metric} may be worse by more than {format_share(rail.margin)} ({_range(effect)})"
         for rail, effect in guardrails
         if effect.low is None or not effect.low > -rail.margin
     ]
@@ -83,4 +84,4 @@ def decide_arm(
 def _range(effect: Effect) -> str:
     if effect.low is None or effect.high is None:
         return effect.reason or "no interval"
-    return f"{effect.low:+.1%} to {effect.high:+.1%}"
+    return f"{format_change(effect.low)} to {format_change(effect.high)}"

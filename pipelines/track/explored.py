@@ -9,6 +9,7 @@ from typing import Any
 from pipelines.config import Settings
 from pipelines.errors import ExperimentError
 from pipelines.experiments import CONTROL
+from pipelines.show.figures import format_share
 from pipelines.tables import INT_SHOWN_ITEMS, SERVING_RECOMMENDATIONS
 from pipelines.track.off_policy import OffPolicy, estimate_off_policy, weigh_impressions
 from pipelines.warehouse import connect
@@ -122,13 +123,13 @@ def describe_off_policy(found: dict[str, Any]) -> list[str]:
         return [*lines, f"No estimate: {found['ips']['reason']}."]
     lines.append(
         f"{found['impression_count']:,} impressions of {found['user_count']:,} users, "
-        f"{found['supported_share']:.1%} of all, where an item of these lists had a chance; they "
-        f"count for {found['effective_sample_size']:,.0f}"
+        f"{format_share(found['supported_share'], 1)} of all, where an item of these lists had a "
+        f"chance; they count for {found['effective_sample_size']:,.0f}"
     )
     for name, label in _LABELS.items():
         one = found[name]
-        error = "–" if one["standard_error"] is None else f"{one['standard_error']:.2%}"
-        lines.append(f"{label:22} {one['value']:7.2%} ± {error}")
+        value, error = (format_share(one[key], 2) for key in ("value", "standard_error"))
+        lines.append(f"{label:22} {value:>7} ± {error}")
     return lines
 
 

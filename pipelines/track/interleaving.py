@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from pipelines.config import Settings
 from pipelines.experiments import CONTROL, INTERLEAVED, Experiment
+from pipelines.show.figures import format_share
 from pipelines.tables import MET_INTERLEAVED_USERS
 from pipelines.track.decision import GO_ON, NO_DECISION, ROLL_BACK, SHIP, VOID, Decision
 from pipelines.track.units import MIN_DAYS, Units
@@ -182,8 +183,8 @@ def _decide(
         return Decision(GO_ON, "; ".join(waits))
     if preference.share is None or preference.p_value is None or preference.p_value >= alpha:
         return Decision(NO_DECISION, preference.reason or "as many users prefer one as the other")
-    words = (
-        f"{preference.share:.1%} of the users who are not tied prefer it "
-        f"({preference.low:.1%} to {preference.high:.1%})"
+    share, low, high = (
+        format_share(one, 1) for one in (preference.share, preference.low, preference.high)
     )
+    words = f"{share} of the users who are not tied prefer it ({low} to {high})"
     return Decision(SHIP if preference.share > 0.5 else ROLL_BACK, words)  # noqa: PLR2004  # a half is no preference

@@ -77,17 +77,18 @@ def measure_experiment(settings: Settings, experiment: Experiment, as_of: date) 
 
 def write_report(settings: Settings, report: dict[str, Any]) -> Path:
     """Write `report.json`, `report.md`, `report.html` and its pictures; returns the page."""
+    from pipelines.show.html import to_page
+    from pipelines.show.markdown import to_markdown
     from pipelines.track.experiment_charts import draw_experiment
-    from pipelines.track.experiment_page import experiment_page
     from pipelines.track.experiment_runs import log_experiment
-    from pipelines.track.experiment_text import experiment_markdown
+    from pipelines.track.experiment_text import experiment_document
 
     as_of = date.fromisoformat(report["as_of"])
     folder = settings.experiment_report(report["experiment_id"], as_of)
     write_json(folder / "report.json", report)
-    pictures = draw_experiment(report, folder)
-    write_text(folder / "report.md", experiment_markdown(report))
-    write_text(folder / "report.html", experiment_page(report, pictures))
+    document = experiment_document(report, draw_experiment(report, folder))
+    write_text(folder / "report.md", to_markdown(document))
+    write_text(folder / "report.html", to_page(document))
     log_experiment(settings, report, folder)
     return folder / "report.html"
 

@@ -27,7 +27,7 @@ def test_description_shows_last_items_and_lists_with_titles(served):
     # u00 bought i0 eight days ago, before that i1, i2, i3 and so on
     assert "## User u00" in text
     history = text.split("Recommended:")[0]
-    assert history.index("- Thing 0 (i0)") < history.index("- Thing 1 (i1)")
+    assert history.index("* Thing 0 (i0)") < history.index("* Thing 1 (i1)")
     assert "| 1 | Thing " in text
     assert "(i4)" in text
 

@@ -2,29 +2,31 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.show.html import to_page
+from pipelines.show.markdown import to_markdown
 from pipelines.track.analysis import analyse_units
+from pipelines.track.experiment_charts import draw_experiment
 from pipelines.track.experiment_text import (
-    decision_lines,
+    ADVICE,
     effect_text,
-    experiment_markdown,
-    figure_lines,
+    experiment_document,
     health_lines,
     preference_text,
 )
 from pipelines.track.units import check_units
+from tests.conftest import terminal_text
 from tests.track.conftest import NIGHT, interleaved_report, make_experiment, make_units
 
 
 @pytest.fixture
 def report():
-    experiment = make_experiment()
+    experiment = make_experiment(hypothesis="Is <b>EASE</b> better?")
     units = check_units(make_units(experiment, 4000, lift=0.3), experiment, NIGHT)
     return {**analyse_units(experiment, units, NIGHT), "history": []}
 
 
 def test_health_names_users_by_arm(report):
-    lines = health_lines(report)
-    assert f"control {report['users']['control']:,}" in lines[0]
+    assert f"control {report['users']['control']:,}" in health_lines(report)[0]
 
 
 def test_a_fault_is_all_that_health_says(report):
@@ -41,14 +43,38 @@ def test_a_preference_without_a_share_says_why():
     assert preference_text(row) == "no user was served (0 tied)"
 
 
-def test_markdown_has_the_lines_of_the_terminal(report):
-    found = experiment_markdown(report)
-    for line in (*health_lines(report), *figure_lines(report), *decision_lines(report)):
-        assert line in found
-    assert len(figure_lines(report)) == 3  # metrics
+def test_page_markdown_and_terminal_say_what_to_do_and_what_was_found(report, tmp_path):
+    document = experiment_document(report, draw_experiment(report, tmp_path))
+    (decision,), effect = report["decisions"], effect_text(report["effects"][0])
+    for written in (to_page(document), to_markdown(document), terminal_text(document, 200)):
+        assert ADVICE[decision["verdict"]] in written and effect in written
+        assert all(line in " ".join(written.split()) for line in health_lines(report))
 
 
-def test_markdown_of_an_interleaved_experiment_says_who_prefers_what():
-    found = experiment_markdown(interleaved_report(60, 20))
-    assert "75.0% [64.1%, 84.0%] prefer it (60 users; 20 prefer control, 20 tied" in found
-    assert "Users by arm: interleaved 100; every user is shown both arms." in found
+def test_pictures_are_in_the_page_and_beside_the_markdown(report, tmp_path):
+    document = experiment_document(report, draw_experiment(report, tmp_path))
+    page = to_page(document)
+    assert page.count("data:image/png;base64,") == 2
+    assert "Is &lt;b&gt;EASE" in page
+    assert "(lift.png)" in to_markdown(document) and "(funnel.png)" in to_markdown(document)
+
+
+def test_an_interleaved_experiment_shows_who_prefers_what(tmp_path):
+    report = interleaved_report(60, 20)
+    page = to_page(experiment_document(report, draw_experiment(report, tmp_path)))
+    assert "75.0% [64.1%, 84.0%] prefer it" in page and "data:image/png;base64," in page
+    assert "one list drafted from both arms" in page and "nan" not in page.lower()
+    assert "Users by arm: interleaved 100; every user is shown both arms." in page
+
+
+def test_an_interleaved_experiment_without_a_click_has_a_page_too(tmp_path):
+    report = interleaved_report(0, 0)
+    pictures = draw_experiment(report, tmp_path)
+    assert pictures == {}
+    page = to_page(experiment_document(report, pictures))
+    assert "no user clicked more on the items of one arm" in page
+
+
+def test_a_known_truth_stands_beside_what_was_found(report):
+    report["truth"] = {"ease": {"ctr": 0.3}}
+    assert "ease: true lift of ctr +30.0%; found +" in terminal_text(experiment_document(report))
