@@ -218,7 +218,7 @@ def test_registered_model_publication_and_api_give_the_same_lists(rules, events,
 
 def read_published(shop):
     """Rank, item, score, strategy and reason by user; `ANYONE` is who the night does not know."""
-    folder = shop.run_folder(NIGHT) / "lists" / "discover"
+    folder = shop.run_folder(NIGHT).lists / "discover"
     frames = [pd.read_parquet(folder / f"{name}.parquet") for name in ("control", "fallback")]
     frames[1] = frames[1][frames[1]["user_id"] == ANYONE]
     return by_user(pd.concat(frames))
@@ -226,7 +226,7 @@ def read_published(shop):
 
 def read_registered(shop, user_ids):
     """What the model that is registered with the night answers."""
-    saved = load_recommender(shop.run_folder(NIGHT) / "models" / "discover" / "champion")
+    saved = load_recommender(shop.run_folder(NIGHT).role("discover", "champion"))
     served = gather_placement(shop, NIGHT, "discover", saved)
     known = [user_id for user_id in user_ids if user_id != ANYONE]
     return by_user(served.recommend(known, shop.placements["discover"].list_length))
