@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
-from pipelines.durable import read_if_there
+from pipelines.durable import read_if_there, write_json
 from pipelines.faults import faultpoint
-from pipelines.offline.results import write_json
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
