@@ -46,6 +46,7 @@ DEFAULT_HOME = "var"
 DEFAULT_CONFIG = "recsys.toml"
 #: Where this checkout lies; dbt_project/, dags/ and data/ are beside the package.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
 
 class Settings(HomePaths, Section):

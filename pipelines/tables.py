@@ -1,18 +1,33 @@
 """Every table that crosses a stage: name, grain, key and columns with their types.
 
-Timestamps are UTC without a zone. Python writes `raw` and `serving`; dbt writes the rest, and a
-test compares these columns with the dbt project's YAML.
+Timestamps are UTC without a zone. Python writes `raw` and `serving`, which are spelled here; dbt
+writes the rest, which the YAML of its project describes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipelines.config import DBT_PROJECT
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table's contract.
+class _Named:
+    schema: str
+    name: str
+
+    @property
+    def qualified(self) -> str:
+        """`schema.name`, as written in SQL."""
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Table(_Named):
+    """Contract of a table that Python writes.
 
     Parameters
     ----------
@@ -26,21 +41,54 @@ class Table:
         Column name to DuckDB type, in order.
     """
 
-    schema: str
-    name: str
     grain: str
     key: tuple[str, ...]
     columns: Mapping[str, str]
-
-    @property
-    def qualified(self) -> str:
-        """`schema.name`, as written in SQL."""
-        return f"{self.schema}.{self.name}"
 
     def ddl(self) -> str:
         """Statement that creates the table if it is not there."""
         body = ", ".join(f"{column} {kind}" for column, kind in self.columns.items())
         return f"create table if not exists {self.qualified} ({body})"
+
+
+@dataclass(frozen=True)
+class DbtTable(_Named):
+    """A table that dbt writes, as the YAML of its dbt model describes it.
+
+    Parameters
+    ----------
+    schema, name : str
+        Where it is; the YAML is `models/<schema>/<name>.yml`, and is read when it is asked for.
+    """
+
+    @property
+    def grain(self) -> str:
+        """What one row is: the first sentence of the description."""
+        return str(self._described["description"]).partition(".")[0]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Columns that identify a row, which dbt tests."""
+        (combination,) = (
+            test["unique_combination_of_columns"]["arguments"]["combination"]
+            for test in self._described["data_tests"]
+            if "unique_combination_of_columns" in test
+        )
+        return tuple(combination)
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Column name to DuckDB type, in order."""
+        columns = self._described["columns"]
+        return {column["name"]: column["data_type"].upper() for column in columns}
+
+    @cached_property
+    def _described(self) -> Mapping[str, Any]:
+        import yaml
+
+        path = DBT_PROJECT / "models" / self.schema / f"{self.name}.yml"
+        described: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["models"][0]
+        return described
 
 
 #: What an event is made of; an id that is not given is derived from these, so they never change.
@@ -119,112 +167,6 @@ RAW_LOADS = Table(
         "row_count": "BIGINT",
         "duplicate_count": "BIGINT",
         "quarantined_count": "BIGINT",
-    },
-)
-
-INT_USER_ITEM_DAYS = Table(
-    "intermediate",
-    "int_user_item_days",
-    "one row per user_id, item_id, event_type, event_date and landed_date",
-    ("user_id", "item_id", "event_type", "event_date", "landed_date"),
-    {
-        "user_id": "VARCHAR",
-        "item_id": "VARCHAR",
-        "event_type": "VARCHAR",
-        "event_date": "DATE",
-        "landed_date": "DATE",
-        "event_count": "BIGINT",
-        "quantity": "DOUBLE",
-        "revenue": "DOUBLE",
-        "first_event_at": "TIMESTAMP",
-        "last_event_at": "TIMESTAMP",
-        "is_first_landing": "BOOLEAN",
-        "landing_hash": "UBIGINT",
-    },
-)
-INT_ITEM_VERSIONS = Table(
-    "intermediate",
-    "int_item_versions",
-    "one row per item_id, valid_from and landed_date",
-    ("item_id", "valid_from", "landed_date"),
-    {
-        "item_id": "VARCHAR",
-        "valid_from": "TIMESTAMP",
-        "landed_date": "DATE",
-        "known_from_date": "DATE",
-        "known_to_date": "DATE",
-        "valid_to": "TIMESTAMP",
-        "title": "VARCHAR",
-        "category": "VARCHAR",
-        "price": "DOUBLE",
-        "is_available": "BOOLEAN",
-    },
-)
-FEAT_USER_ITEMS = Table(
-    "features",
-    "feat_user_items",
-    "one row per cutoff_date, user_id and item_id",
-    ("cutoff_date", "user_id", "item_id"),
-    {
-        "cutoff_date": "DATE",
-        "user_id": "VARCHAR",
-        "item_id": "VARCHAR",
-        "event_count": "BIGINT",
-        "purchase_count": "BIGINT",
-        "purchase_days": "BIGINT",
-        "return_count": "BIGINT",
-        "view_count": "BIGINT",
-        "quantity": "DOUBLE",
-        "revenue": "DOUBLE",
-        "decayed_purchase_count": "DOUBLE",
-        "first_event_at": "TIMESTAMP",
-        "last_event_at": "TIMESTAMP",
-        "days_since_last_event": "BIGINT",
-    },
-)
-FEAT_USERS = Table(
-    "features",
-    "feat_users",
-    "one row per cutoff_date and user_id",
-    ("cutoff_date", "user_id"),
-    {
-        "cutoff_date": "DATE",
-        "user_id": "VARCHAR",
-        "event_count": "BIGINT",
-        "purchase_count": "BIGINT",
-        "return_count": "BIGINT",
-        "item_count": "BIGINT",
-        "active_days": "BIGINT",
-        "repeat_share": "DOUBLE",
-        "revenue": "DOUBLE",
-        "first_event_at": "TIMESTAMP",
-        "last_event_at": "TIMESTAMP",
-        "days_since_last_event": "BIGINT",
-        "days_since_first_event": "BIGINT",
-        "segment": "VARCHAR",
-    },
-)
-FEAT_ITEMS = Table(
-    "features",
-    "feat_items",
-    "one row per cutoff_date and item_id",
-    ("cutoff_date", "item_id"),
-    {
-        "cutoff_date": "DATE",
-        "item_id": "VARCHAR",
-        "title": "VARCHAR",
-        "category": "VARCHAR",
-        "price": "DOUBLE",
-        "is_available": "BOOLEAN",
-        "first_known_at": "TIMESTAMP",
-        "event_count": "BIGINT",
-        "user_count": "BIGINT",
-        "purchase_count": "BIGINT",
-        "purchase_count_14d": "BIGINT",
-        "purchase_count_60d": "BIGINT",
-        "purchase_trend": "DOUBLE",
-        "last_event_at": "TIMESTAMP",
-        "age_days": "BIGINT",
     },
 )
 
@@ -438,122 +380,6 @@ SERVING_EXPERIMENT_PREFERENCES = Table(
     },
 )
 
-INT_SHOWN_ITEMS = Table(
-    "intermediate",
-    "int_shown_items",
-    "one row per request_id and item_id",
-    ("request_id", "item_id"),
-    {
-        "request_id": "VARCHAR",
-        "item_id": "VARCHAR",
-        "user_id": "VARCHAR",
-        "served_at": "TIMESTAMP",
-        "served_date": "DATE",
-        "position": "INTEGER",
-        "placement": "VARCHAR",
-        "variant": "VARCHAR",
-        "experiment_id": "VARCHAR",
-        "publication_id": "VARCHAR",
-        "source": "VARCHAR",
-        "team": "VARCHAR",
-        "propensity": "DOUBLE",
-        "impression_at": "TIMESTAMP",
-        "click_at": "TIMESTAMP",
-        "purchase_count": "BIGINT",
-        "revenue": "DOUBLE",
-    },
-)
-MET_LIST_DAYS = Table(
-    "metrics",
-    "met_list_days",
-    "one row per served_date, placement, experiment_id, variant, publication_id and source",
-    ("served_date", "placement", "experiment_id", "variant", "publication_id", "source"),
-    {
-        "served_date": "DATE",
-        "placement": "VARCHAR",
-        "experiment_id": "VARCHAR",
-        "variant": "VARCHAR",
-        "publication_id": "VARCHAR",
-        "source": "VARCHAR",
-        "answer_count": "BIGINT",
-        "user_count": "BIGINT",
-        "served_item_count": "BIGINT",
-        "distinct_item_count": "BIGINT",
-        "impression_count": "BIGINT",
-        "click_count": "BIGINT",
-        "purchase_count": "BIGINT",
-        "revenue": "DOUBLE",
-        "ctr": "DOUBLE",
-    },
-)
-MET_PUBLICATIONS = Table(
-    "metrics",
-    "met_publications",
-    "one row per publication_id, placement, experiment_id and variant",
-    ("publication_id", "placement", "experiment_id", "variant"),
-    {
-        "publication_id": "VARCHAR",
-        "placement": "VARCHAR",
-        "experiment_id": "VARCHAR",
-        "variant": "VARCHAR",
-        "first_served_at": "TIMESTAMP",
-        "last_served_at": "TIMESTAMP",
-        "answer_count": "BIGINT",
-        "user_count": "BIGINT",
-        "impression_count": "BIGINT",
-        "click_count": "BIGINT",
-        "ctr": "DOUBLE",
-        "converted_user_count": "BIGINT",
-        "conversion": "DOUBLE",
-        "revenue": "DOUBLE",
-        "shown_item_count": "BIGINT",
-        "catalogue_item_count": "BIGINT",
-        "coverage": "DOUBLE",
-        "diversity": "DOUBLE",
-        "fallback_share": "DOUBLE",
-    },
-)
-MET_EXPERIMENT_USERS = Table(
-    "metrics",
-    "met_experiment_users",
-    "one row per experiment_id and user_id",
-    ("experiment_id", "user_id"),
-    {
-        "experiment_id": "VARCHAR",
-        "user_id": "VARCHAR",
-        "placement": "VARCHAR",
-        "variant": "VARCHAR",
-        "variant_count": "BIGINT",
-        "bucket": "INTEGER",
-        "config_hash": "VARCHAR",
-        "config_hash_count": "BIGINT",
-        "lists_differ": "BOOLEAN",
-        "first_served_at": "TIMESTAMP",
-        "answer_count": "BIGINT",
-        "impression_count": "BIGINT",
-        "click_count": "BIGINT",
-        "purchase_count": "BIGINT",
-        "revenue": "DOUBLE",
-        "purchase_count_before": "BIGINT",
-        "revenue_before": "DOUBLE",
-    },
-)
-MET_INTERLEAVED_USERS = Table(
-    "metrics",
-    "met_interleaved_users",
-    "one row per experiment_id, user_id and team",
-    ("experiment_id", "user_id", "team"),
-    {
-        "experiment_id": "VARCHAR",
-        "user_id": "VARCHAR",
-        "team": "VARCHAR",
-        "first_served_at": "TIMESTAMP",
-        "shown_item_count": "BIGINT",
-        "impression_count": "BIGINT",
-        "click_count": "BIGINT",
-    },
-)
-
 #: Tables Python writes; `warehouse.connect` creates them.
 PYTHON_TABLES = (
     RAW_EVENTS,
@@ -572,16 +398,24 @@ PYTHON_TABLES = (
     SERVING_EXPERIMENT_DECISIONS,
     SERVING_EXPERIMENT_PREFERENCES,
 )
-#: Tables dbt writes and Python reads.
+
+INT_USER_ITEM_DAYS = DbtTable("intermediate", "int_user_item_days")
+INT_ITEM_VERSIONS = DbtTable("intermediate", "int_item_versions")
+INT_SHOWN_ITEMS = DbtTable("intermediate", "int_shown_items")
+FEAT_USERS = DbtTable("features", "feat_users")
+FEAT_ITEMS = DbtTable("features", "feat_items")
+MET_EXPERIMENT_USERS = DbtTable("metrics", "met_experiment_users")
+MET_INTERLEAVED_USERS = DbtTable("metrics", "met_interleaved_users")
+#: Tables dbt writes for Python and for people to read.
 DBT_TABLES = (
     INT_USER_ITEM_DAYS,
     INT_ITEM_VERSIONS,
     INT_SHOWN_ITEMS,
-    FEAT_USER_ITEMS,
+    DbtTable("features", "feat_user_items"),
     FEAT_USERS,
     FEAT_ITEMS,
-    MET_LIST_DAYS,
-    MET_PUBLICATIONS,
+    DbtTable("metrics", "met_list_days"),
+    DbtTable("metrics", "met_publications"),
     MET_EXPERIMENT_USERS,
     MET_INTERLEAVED_USERS,
 )

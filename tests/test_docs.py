@@ -54,22 +54,21 @@ def recsys_commands():
 
 
 def tables_page():
-    """docs/tables.md, from the contracts in pipelines/tables.py."""
+    """docs/tables.md, from the contracts of tables."""
     parts = [
         "# Tables",
         "Every table that crosses a stage. Python writes `raw` and `serving`, dbt the others; what a "
         "column of theirs means stands in `dbt_project/models`. Timestamps are UTC. "
-        "(Written by `python -m tests.test_docs` from `pipelines/tables.py`.)",
+        "(Written by `python -m tests.test_docs` from `pipelines/tables.py` and dbt's YAML.)",
     ]
-    for table in vars(tables).values():
-        if isinstance(table, tables.Table):
-            rows = [f"| `{name}` | {kind.lower()} |" for name, kind in table.columns.items()]
-            key = ", ".join(f"`{name}`" for name in table.key)
-            parts += [
-                f"## {table.qualified}",
-                f"{table.grain.capitalize()}. Key: {key}.",
-                "\n".join(["| column | type |", "|---|---|", *rows]),
-            ]
+    for table in (*tables.PYTHON_TABLES, *tables.DBT_TABLES):
+        rows = [f"| `{name}` | {kind.lower()} |" for name, kind in table.columns.items()]
+        key = ", ".join(f"`{name}`" for name in table.key)
+        parts += [
+            f"## {table.qualified}",
+            f"{table.grain[0].upper()}{table.grain[1:]}. Key: {key}.",
+            "\n".join(["| column | type |", "|---|---|", *rows]),
+        ]
     return "\n\n".join(parts) + "\n"
 
 

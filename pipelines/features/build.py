@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import PROJECT_ROOT, Settings, kept_environment, silence_telemetry
+from pipelines.config import DBT_PROJECT, Settings, kept_environment, silence_telemetry
 from pipelines.durable import write_text
 from pipelines.errors import FeatureBuildError
 from pipelines.faults import faultpoint
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from dbt_common.events.base_types import EventMsg
 
 logger = logging.getLogger(__name__)
-
-DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
 
 def build_features(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pipelines.config import Settings
 from pipelines.durable import file_sha256, fsync_file, new_folder, write_text
 from pipelines.errors import MissingSnapshotError
 from pipelines.faults import faultpoint
-from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_ITEM_VERSIONS, INT_USER_ITEM_DAYS, Table
+from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_ITEM_VERSIONS, INT_USER_ITEM_DAYS, DbtTable
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)
@@ -26,12 +25,8 @@ VERSIONS_FILE = "item_versions.parquet"
 MANIFEST_FILE = "manifest.json"
 #: Rows of a Parquet row group; a constant, because it changes the bytes.
 ROW_GROUP_ROWS = 122_880
-#: Columns of the days that are written: all but the trace of what they were built from.
-DAYS_COLUMNS = tuple(name for name in INT_USER_ITEM_DAYS.columns if name != "landing_hash")
-#: Columns of an item's versions that are written: all but the ends, which later versions set.
-VERSION_COLUMNS = tuple(
-    name for name in INT_ITEM_VERSIONS.columns if name not in {"known_to_date", "valid_to"}
-)
+#: Not written: the trace of what a day was built from, and a version's ends, which later ones set.
+LEFT_OUT = {"landing_hash", "known_to_date", "valid_to"}
 #: Versions some cutoff up to the day was the first to know; others were never the newest known.
 KNOWN_VERSIONS = (
     "known_from_date <= $day and (known_to_date is null or known_to_date > known_from_date)"
@@ -130,7 +125,6 @@ def _copy_all(
             "event_date < $day and landed_date < $day",
             as_of,
             folder / DAYS_FILE,
-            columns=DAYS_COLUMNS,
         ),
         VERSIONS_FILE: _copy(
             connection,
@@ -138,7 +132,6 @@ def _copy_all(
             KNOWN_VERSIONS,
             as_of,
             folder / VERSIONS_FILE,
-            columns=VERSION_COLUMNS,
         ),
     }
     for cutoff in settings.night(as_of).cutoffs:
@@ -149,15 +142,14 @@ def _copy_all(
 
 def _copy(
     connection: duckdb.DuckDBPyConnection,
-    table: Table,
+    table: DbtTable,
     where: str,
     day: date,
     path: Path,
-    *,
-    columns: Iterable[str] | None = None,
 ) -> int:
     """Rows written; sorted by the whole key, so that their order is fully determined."""
-    selected, key = ", ".join(columns or table.columns), ", ".join(table.key)
+    selected = ", ".join(name for name in table.columns if name not in LEFT_OUT)
+    key = ", ".join(table.key)
     written = connection.execute(
         f"copy (select {selected} from {table.qualified} where {where} order by {key}) "
         f"to $path (format parquet, compression zstd, row_group_size {ROW_GROUP_ROWS})",

@@ -32,7 +32,7 @@ from pipelines.recommend.publication import publish
 from pipelines.recommend.serving_files import NightFiles, open_lists
 from pipelines.recommend.serving_rows import refresh_view
 from pipelines.recommend.similar_items import SIMILAR_SCHEMA, generate_similar
-from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, Table
+from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_USER_ITEM_DAYS, DbtTable
 from pipelines.warehouse import connect
 from tests.conftest import write_item_versions
 
@@ -109,7 +109,7 @@ def bought(as_of: date) -> list[tuple[str, str, str, int]]:
     return [*rows, ("u11", "i03", "return", 2)]
 
 
-def write_table(path: Path, table: Table, rows: list[dict[str, object]]) -> None:
+def write_table(path: Path, table: DbtTable, rows: list[dict[str, object]]) -> None:
     """Rows as Parquet with the columns and types of a table; what a row leaves out is null."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:

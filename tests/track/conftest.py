@@ -18,6 +18,12 @@ from pipelines.warehouse import connect
 NIGHT = date(2024, 4, 1)
 
 
+def create_table(warehouse, table):
+    """An empty table as dbt makes it."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
+    warehouse.execute(f"create table if not exists {table.qualified} ({columns})")
+
+
 def make_experiment(experiment_id="home", **overrides):
     definition = ExperimentDefinition.model_validate(
         {
@@ -111,7 +117,7 @@ def store_teams(settings, teams):
     """Put teams' clicks where the nights leave them."""
     with connect(settings) as warehouse:
         warehouse.execute("create schema if not exists metrics")
-        warehouse.execute(MET_INTERLEAVED_USERS.ddl())
+        create_table(warehouse, MET_INTERLEAVED_USERS)
         warehouse.register("rows", teams)
         warehouse.execute(f"insert into {MET_INTERLEAVED_USERS.qualified} by name from rows")
 
@@ -122,7 +128,7 @@ def store_units(settings, experiment, units):
     write_json(path, experiment.as_dict())
     with connect(settings) as warehouse:
         warehouse.execute("create schema if not exists metrics")
-        warehouse.execute(MET_EXPERIMENT_USERS.ddl())
+        create_table(warehouse, MET_EXPERIMENT_USERS)
         warehouse.register("rows", units.drop(columns="is_mature"))
         warehouse.execute(f"insert into {MET_EXPERIMENT_USERS.qualified} by name from rows")
 

@@ -11,6 +11,7 @@ from pipelines.experiments import definition_hash
 from tests.test_experiment_state import TEXT
 from tests.track.conftest import (
     NIGHT,
+    create_table,
     make_experiment,
     make_interleaved,
     make_teams,
@@ -98,6 +99,6 @@ def test_a_plan_without_events_says_what_it_needs(run):
 
     with connect(load_settings(run.config, run.home)) as warehouse:
         warehouse.execute("create schema intermediate")
-        warehouse.execute(INT_USER_ITEM_DAYS.ddl())
+        create_table(warehouse, INT_USER_ITEM_DAYS)
     with pytest.raises(ExperimentError, match="needs events"):
         run("experiment", "plan", "first", "--as-of", "2024-03-01")

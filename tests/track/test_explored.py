@@ -12,6 +12,7 @@ from pipelines.serve.explore import draw_swap, shown_order, swap_odds
 from pipelines.tables import INT_SHOWN_ITEMS, SERVING_RECOMMENDATIONS
 from pipelines.track.explored import Question, ask_off_policy, describe_off_policy
 from pipelines.warehouse import connect
+from tests.track.conftest import create_table
 
 NIGHT = date(2024, 3, 11)
 PUBLICATION = "2024-03-10-00000000"
@@ -40,7 +41,7 @@ def store(settings):
                 lists += [(variant, f"u{n}", rank, item) for rank, item in enumerate(order, 1)]
         with connect(settings) as warehouse:
             warehouse.execute("create schema if not exists intermediate")
-            warehouse.execute(INT_SHOWN_ITEMS.ddl())
+            create_table(warehouse, INT_SHOWN_ITEMS)
             names = ["request_id", "item_id", "user_id", "position", "propensity", "click_at"]
             rows = pd.DataFrame(shown, columns=names).assign(
                 served_date=date(2024, 3, 10),

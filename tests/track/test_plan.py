@@ -8,7 +8,7 @@ from pipelines.tables import INT_USER_ITEM_DAYS
 from pipelines.track.effects import users_needed
 from pipelines.track.plan import plan_experiment
 from pipelines.warehouse import connect
-from tests.track.conftest import make_experiment
+from tests.track.conftest import create_table, make_experiment
 
 NIGHT = date(2024, 3, 1)
 
@@ -29,7 +29,7 @@ def settings(make_settings):
     ).assign(is_first_landing=True)
     with connect(settings) as warehouse:
         warehouse.execute("create schema intermediate")
-        warehouse.execute(INT_USER_ITEM_DAYS.ddl())
+        create_table(warehouse, INT_USER_ITEM_DAYS)
         warehouse.register("rows", frame)
         warehouse.execute(f"insert into {INT_USER_ITEM_DAYS.qualified} by name from rows")
     return settings

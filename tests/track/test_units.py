@@ -7,7 +7,7 @@ from pipelines.experiments import Experiment
 from pipelines.tables import MET_EXPERIMENT_USERS
 from pipelines.track.units import check_units, read_units
 from pipelines.warehouse import connect
-from tests.track.conftest import NIGHT, make_units
+from tests.track.conftest import NIGHT, create_table, make_units
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_units_come_from_the_warehouse_and_ripen_after_a_week(make_settings, exp
     )
     with connect(settings) as warehouse:
         warehouse.execute("create schema metrics")
-        warehouse.execute(MET_EXPERIMENT_USERS.ddl())
+        create_table(warehouse, MET_EXPERIMENT_USERS)
         warehouse.register("rows", rows)
         warehouse.execute(
             f"insert into {MET_EXPERIMENT_USERS.qualified} by name select * exclude (is_mature) from rows"
