@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipelines.config import Settings
+from pipelines.experiments import CONTROL
 from pipelines.features.snapshot import MANIFEST_FILE
 from pipelines.models.base import TopN
 from pipelines.models.candidates import fit_candidate
 from pipelines.offline.held_out import HeldOut, read_held_out, score_lists, score_recommender
 from pipelines.offline.inputs import planned_spec
-from pipelines.recommend.list_rows import CONTROL
 from pipelines.windows import Window
 
 

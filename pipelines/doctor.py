@@ -15,7 +15,7 @@ MIN_FREE_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at.
 
     Parameters
@@ -35,15 +35,15 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings) -> list[Diagnosis]:
     """Look at a home without changing it.
 
     Returns
     -------
-    list of Finding
+    list of Diagnosis
         Disk, day files, warehouse, candidates, MLflow, publication, in this order.
     """
-    looks: tuple[Callable[[Settings], Finding], ...] = (
+    looks: tuple[Callable[[Settings], Diagnosis], ...] = (
         _disk,
         _day_files,
         _warehouse,
@@ -54,12 +54,12 @@ def examine(settings: Settings) -> list[Finding]:
     return [look(settings) for look in looks]
 
 
-def _disk(settings: Settings) -> Finding:
+def _disk(settings: Settings) -> Diagnosis:
     place = settings.home
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    return Finding(
+    return Diagnosis(
         "disk",
         free >= MIN_FREE_BYTES,
         f"{format_bytes(free)} free for {settings.home}",
@@ -67,25 +67,25 @@ def _disk(settings: Settings) -> Finding:
     )
 
 
-def _day_files(settings: Settings) -> Finding:
+def _day_files(settings: Settings) -> Diagnosis:
     days = sorted(
         path.name.removeprefix("date=") for path in settings.landing.glob("events/date=*")
     )
     if not days:
-        return Finding(
+        return Diagnosis(
             "day files",
             False,
             f"none under {settings.landing}",
             "Land a source, for example: recsys land online-retail",
         )
-    return Finding("day files", True, f"{len(days)} days, {days[0]} to {days[-1]}")
+    return Diagnosis("day files", True, f"{len(days)} days, {days[0]} to {days[-1]}")
 
 
-def _warehouse(settings: Settings) -> Finding:
+def _warehouse(settings: Settings) -> Diagnosis:
     from pipelines.warehouse import connect
 
     if not settings.warehouse_path.exists():
-        return Finding(
+        return Diagnosis(
             "warehouse",
             False,
             f"{settings.warehouse_path} does not exist yet",
@@ -95,27 +95,29 @@ def _warehouse(settings: Settings) -> Finding:
         with connect(settings, read_only=True) as warehouse:
             row = warehouse.execute("select count(*), max(event_at) from raw.events").fetchone()
     except PipelineError as error:
-        return Finding("warehouse", False, str(error), "Wait for the running night.")
+        return Diagnosis("warehouse", False, str(error), "Wait for the running night.")
     count, newest = row or (0, None)
-    return Finding("warehouse", count > 0, f"{count:,} events, newest {newest}", "Load some days.")
+    return Diagnosis(
+        "warehouse", count > 0, f"{count:,} events, newest {newest}", "Load some days."
+    )
 
 
-def _recommenders(settings: Settings) -> Finding:
+def _recommenders(settings: Settings) -> Diagnosis:
     from pipelines.models.candidates import candidate_spec, make_recommender
 
     for candidate in settings.candidates:
         try:
             make_recommender(candidate_spec(settings, candidate))
         except PipelineError as error:
-            return Finding("candidates", False, str(error), "Correct it in recsys.toml.")
-    return Finding("candidates", True, f"{len(settings.candidates)} specifications, all valid")
+            return Diagnosis("candidates", False, str(error), "Correct it in recsys.toml.")
+    return Diagnosis("candidates", True, f"{len(settings.candidates)} specifications, all valid")
 
 
-def _tracking(settings: Settings) -> Finding:
+def _tracking(settings: Settings) -> Diagnosis:
     from pipelines.offline import tracking
 
     runs = tracking.count_runs(settings)
-    return Finding(
+    return Diagnosis(
         "MLflow",
         runs is not None,
         f"{settings.tracking_uri}: {'no answer' if runs is None else f'{runs} nights'}",
@@ -124,16 +126,16 @@ def _tracking(settings: Settings) -> Finding:
     )
 
 
-def _publication(settings: Settings) -> Finding:
+def _publication(settings: Settings) -> Diagnosis:
     from pipelines.recommend.current import PIN, named_id, read_current
 
     try:
         live = read_current(settings).publication_id
         pinned = named_id(settings, PIN)
     except PipelineError as error:
-        return Finding("publication", False, str(error), "Run a night, or: recsys rollback")
+        return Diagnosis("publication", False, str(error), "Run a night, or: recsys rollback")
     if pinned is None:
-        return Finding("publication", True, f"CURRENT is {live}")
-    return Finding(
+        return Diagnosis("publication", True, f"CURRENT is {live}")
+    return Diagnosis(
         "publication", True, f"{live} is pinned: later nights are not shown until recsys unpin"
     )

@@ -24,10 +24,15 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value))
 
 
+def write_ordered_json(path: Path, value: Any) -> None:
+    """Write JSON at once, keys in their own order; NaN and infinities are refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
 def write_text(path: Path, text: str) -> None:
     """Put text in place in one step."""
-    with new_file(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+    with new_file(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -42,20 +47,20 @@ def new_file(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        The draft to write: hidden, in the same folder, another one in each process. If the block
+        The file to write: hidden, in the same folder, another one in each process. If the block
         raises, it is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     faultpoint("file.begins")
     try:
-        yield draft
+        yield fresh
         faultpoint("file.written")
-        fsync_file(draft)
+        fsync_file(fresh)
         faultpoint("file.flushed")
-        os.replace(draft, path)
+        os.replace(fresh, path)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         raise
     faultpoint("file.replaced")
     fsync_folder(path.parent)
@@ -76,36 +81,37 @@ def new_folder(path: Path, *, same_by: str | None = None) -> Iterator[Path]:
     Yields
     ------
     Path
-        The draft, empty and hidden. If the block raises, it is removed and `path` stays as it was.
+        The folder to fill, empty and hidden. If the block raises, it is removed and `path` stays
+        as it was.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
     faultpoint("folder.begins")
-    draft.mkdir(parents=True)
+    fresh.mkdir(parents=True)
     try:
-        yield draft
-        if same_by is None or not _has_same_bytes(draft / same_by, path / same_by):
-            put_folder(draft, path)
+        yield fresh
+        if same_by is None or not _has_same_bytes(fresh / same_by, path / same_by):
+            put_folder(fresh, path)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _has_same_bytes(one: Path, other: Path) -> bool:
     return other.exists() and one.read_bytes() == other.read_bytes()
 
 
-def put_folder(draft: Path, path: Path) -> None:
+def put_folder(fresh: Path, path: Path) -> None:
     """Rename a filled folder to its name; what is there is renamed out of the way, then removed.
 
     Between the two renames neither is there, so what must never be missing needs a new name.
     """
     faultpoint("folder.filled")
-    fsync_folder(draft)
+    fsync_folder(fresh)
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     if path.exists():
         os.replace(path, old)
         faultpoint("folder.moved_away")
-    os.replace(draft, path)
+    os.replace(fresh, path)
     faultpoint("folder.replaced")
     fsync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)

@@ -151,8 +151,8 @@ def _drop_lines(path: Path, words: UserWords) -> int:
     lines = path.read_bytes().splitlines(keepends=True)
     kept = [line for line in lines if not words.byte_pattern.search(line)]
     if len(kept) < len(lines):
-        with new_file(path) as draft:
-            draft.write_bytes(b"".join(kept))
+        with new_file(path) as fresh:
+            fresh.write_bytes(b"".join(kept))
     return len(lines) - len(kept)
 
 

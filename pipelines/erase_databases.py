@@ -133,9 +133,9 @@ def rewrite_duckdb(source: Path, target: Path, storage_version: str | None = Non
     """
     options = f"(storage_version '{storage_version}')" if storage_version else ""
     old, catalog = str(source).replace("'", "''"), source.stem
-    with new_file(target) as draft, closing(duckdb.connect(":memory:")) as connection:
-        draft.unlink(missing_ok=True)
-        new = str(draft).replace("'", "''")
+    with new_file(target) as fresh, closing(duckdb.connect(":memory:")) as connection:
+        fresh.unlink(missing_ok=True)
+        new = str(fresh).replace("'", "''")
         # Views name their tables by the catalog, which is the file's stem.
         connection.execute(f"attach '{old}' as \"{catalog}\" (read_only)")
         connection.execute(f"attach '{new}' as fresh {options}")

@@ -94,8 +94,8 @@ def clean_file(path: Path, words: UserWords, erased: Erased) -> None:
     """Take a user out of one file, by its kind.
 
     Rows of Parquet, of histories and of databases go; strings of JSON and words of other texts are
-    redacted. Drafts of killed processes, examples with lists of the user and files that bear the
-    user's name are removed.
+    redacted. What killed processes left unfinished, examples with lists of the user and files that
+    bear the user's name are removed.
     """
     faultpoint("erase.file")
     if is_scrap(path) or path.name == EXAMPLES or words.is_in(path.name):
@@ -113,7 +113,7 @@ def clean_file(path: Path, words: UserWords, erased: Erased) -> None:
 
 
 def is_scrap(path: Path) -> bool:
-    """Whether a file lies in, or is, a draft that was never put in place."""
+    """Whether a file was never put in place, or lies in a folder that was not."""
     return any(part.startswith(".") and part.endswith((".tmp", ".old")) for part in path.parts)
 
 
@@ -127,7 +127,7 @@ def _remove(path: Path) -> None:
 def _clean_histories(path: Path, words: UserWords) -> None:
     history = load_histories(path)
     kept = history.select_users(np.flatnonzero(history.user_ids != words.user_id))
-    with new_file(path) as draft, draft.open("wb") as stream:
+    with new_file(path) as fresh, fresh.open("wb") as stream:
         save_histories(kept, stream)
 
 

@@ -124,10 +124,10 @@ def _write_serving(
     settings: Settings, old: Publication, staging: Path, new_id: str, words: UserWords
 ) -> dict[str, Any]:
     """`serving.duckdb` without the user; returns what the manifest then says of its rows."""
-    draft = staging / f"draft-{SERVING}"
-    shutil.copyfile(old.serving_path, draft)
+    fresh = staging / f"unpacked-{SERVING}"
+    shutil.copyfile(old.serving_path, fresh)
     content = _hash_without(old, words)
-    with connect(settings, path=draft) as connection:
+    with connect(settings, path=fresh) as connection:
         with transaction(connection):
             for table, column in _columns(connection, USER_COLUMN):
                 connection.execute(f'delete from "{table}" where {column} = ?', [words.user_id])
@@ -139,8 +139,8 @@ def _write_serving(
                 [content, counts["user_count"], counts["row_count"]],
             )
         connection.execute("checkpoint")
-    rewrite_duckdb(draft, staging / SERVING, STORAGE_VERSION)
-    draft.unlink()
+    rewrite_duckdb(fresh, staging / SERVING, STORAGE_VERSION)
+    fresh.unlink()
     return {**counts, "logical_hash": content}
 
 

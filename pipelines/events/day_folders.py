@@ -125,6 +125,6 @@ def write_atomically(path: Path, content: bytes | memoryview) -> bool:
     """
     if path.exists() and path.stat().st_size == len(content) and path.read_bytes() == content:
         return False
-    with new_file(path) as draft:
-        draft.write_bytes(content)
+    with new_file(path) as fresh:
+        fresh.write_bytes(content)
     return True

@@ -155,8 +155,8 @@ def clean_parquet(path: Path, erased: Erased) -> int:
             return 0
         column = source.metadata.row_group(0).column(0)
         with (
-            new_file(path) as draft,
-            pq.ParquetWriter(draft, source.schema_arrow, compression=column.compression) as out,
+            new_file(path) as fresh,
+            pq.ParquetWriter(fresh, source.schema_arrow, compression=column.compression) as out,
         ):
             for number in range(source.num_row_groups):
                 table = source.read_row_group(number)
@@ -187,8 +187,8 @@ def _rewrite_lines(path: Path, keep: Callable[[list[bytes]], Iterator[tuple[byte
     judged = list(keep(lines))
     count = sum(not is_kept for _, is_kept in judged)
     if count:
-        with new_file(path) as draft:
-            draft.write_bytes(b"".join(line for line, is_kept in judged if is_kept))
+        with new_file(path) as fresh:
+            fresh.write_bytes(b"".join(line for line, is_kept in judged if is_kept))
     return count
 
 

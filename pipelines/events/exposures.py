@@ -221,15 +221,15 @@ def _write(
 
     schema = _schema(feed).with_metadata({_FINGERPRINT: fingerprint})
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        with pq.ParquetWriter(draft, schema, compression="zstd") as out:
+        with pq.ParquetWriter(fresh, schema, compression="zstd") as out:
             while batch := list(islice(rows, BATCH_ROWS)):
                 out.write_table(pa.Table.from_pylist(batch, schema))
         if counts.rows or target.exists():
-            os.replace(draft, target)
+            os.replace(fresh, target)
     finally:
-        draft.unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
 
 
 def _schema(feed: Feed) -> pa.Schema:

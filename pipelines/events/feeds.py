@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.events.rules import EVENT_RULES, ITEM_RULES, Rule
+from pipelines.events.rules import EVENT_RULES, ITEM_RULES, RowRule
 from pipelines.tables import (
     EVENT_COLUMNS,
     ITEM_COLUMNS,
@@ -34,7 +34,7 @@ class Feed:
         Columns that identify a row within a day; rows that share them count once.
     defaults : mapping of str to str
         SQL expressions, over the row, for values a good row does not give.
-    rules : tuple of Rule
+    rules : tuple of RowRule
         What makes a row bad, in order of precedence.
     """
 
@@ -44,7 +44,7 @@ class Feed:
     required: tuple[str, ...]
     key: tuple[str, ...]
     defaults: Mapping[str, str]
-    rules: tuple[Rule, ...]
+    rules: tuple[RowRule, ...]
 
 
 def canonical_payload() -> str:

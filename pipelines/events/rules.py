@@ -26,7 +26,7 @@ BAD_BYTE = "\ufdd0"
 
 
 @dataclass(frozen=True)
-class Rule:
+class RowRule:
     """A reason code, the SQL predicate of a row that breaks the rule, and what it means."""
 
     reason: str
@@ -42,27 +42,27 @@ def _any(form: str, columns: Iterable[str]) -> str:
     return " or ".join(form.format(column) for column in columns)
 
 
-def _text_rules(columns: dict[str, str], ids: tuple[str, ...]) -> tuple[Rule, ...]:
+def _text_rules(columns: dict[str, str], ids: tuple[str, ...]) -> tuple[RowRule, ...]:
     texts = _texts(columns)
     return (
-        Rule(
+        RowRule(
             "bad_utf8",
             _any(f"contains({{}}, chr({ord(BAD_BYTE)}))", [*texts, "line"]),
             "a text has bytes that are not UTF-8",
         ),
-        Rule(
+        RowRule(
             "oversized_text",
             _any(f"length({{}}) > {MAX_TEXT_LENGTH}", texts)
             + f" or length(line) > {MAX_LINE_LENGTH}",
             f"a text has more than {MAX_TEXT_LENGTH} characters",
         ),
-        Rule("malformed_row", "line is not null", "the line is not a row of the file's format"),
-        Rule(
+        RowRule("malformed_row", "line is not null", "the line is not a row of the file's format"),
+        RowRule(
             "id_too_long",
             _any(f"length({{}}) > {MAX_ID_LENGTH}", ids),
             f"an id has more than {MAX_ID_LENGTH} characters",
         ),
-        Rule(
+        RowRule(
             "control_characters",
             _any("regexp_matches({}, '[\\x00-\\x1f\\x7f]')", ids),
             "an id has control characters",
@@ -70,31 +70,31 @@ def _text_rules(columns: dict[str, str], ids: tuple[str, ...]) -> tuple[Rule, ..
     )
 
 
-def _number_rules(numbers: tuple[str, ...]) -> tuple[Rule, ...]:
+def _number_rules(numbers: tuple[str, ...]) -> tuple[RowRule, ...]:
     return (
-        Rule(
+        RowRule(
             "bad_number",
             _any("(unreadable ->> '{}') is not null", numbers),
             "a number cannot be read as one",
         ),
-        Rule(
+        RowRule(
             "non_finite_number",
             "not isfinite(price)" + (" or not isfinite(value)" if "value" in numbers else ""),
             "a number is NaN or infinite",
         ),
-        Rule("negative_price", "price < 0", "a price is below zero"),
+        RowRule("negative_price", "price < 0", "a price is below zero"),
     )
 
 
-def _time_rules(column: str, future_reason: str) -> tuple[Rule, ...]:
+def _time_rules(column: str, future_reason: str) -> tuple[RowRule, ...]:
     return (
-        Rule(
+        RowRule(
             "bad_time",
             f"(unreadable ->> '{column}') is not null or {column} < timestamp '{EARLIEST}'"
             f" or not isfinite({column})",
             f"{column} cannot be read as a UTC timestamp or is before {EARLIEST}",
         ),
-        Rule(
+        RowRule(
             future_reason,
             f"{column} >= landed_date + interval 1 day",
             f"{column} is after the day the row landed in",
@@ -104,23 +104,23 @@ def _time_rules(column: str, future_reason: str) -> tuple[Rule, ...]:
 
 EVENT_RULES = (
     *_text_rules(EVENT_COLUMNS, ("event_id", "user_id", "item_id", "session_id")),
-    Rule("missing_user", "user_id is null or trim(user_id) = ''", "user_id is empty"),
-    Rule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
-    Rule(
+    RowRule("missing_user", "user_id is null or trim(user_id) = ''", "user_id is empty"),
+    RowRule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
+    RowRule(
         "bad_type",
         "event_type is null or not list_contains($types, event_type)",
         "event_type is not one of events.types in the settings",
     ),
     *_time_rules("event_at", "future_event"),
-    Rule("missing_time", "event_at is null", "event_at is empty"),
+    RowRule("missing_time", "event_at is null", "event_at is empty"),
     *_number_rules(("value", "price", "position")),
 )
 ITEM_RULES = (
     *_text_rules(ITEM_COLUMNS, ("item_id",)),
-    Rule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
+    RowRule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
     *_time_rules("valid_from", "future_item"),
     *_number_rules(("price",)),
-    Rule(
+    RowRule(
         "bad_flag",
         "(unreadable ->> 'is_available') is not null",
         "is_available cannot be read as true or false",
@@ -128,7 +128,7 @@ ITEM_RULES = (
 )
 
 
-def reason_expression(rules: Iterable[Rule]) -> str:
+def reason_expression(rules: Iterable[RowRule]) -> str:
     """SQL expression: the reason code of the first rule a row breaks, null for a good row."""
     cases = " ".join(f"when {rule.predicate} then '{rule.reason}'" for rule in rules)
     return f"case {cases} end"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.events.synthetic_world import N_TASTES, World
+from pipelines.events.synthetic_world import N_TASTES, SyntheticWorld
 
 EVENT_TYPES = ("view", "click", "add_to_cart", "purchase")
 #: Share of the looks at what everybody looks at, and at what the user looked at lately.
@@ -92,7 +92,7 @@ class DayEvents:
 
 
 def draw_day(
-    rng: np.random.Generator, world: World, memory: Memory, day: int, n_events: int
+    rng: np.random.Generator, world: SyntheticWorld, memory: Memory, day: int, n_events: int
 ) -> DayEvents:
     """Draw the events of a day; `memory` goes on with its looks.
 
@@ -100,7 +100,7 @@ def draw_day(
     ----------
     rng : numpy.random.Generator
         Of this day.
-    world : World
+    world : SyntheticWorld
     memory : Memory
         Changed.
     day : int
@@ -145,7 +145,7 @@ def _draw(rng: np.random.Generator, weights: np.ndarray, count: int) -> np.ndarr
 
 
 def _draw_items(
-    rng: np.random.Generator, world: World, popularity: np.ndarray, taste: np.ndarray
+    rng: np.random.Generator, world: SyntheticWorld, popularity: np.ndarray, taste: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Item of each look, shape (n_looks,), and whether the session's taste led to it."""
     weight = popularity[world.member_item] * world.member_share

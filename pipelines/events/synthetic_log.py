@@ -15,7 +15,7 @@ from pipelines.errors import LandingError
 from pipelines.events.day_folders import day_file, write_atomically
 from pipelines.events.landing import parquet_bytes
 from pipelines.events.synthetic_days import EVENT_TYPES, DayEvents, Memory, draw_day
-from pipelines.events.synthetic_world import N_TASTES, World, draw_world
+from pipelines.events.synthetic_world import N_TASTES, SyntheticWorld, draw_world
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -227,7 +227,7 @@ class _Names:
     prices: np.ndarray
 
     @classmethod
-    def of(cls, world: World) -> _Names:
+    def of(cls, world: SyntheticWorld) -> _Names:
         import pyarrow as pa
 
         return cls(
@@ -267,7 +267,7 @@ def _event_table(names: _Names, events: DayEvents, midnight: np.datetime64, firs
 
 
 def _write_items(
-    settings: Settings, plan: LogPlan, world: World, names: _Names
+    settings: Settings, plan: LogPlan, world: SyntheticWorld, names: _Names
 ) -> list[tuple[int, bool]]:
     """A file for each day on which items appear."""
     import pyarrow as pa

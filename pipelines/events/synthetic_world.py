@@ -37,7 +37,7 @@ _COLOURS = ("red", "blue", "green", "white", "black", "yellow", "grey", "pink")
 
 
 @dataclass(frozen=True)
-class World:
+class SyntheticWorld:
     """Users and items of a generated log.
 
     Parameters
@@ -115,7 +115,7 @@ class World:
         return main
 
 
-def draw_world(rng: np.random.Generator, n_users: int, n_items: int, n_days: int) -> World:
+def draw_world(rng: np.random.Generator, n_users: int, n_items: int, n_days: int) -> SyntheticWorld:
     """Draw the users and items of a log.
 
     Parameters
@@ -126,7 +126,7 @@ def draw_world(rng: np.random.Generator, n_users: int, n_items: int, n_days: int
 
     Returns
     -------
-    World
+    SyntheticWorld
     """
     comes_late = rng.random(n_users) < LATE_USER_SHARE
     first_day = np.where(comes_late, rng.integers(0, n_days, n_users), 0)
@@ -141,7 +141,7 @@ def draw_world(rng: np.random.Generator, n_users: int, n_items: int, n_days: int
     taste, item, share = _draw_members(rng, n_items)
     launch_day = np.where(is_late_item, launch_day, 0)
     launch_day[:N_TASTES] = 0  # their main tastes are all tastes: none is ever empty
-    return World(
+    return SyntheticWorld(
         user_activity=activity,
         user_first_day=first_day,
         user_last_day=last_day,

@@ -79,8 +79,8 @@ def keep_parsed(path: Path, target: Path) -> None:
     target : Path
         dbt's target folder.
     """
-    with new_file(path) as draft:
-        draft.write_bytes((target / DBT_PARSED).read_bytes())
+    with new_file(path) as fresh:
+        fresh.write_bytes((target / DBT_PARSED).read_bytes())
     for other in path.parent.glob("*.msgpack"):
         if other != path:
             other.unlink(missing_ok=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-#: The variant of everybody who is in no experiment; written by the champion.
-CONTROL = "control"
 #: Word that the served rows of a pinned item carry in `strategy`.
 PINNED = "pinned"
 #: Sentence that they carry in `reason`.

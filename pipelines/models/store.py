@@ -56,8 +56,8 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
     values: dict[str, Any] = {}
     _sort_attributes(recommender, "", arrays, values)
     folder.mkdir(parents=True, exist_ok=True)
-    with new_file(folder / ARRAYS_FILE) as draft:
-        _write_arrays(draft, arrays)
+    with new_file(folder / ARRAYS_FILE) as fresh:
+        _write_arrays(fresh, arrays)
     description = {
         "format": FORMAT,
         "name": spec.name,

@@ -12,7 +12,7 @@ from pipelines.show.figures import format_count, format_figure, format_seconds
 Row = Mapping[str, Any]
 
 #: Metrics of the lists as such, and how their columns are headed.
-LIST_METRICS = {
+LIST_HEADINGS = {
     "coverage": "coverage",
     "gini": "gini",
     "personalisation": "personal.",
@@ -77,11 +77,11 @@ def _list_table(rows: Sequence[Row], k: int) -> Table:
     cells = [
         [
             row["candidate"],
-            *(format_figure(row["metrics"][f"{name}_at_{k}"]["value"]) for name in LIST_METRICS),
+            *(format_figure(row["metrics"][f"{name}_at_{k}"]["value"]) for name in LIST_HEADINGS),
         ]
         for row in rows
     ]
-    return Table([left(f"lists of {k}"), *map(right, LIST_METRICS.values())], cells)
+    return Table([left(f"lists of {k}"), *map(right, LIST_HEADINGS.values())], cells)
 
 
 def _cost_table(rows: Sequence[Row]) -> Table:

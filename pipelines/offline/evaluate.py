@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Settings
+from pipelines.durable import write_ordered_json
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.exclusion import placement_exclusion
@@ -17,13 +18,7 @@ from pipelines.offline.held_out import HeldOut, Scored, read_held_out, score_rec
 from pipelines.offline.inputs import input_hash, placements_of, planned_spec
 from pipelines.offline.memory_budget import memory_share
 from pipelines.offline.ranker_plots import write_explained
-from pipelines.offline.results import (
-    METRICS_FILE,
-    read_evaluation,
-    read_metrics,
-    write_evaluation,
-    write_json,
-)
+from pipelines.offline.results import METRICS_FILE, read_evaluation, read_metrics, write_evaluation
 from pipelines.offline.rule_prices import Ruled, price_rules
 from pipelines.offline.score import list_means, means_by_segment
 from pipelines.show.figures import format_figure
@@ -197,7 +192,7 @@ def _log_window(
             folder = settings.run_folder(as_of).evaluation(
                 spec.name, window.name, evaluation.placement
             )
-            write_json(folder / METRICS_FILE, {**evaluation.metrics, "run_id": run_id})
+            write_ordered_json(folder / METRICS_FILE, {**evaluation.metrics, "run_id": run_id})
     column = f"ndcg_at_{settings.evaluation.k}"
     return {
         evaluation.placement: evaluation.metrics["metrics"][column]["all"]["value"]

@@ -76,8 +76,8 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
             for name, draw in _drawings().items():
                 figure = draw(settings, placement, evaluations)
                 path = folder / f"{placement}_{name}.png"
-                with new_file(path) as draft:
-                    FigureCanvasAgg(figure).print_png(draft, metadata={"Software": None})
+                with new_file(path) as fresh:
+                    FigureCanvasAgg(figure).print_png(fresh, metadata={"Software": None})
                 paths.append(path)
     logger.info("drew %d plots in %s", len(paths), folder)
     log_plots(settings, as_of, paths)

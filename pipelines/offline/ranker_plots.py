@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pipelines.durable import new_folder
+from pipelines.durable import new_folder, write_ordered_json
 from pipelines.offline.plots import CANDIDATE_COLOUR, STYLE
-from pipelines.offline.results import write_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,8 +57,8 @@ def write_explained(folder: Path, explained: Explanation | None, title: str) -> 
     if explained is None:
         shutil.rmtree(folder, ignore_errors=True)
         return
-    with new_folder(folder) as draft:
-        _fill(draft, explained, title)
+    with new_folder(folder) as fresh:
+        _fill(fresh, explained, title)
 
 
 def _fill(folder: Path, explained: Explanation, title: str) -> None:
@@ -69,7 +68,7 @@ def _fill(folder: Path, explained: Explanation, title: str) -> None:
     explained.gain.to_csv(folder / "feature_gain.csv", index=False)
     explained.dependence.to_csv(folder / "partial_dependence.csv", index=False)
     sample = {"user_count": explained.user_count, "row_count": explained.row_count}
-    write_json(folder / "sample.json", sample)
+    write_ordered_json(folder / "sample.json", sample)
     with matplotlib.style.context(STYLE):
         for name, figure in {
             "feature_gain": plot_gain(explained.gain, title),

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pipelines.config import Settings
-from pipelines.durable import new_file, write_text
+from pipelines.durable import new_file, write_ordered_json
 from pipelines.errors import MissingEvaluationError
 
 PER_USER_FILE = "per_user.parquet"
@@ -104,11 +104,6 @@ def write_evaluation(folder: Path, per_user: pd.DataFrame, metrics: Mapping[str,
     """Write both files, each at once; `metrics.json` comes last and makes them count."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS_FILE).unlink(missing_ok=True)
-    with new_file(folder / PER_USER_FILE) as draft:
-        per_user.to_parquet(draft, index=False)
-    write_json(folder / METRICS_FILE, metrics)
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON at once, keys in their own order; NaN and infinities are refused."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    with new_file(folder / PER_USER_FILE) as fresh:
+        per_user.to_parquet(fresh, index=False)
+    write_ordered_json(folder / METRICS_FILE, metrics)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
-from pipelines.durable import read_if_there, write_json
+from pipelines.durable import read_if_there, write_ordered_json
 from pipelines.faults import faultpoint
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def attempt(
         if server.startswith("http") and _is_server_failure(error):
             _failed_servers.add(server)
             if night is not None:
-                write_json(settings.run_folder(night).tracking_failed, {"tracking_uri": server})
+                write_ordered_json(
+                    settings.run_folder(night).tracking_failed, {"tracking_uri": server}
+                )
         logger.warning("MLflow: %s failed at %s: %s", what, server, str(error)[:300])
         return None
 
@@ -140,7 +142,7 @@ def start_night(
         return str(run.info.run_id)
 
     run_id = attempt(settings, open_run, f"opening the run of night {as_of}", night=as_of)
-    write_json(settings.run_folder(as_of).tracking, {"parent_run_id": run_id})
+    write_ordered_json(settings.run_folder(as_of).tracking, {"parent_run_id": run_id})
     return run_id
 
 

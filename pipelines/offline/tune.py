@@ -12,12 +12,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.config import Settings, stable_hash
+from pipelines.durable import write_ordered_json
 from pipelines.errors import SettingsError
 from pipelines.models.candidates import Spec, candidate_spec
 from pipelines.models.specifications import entry_at, read_entries, specifications_file
 from pipelines.offline.held_out import HeldOut
 from pipelines.offline.inputs import code_hash, placements_of
-from pipelines.offline.results import write_json
 from pipelines.offline.search_space import check_space, suggest_spec
 from pipelines.offline.tuning_runs import log_trial, log_tuning
 from pipelines.offline.tuning_study import Budget, finished_trials, open_study, search
@@ -112,7 +112,7 @@ def tune_candidate(
         search(study, budget, lambda trial: _try(settings, prepared, trial, tell))
         found = _conclude(settings, prepared, study)
     _keep(settings, prepared, found)
-    write_json(settings.tuning_folder / f"{name}-{as_of}.json", found)
+    write_ordered_json(settings.tuning_folder / f"{name}-{as_of}.json", found)
     log_tuning(settings, as_of, found)
     tell(found["in_words"])
     return found
@@ -276,4 +276,6 @@ def _keep(settings: Settings, prepared: _Search, found: Mapping[str, Any]) -> No
         others.append({key: value for key, value in found.items() if key not in ("rule", "cells")})
     if others != entries:
         others.sort(key=lambda entry: str(entry["as_of"]))
-        write_json(specifications_file(settings, name), {"candidate": name, "entries": others})
+        write_ordered_json(
+            specifications_file(settings, name), {"candidate": name, "entries": others}
+        )

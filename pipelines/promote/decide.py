@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipelines.promote.contenders import Contender, contender_problem
 from pipelines.promote.differences import Thresholds
 from pipelines.promote.rules import (
-    Rule,
+    GateRule,
     judge_better,
     judge_coverage,
     judge_metrics,
@@ -43,7 +43,7 @@ REQUIRED_RULES = frozenset(
 
 
 @dataclass(frozen=True)
-class Decision:
+class GateDecision:
     """The verdict of one placement.
 
     Parameters
@@ -56,7 +56,7 @@ class Decision:
     champion_after : str or None
         The challenger if promoted, else the champion as before.
     is_promoted : bool
-    rules : tuple of Rule
+    rules : tuple of GateRule
         Every rule in the order it was judged, then the differences that are only reported.
     reason : str
         The verdict in a sentence; a refusal names each rule that failed and by how much.
@@ -67,11 +67,11 @@ class Decision:
     champion_before: str | None
     champion_after: str | None
     is_promoted: bool
-    rules: tuple[Rule, ...]
+    rules: tuple[GateRule, ...]
     reason: str
 
     @property
-    def failed_rules(self) -> tuple[Rule, ...]:
+    def failed_rules(self) -> tuple[GateRule, ...]:
         """Rules that were judged and do not hold."""
         return tuple(rule for rule in self.rules if rule.is_passed is False)
 
@@ -85,7 +85,7 @@ def decide(
     thresholds: Thresholds,
     others: Sequence[Contender] = (),
     bootstrap: Contender | None = None,
-) -> Decision:
+) -> GateDecision:
     """Decide whether the challenger replaces the champion.
 
     Parameters
@@ -106,7 +106,7 @@ def decide(
 
     Returns
     -------
-    Decision
+    GateDecision
 
     Notes
     -----
@@ -126,7 +126,7 @@ def decide(
             rules += _judge_against_champion(challenger, incumbent, thresholds)
     is_promoted = challenger is not None and _all_hold(rules)
     after = challenger if is_promoted else incumbent
-    return Decision(
+    return GateDecision(
         placement=placement,
         challenger=challenger.name if challenger else None,
         champion_before=champion.name if champion else None,
@@ -144,8 +144,8 @@ def _best_baseline(baselines: Sequence[Contender], thresholds: Thresholds) -> Co
     return ranked[0] if ranked else None
 
 
-def _missing_challenger() -> Rule:
-    return Rule(
+def _missing_challenger() -> GateRule:
+    return GateRule(
         "challenger_exists",
         is_passed=False,
         reason="no candidate besides the champion and the baselines was evaluated on both windows",
@@ -157,13 +157,13 @@ def _judge_entry(
     incumbent: Contender | None,
     baselines: Sequence[Contender],
     thresholds: Thresholds,
-) -> list[Rule]:
+) -> list[GateRule]:
     """Rules on who may be compared at all."""
     opponents = {one.name: one for one in baselines}
     if incumbent is not None:
         opponents[incumbent.name] = incumbent
     return [
-        Rule("challenger_exists", is_passed=True, reason=f"{challenger.name} was chosen"),
+        GateRule("challenger_exists", is_passed=True, reason=f"{challenger.name} was chosen"),
         _judge_champion_exists(incumbent),
         _judge_logged(challenger),
         _judge_differs(challenger, incumbent),
@@ -174,8 +174,8 @@ def _judge_entry(
     ]
 
 
-def _judge_champion_exists(incumbent: Contender | None) -> Rule:
-    return Rule(
+def _judge_champion_exists(incumbent: Contender | None) -> GateRule:
+    return GateRule(
         "champion_exists",
         opponent=incumbent.name if incumbent else None,
         is_passed=incumbent is not None,
@@ -185,9 +185,9 @@ def _judge_champion_exists(incumbent: Contender | None) -> Rule:
     )
 
 
-def _judge_logged(challenger: Contender) -> Rule:
+def _judge_logged(challenger: Contender) -> GateRule:
     is_passed = isinstance(challenger.run_id, str) and bool(challenger.run_id)
-    return Rule(
+    return GateRule(
         "is_logged",
         is_passed=is_passed,
         reason="its runs are in MLflow"
@@ -196,9 +196,9 @@ def _judge_logged(challenger: Contender) -> Rule:
     )
 
 
-def _judge_differs(challenger: Contender, incumbent: Contender | None) -> Rule:
+def _judge_differs(challenger: Contender, incumbent: Contender | None) -> GateRule:
     is_passed = incumbent is not None and challenger.spec_hash != incumbent.spec_hash
-    return Rule(
+    return GateRule(
         "differs_from_champion",
         opponent=incumbent.name if incumbent else None,
         is_passed=is_passed,
@@ -214,24 +214,26 @@ def _judge_baselines(
     baselines: Sequence[Contender],
     best: Contender | None,
     thresholds: Thresholds,
-) -> list[Rule]:
+) -> list[GateRule]:
     """Judge the best baseline, report the others."""
     if best is None:
         reason = f"a baseline must be evaluated: none of {len(baselines)} was"
-        return [Rule("beats_baseline", is_passed=False, reason=reason)]
+        return [GateRule("beats_baseline", is_passed=False, reason=reason)]
     judged = judge_better("beats_baseline", challenger, best, thresholds, best.name)
     rest = [one for one in baselines if one.name != best.name]
     return [judged, *(_report_baseline(challenger, one, thresholds) for one in rest)]
 
 
-def _report_baseline(challenger: Contender, baseline: Contender, thresholds: Thresholds) -> Rule:
+def _report_baseline(
+    challenger: Contender, baseline: Contender, thresholds: Thresholds
+) -> GateRule:
     difference = report_difference(challenger, baseline, thresholds)
-    return Rule(**{**vars(difference), "rule": "beats_baseline", "subject": baseline.name})
+    return GateRule(**{**vars(difference), "rule": "beats_baseline", "subject": baseline.name})
 
 
 def _judge_against_champion(
     challenger: Contender, incumbent: Contender, thresholds: Thresholds
-) -> list[Rule]:
+) -> list[GateRule]:
     return [
         judge_better("beats_champion", challenger, incumbent, thresholds, "all"),
         judge_coverage(challenger, incumbent, thresholds),
@@ -239,7 +241,7 @@ def _judge_against_champion(
     ]
 
 
-def _all_hold(rules: Sequence[Rule]) -> bool:
+def _all_hold(rules: Sequence[GateRule]) -> bool:
     """Every judged row holds, and every required rule was judged."""
     judged = [rule for rule in rules if rule.is_passed is not None]
     return all(rule.is_passed is True for rule in judged) and (
@@ -252,7 +254,7 @@ def _report_others(
     incumbent: Contender | None,
     others: Sequence[Contender],
     thresholds: Thresholds,
-) -> list[Rule]:
+) -> list[GateRule]:
     if incumbent is None:
         return []
     known = {incumbent.name, challenger.name if challenger else None}
@@ -264,7 +266,7 @@ def _report_others(
 def _explain(
     challenger: Contender | None,
     incumbent: Contender | None,
-    rules: Sequence[Rule],
+    rules: Sequence[GateRule],
     is_promoted: bool,
 ) -> str:
     holder = f"{incumbent.name}" if incumbent else "nobody"

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipelines.config import Settings
+from pipelines.durable import write_ordered_json
 from pipelines.errors import NoChampionError
 from pipelines.offline.inputs import planned_candidates
-from pipelines.offline.results import Evaluation, write_json
+from pipelines.offline.results import Evaluation
 from pipelines.offline.tracking import attempt, parent_run_id
 from pipelines.promote.champions import Champion, read_champions
 from pipelines.promote.contenders import Contender
-from pipelines.promote.decide import Decision, decide
+from pipelines.promote.decide import GateDecision, decide
 from pipelines.promote.differences import Thresholds
 from pipelines.promote.explain import explain
 from pipelines.promote.plan import champion_entry
@@ -78,7 +79,7 @@ def decide_gates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
         logger.info("%s: %s", placement, verdicts[placement]["reason"])
     _write_rows(settings, as_of, verdicts)
     for placement, verdict in verdicts.items():
-        write_json(settings.run_folder(as_of).gate(placement), verdict)
+        write_ordered_json(settings.run_folder(as_of).gate(placement), verdict)
     _log_verdicts(settings, as_of, verdicts)
     return verdicts
 
@@ -195,7 +196,7 @@ def _holder(evaluations: Evaluations, name: str | None) -> Champion | None:
 
 def _verdict(
     as_of: date,
-    decision: Decision,
+    decision: GateDecision,
     *,
     holder: Champion,
     before: Champion | None,

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from pipelines.config import Settings
+from pipelines.durable import write_ordered_json
 from pipelines.errors import NoCandidateError
 from pipelines.models.candidates import candidate_spec
-from pipelines.offline.results import write_json
 from pipelines.offline.tracking import start_night
 from pipelines.promote.champions import Champion, read_champions
 
@@ -51,7 +51,7 @@ def plan_candidates(settings: Settings, as_of: date) -> list[str]:
     for placement, champion in read_champions(settings, as_of).items():
         if placement in settings.placements:
             _add_champion(settings, planned, placement, champion)
-    write_json(settings.run_folder(as_of).plan, {"candidates": list(planned.values())})
+    write_ordered_json(settings.run_folder(as_of).plan, {"candidates": list(planned.values())})
     start_night(settings, as_of, {"candidates": str(len(planned))})
     logger.info("%s candidates: %s", len(planned), ", ".join(planned))
     return list(planned)

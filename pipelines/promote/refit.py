@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.config import Settings, stable_hash
-from pipelines.durable import new_folder
+from pipelines.durable import new_folder, write_ordered_json
 from pipelines.errors import MissingEvaluationError
 from pipelines.experiment_state import placement_experiment
 from pipelines.features.read import read_interactions
 from pipelines.models.candidates import Spec, fit_candidate
 from pipelines.models.store import save_recommender
 from pipelines.offline.inputs import code_hash, planned_spec, snapshot_hash
-from pipelines.offline.results import read_evaluation, write_json
+from pipelines.offline.results import read_evaluation
 from pipelines.paths import ROLE_FILE
 from pipelines.promote.gate import read_gate
 from pipelines.promote.registry import register_placement
@@ -99,8 +99,8 @@ def _refit_role(
     wanted = stable_hash([as_of, holder, snapshot_hash(settings, as_of), code_hash()])
     stored = read_role(settings, as_of, placement, role)
     if stored is None or stored["input_hash"] != wanted:
-        with new_folder(folder) as draft:
-            _make_recommender(settings, as_of, holder, wanted, draft)
+        with new_folder(folder) as fresh:
+            _make_recommender(settings, as_of, holder, wanted, fresh)
     else:
         logger.info("%s: %s %s kept, nothing changed", placement, role, holder["name"])
     entry = {
@@ -114,7 +114,7 @@ def _refit_role(
         "role": role,
         "input_hash": wanted,
     }
-    write_json(folder / ROLE_FILE, entry)
+    write_ordered_json(folder / ROLE_FILE, entry)
 
 
 def _make_recommender(

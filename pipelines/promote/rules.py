@@ -20,7 +20,7 @@ from pipelines.show.figures import format_figure
 
 
 @dataclass(frozen=True)
-class Rule:
+class GateRule:
     """One rule's outcome: a row of `serving.gate_decisions`.
 
     Parameters
@@ -56,10 +56,10 @@ class Rule:
     reason: str = ""
 
 
-def judge_metrics(contender: Contender, thresholds: Thresholds) -> Rule:
+def judge_metrics(contender: Contender, thresholds: Thresholds) -> GateRule:
     """`metrics_valid`: the contender was evaluated and every figure is a number in [0, 1]."""
     problem = contender_problem(contender, thresholds.k)
-    return Rule(
+    return GateRule(
         "metrics_valid",
         subject=contender.name,
         user_count=contender.user_count,
@@ -70,11 +70,11 @@ def judge_metrics(contender: Contender, thresholds: Thresholds) -> Rule:
     )
 
 
-def judge_same_users(challenger: Contender, opponent: Contender) -> Rule:
+def judge_same_users(challenger: Contender, opponent: Contender) -> GateRule:
     """`same_users`: both were evaluated on the same users in the same order."""
     is_passed = have_same_users(challenger, opponent)
     counts = f"{challenger.user_count} and {opponent.user_count} users"
-    return Rule(
+    return GateRule(
         "same_users",
         subject=opponent.name,
         opponent=opponent.name,
@@ -87,11 +87,11 @@ def judge_same_users(challenger: Contender, opponent: Contender) -> Rule:
     )
 
 
-def judge_min_users(challenger: Contender, thresholds: Thresholds) -> Rule:
+def judge_min_users(challenger: Contender, thresholds: Thresholds) -> GateRule:
     """`min_users`: enough users with truth in the gate window."""
     count, needed = challenger.user_count, thresholds.min_users
     is_passed = count >= needed
-    return Rule(
+    return GateRule(
         "min_users",
         threshold=float(needed),
         value=float(count),
@@ -103,7 +103,7 @@ def judge_min_users(challenger: Contender, thresholds: Thresholds) -> Rule:
     )
 
 
-def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[Rule, Rule]:
+def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[GateRule, GateRule]:
     """`ndcg_floor` and `ndcg_ceiling`: good enough to show, not too good to be true."""
     found = None
     if contender_problem(challenger, thresholds.k) is None and challenger.user_count >= LEAST_USERS:
@@ -116,13 +116,13 @@ def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[Rule, Ru
     shown = f"NDCG@{thresholds.k} is " + ("unknown" if value is None else format_figure(value))
     short = f", {format_figure(floor - value)} short" if value is not None and not above else ""
     over = f", {format_figure(value - ceiling)} over it" if value is not None and not below else ""
-    lower = Rule(
+    lower = GateRule(
         "ndcg_floor",
         threshold=floor,
         is_passed=above,
         reason=f"{shown}; the floor is {format_figure(floor)}{short}",
     )
-    upper = Rule(
+    upper = GateRule(
         "ndcg_ceiling",
         threshold=ceiling,
         is_passed=below,
@@ -134,12 +134,12 @@ def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[Rule, Ru
 
 def judge_better(
     rule: str, challenger: Contender, opponent: Contender, thresholds: Thresholds, subject: str
-) -> Rule:
+) -> GateRule:
     """`beats_baseline`, `beats_champion`: the lower bound of the difference is above zero."""
     found = paired_difference(challenger, opponent, thresholds)
     low = None if found is None else found.low
     is_passed = low is not None and low > 0
-    judged = Rule(
+    judged = GateRule(
         rule,
         subject=subject,
         opponent=opponent.name,
@@ -151,10 +151,12 @@ def judge_better(
     return _measured(judged, found)
 
 
-def report_difference(candidate: Contender, champion: Contender, thresholds: Thresholds) -> Rule:
+def report_difference(
+    candidate: Contender, champion: Contender, thresholds: Thresholds
+) -> GateRule:
     """`reported_difference`: how another candidate compares with the champion; not judged."""
     found = paired_difference(candidate, champion, thresholds)
-    reported = Rule(
+    reported = GateRule(
         "reported_difference",
         subject=candidate.name,
         opponent=champion.name,
@@ -164,7 +166,7 @@ def report_difference(candidate: Contender, champion: Contender, thresholds: Thr
     return _measured(reported, found)
 
 
-def judge_coverage(challenger: Contender, champion: Contender, thresholds: Thresholds) -> Rule:
+def judge_coverage(challenger: Contender, champion: Contender, thresholds: Thresholds) -> GateRule:
     """`coverage_not_inferior`: the lists do not shrink to fewer items by more than the margin."""
     sound = all(contender_problem(one, thresholds.k) is None for one in (challenger, champion))
     mine, theirs = challenger.coverage, champion.coverage
@@ -173,7 +175,7 @@ def judge_coverage(challenger: Contender, champion: Contender, thresholds: Thres
     is_passed = change is not None and change >= -margin
     shown = "unknown" if change is None else format_figure(change, signed=True)
     over = "" if change is None or is_passed else f", {format_figure(-margin - change)} too much"
-    return Rule(
+    return GateRule(
         "coverage_not_inferior",
         opponent=champion.name,
         threshold=-margin,
@@ -186,7 +188,7 @@ def judge_coverage(challenger: Contender, champion: Contender, thresholds: Thres
 
 def judge_segments(
     challenger: Contender, champion: Contender, thresholds: Thresholds
-) -> Iterable[Rule]:
+) -> Iterable[GateRule]:
     """`segment_not_inferior`: one row per segment of users; too small ones are not judged."""
     labels = np.array([]) if challenger.segments is None else challenger.segments
     for segment in sorted({str(label) for label in labels}):
@@ -199,7 +201,7 @@ def _judge_segment(
     challenger: Contender,
     champion: Contender,
     thresholds: Thresholds,
-) -> Rule:
+) -> GateRule:
     margin, count = thresholds.segment_margin, int(chosen.sum())
     found = paired_difference(challenger, champion, thresholds, chosen=chosen, margin=margin)
     low = None if found is None else found.low
@@ -207,7 +209,7 @@ def _judge_segment(
     is_passed = low is not None and low >= -margin
     bound = -margin if is_judged and not is_passed else None
     small = "" if is_judged else f" (reported: fewer than {thresholds.min_segment_users} users)"
-    judged = Rule(
+    judged = GateRule(
         "segment_not_inferior",
         subject=segment,
         opponent=champion.name,
@@ -221,7 +223,7 @@ def _judge_segment(
     return _measured(judged, found)
 
 
-def _measured(rule: Rule, found: Interval | Difference | None) -> Rule:
+def _measured(rule: GateRule, found: Interval | Difference | None) -> GateRule:
     """The rule with its value, bounds and users."""
     if found is None:
         return rule

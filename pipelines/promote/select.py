@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from pipelines.config import Settings
+from pipelines.durable import write_ordered_json
 from pipelines.errors import MissingEvaluationError, NoCandidateError
 from pipelines.features.read import forget_histories
 from pipelines.offline.inputs import planned_candidates
-from pipelines.offline.results import Evaluation, read_evaluation, write_json
+from pipelines.offline.results import Evaluation, read_evaluation
 from pipelines.promote.champions import Champion, read_champions
 from pipelines.promote.contenders import share_problem
 from pipelines.promote.plan import champion_entry, competing_names
@@ -66,7 +67,7 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
     with connect(settings) as connection:
         replace_slice(connection, SERVING_CANDIDATE_METRICS, frame, {"as_of": as_of})
         replace_slice(connection, SERVING_RULE_PRICES, prices, {"as_of": as_of})
-    write_json(
+    write_ordered_json(
         settings.run_folder(as_of).selection,
         {"as_of": as_of.isoformat(), "challengers": challengers},
     )

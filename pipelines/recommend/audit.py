@@ -13,6 +13,7 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import file_sha256, read_if_there, read_json, write_json
 from pipelines.errors import AuditError, PublicationNotFoundError
+from pipelines.experiments import CONTROL
 from pipelines.features.read import forget_histories, read_catalogue
 from pipelines.features.snapshot import DAYS_FILE
 from pipelines.paths import NightFolder
@@ -20,7 +21,7 @@ from pipelines.recommend.audit_rules import audit_file, audit_missing
 from pipelines.recommend.audit_similar import audit_similar
 from pipelines.recommend.current import Publication, date_of, read_publication, stored_ids
 from pipelines.recommend.findings import Finding
-from pipelines.recommend.list_rows import CONTROL, FALLBACK
+from pipelines.recommend.list_rows import FALLBACK
 from pipelines.warehouse import connect
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 
 from pipelines.config import Settings
+from pipelines.experiments import CONTROL
 from pipelines.features.read import read_catalogue, read_users
-from pipelines.recommend.list_rows import CONTROL
 from pipelines.recommend.query import read_history
 from pipelines.warehouse import connect, read_records
 

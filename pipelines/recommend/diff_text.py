@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipelines.recommend.list_rows import CONTROL
+from pipelines.experiments import CONTROL
 from pipelines.show.document import Block, Heading, Paragraph, Table, left, right, wrap
 from pipelines.show.figures import format_count, format_share
 

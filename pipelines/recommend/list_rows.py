@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from pipelines.durable import new_file
 from pipelines.faults import faultpoint
-from pipelines.models.shown_items import CONTROL
 
 if TYPE_CHECKING:
     from pipelines.models.base import Recommender
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANYONE",
-    "CONTROL",
     "FALLBACK",
     "LIST_SCHEMA",
     "ListWriter",
@@ -116,7 +114,7 @@ def to_table(writer: ListWriter, lists: PlacedLists) -> pa.Table:
 
 def write_tables(path: Path, tables: Iterable[pa.Table], schema: pa.Schema = LIST_SCHEMA) -> None:
     """Write row groups beside the file and put it in place in one step."""
-    with new_file(path) as draft, pq.ParquetWriter(draft, schema, compression="zstd") as out:
+    with new_file(path) as fresh, pq.ParquetWriter(fresh, schema, compression="zstd") as out:
         for table in tables:
             out.write_table(table, row_group_size=max(table.num_rows, 1))
             faultpoint("lists.row_group")

@@ -15,6 +15,7 @@ from pipelines.config import Settings
 from pipelines.durable import read_json, write_json
 from pipelines.errors import NoChampionError, SettingsError
 from pipelines.experiment_state import placement_experiment
+from pipelines.experiments import CONTROL
 from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_catalogue, read_interactions
 from pipelines.models.base import Exclusion
@@ -28,7 +29,6 @@ from pipelines.paths import ROLE_FILE
 from pipelines.recommend.anyone_lists import list_for_anyone, lists_by_category
 from pipelines.recommend.exclusion_rows import write_exclusions
 from pipelines.recommend.list_rows import (
-    CONTROL,
     FALLBACK,
     ListWriter,
     to_table,

@@ -17,6 +17,7 @@ from pipelines.durable import (
     write_text,
 )
 from pipelines.experiment_state import placement_experiment
+from pipelines.experiments import CONTROL
 from pipelines.offline.results import METRICS_FILE
 from pipelines.offline.tracking import git_commit, parent_run_id
 from pipelines.paths import NightFolder
@@ -26,7 +27,6 @@ from pipelines.recommend.current import (
     MANIFEST_HASH,
     SCHEMA_VERSION,
 )
-from pipelines.recommend.list_rows import CONTROL
 from pipelines.recommend.serving_files import SERVING
 
 

@@ -249,8 +249,8 @@ def _empty_staging(settings: Settings) -> None:
     for left in settings.publications.glob(".*.old"):
         shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(settings.publication_staging, ignore_errors=True)
-    for draft in settings.publications.glob("*.json.*.tmp"):
-        draft.unlink()
+    for fresh in settings.publications.glob("*.json.*.tmp"):
+        fresh.unlink()
 
 
 def _drop_folders(settings: Settings, kept: set[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.experiments import CONTROL
 from pipelines.offline.board_text import board_table, first_stage_notes, price_table
 from pipelines.promote.gate_text import (
     compared_with,
@@ -14,7 +15,6 @@ from pipelines.promote.gate_text import (
     role_of,
 )
 from pipelines.recommend.customer_text import lists_blocks
-from pipelines.recommend.list_rows import CONTROL
 from pipelines.show.document import (
     Block,
     Bullets,

@@ -10,7 +10,7 @@ from pipelines.config import Settings
 from pipelines.errors import SettingsError, UnknownItemError, UnknownUserError
 from pipelines.recommend.current import LOOKUPS, Publication, read_current
 from pipelines.recommend.lookup_file import open_lookups
-from pipelines.recommend.why_items import ItemRules, rules_in_words
+from pipelines.recommend.why_items import ItemReasons, rules_in_words
 from pipelines.recommend.why_night import LiveNight
 from pipelines.recommend.why_ranking import rank_again
 from pipelines.recommend.why_source import describe_model, describe_source
@@ -150,7 +150,7 @@ def _explain_placement(
     """
     rules = night.rules[placement]
     ranking = rank_again(night, placement, user_id)
-    item_rules = ItemRules(
+    item_rules = ItemReasons(
         night=night,
         placement=placement,
         rules=rules,
@@ -173,20 +173,20 @@ def _explain_placement(
     return found
 
 
-def _places(item_rules: ItemRules, item_id: str) -> dict[str, int | None]:
+def _places(item_rules: ItemReasons, item_id: str) -> dict[str, int | None]:
     """Where the recommender alone has an item, and how many that the rules removed above it."""
     if (rank := item_rules.rank_without_rules(item_id)) is None:
         return {"rank_without_rules": None, "removed_above": None}
     return {"rank_without_rules": rank, "removed_above": len(item_rules.removed_above(rank))}
 
 
-def _removed(item_rules: ItemRules) -> list[dict[str, Any]] | None:
+def _removed(item_rules: ItemReasons) -> list[dict[str, Any]] | None:
     if isinstance(item_rules.ranking, str):
         return None
     return _with_reasons(item_rules, item_rules.removed_above(item_rules.rules.list_length + 1))
 
 
-def _with_reasons(item_rules: ItemRules, item_ids: list[str]) -> list[dict[str, Any]]:
+def _with_reasons(item_rules: ItemReasons, item_ids: list[str]) -> list[dict[str, Any]]:
     """Items that are not in the list, each with its place and why."""
     known = item_rules.night.items(item_ids)
     return [
@@ -201,7 +201,7 @@ def _with_reasons(item_rules: ItemRules, item_ids: list[str]) -> list[dict[str, 
 
 
 def _explain_item(
-    item_rules: ItemRules, item_id: str, user_id: str, found: dict[str, Any]
+    item_rules: ItemReasons, item_id: str, user_id: str, found: dict[str, Any]
 ) -> dict[str, Any]:
     """One item: its row or the reasons why it has none, and what was removed above it.
 

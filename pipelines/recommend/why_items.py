@@ -15,7 +15,7 @@ MOVING_RULES = ("max_per_category", "diversity", "pinned")
 
 
 @dataclass(frozen=True)
-class ItemRules:
+class ItemReasons:
     """What decides on single items of one user's list.
 
     Parameters

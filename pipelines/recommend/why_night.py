@@ -13,8 +13,9 @@ import duckdb
 from pipelines.config import Settings
 from pipelines.durable import read_if_there
 from pipelines.errors import PublicationNotFoundError
+from pipelines.experiments import CONTROL
 from pipelines.features.snapshot import DAYS_FILE
-from pipelines.models.shown_items import CONTROL, keeps_item
+from pipelines.models.shown_items import keeps_item
 from pipelines.recommend.current import SCHEMA_VERSION, Publication
 from pipelines.recommend.query import read_history
 from pipelines.settings_sections import PlacementSettings

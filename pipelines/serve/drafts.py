@@ -20,7 +20,7 @@ from pipelines.serve.recent import RecentEvent
 from pipelines.serve.static_lists import StaticLists
 from pipelines.serve.store import ItemInfo, ListStore, PlacementRules, StoredList
 from pipelines.serve.team_draft import draft_teams
-from pipelines.serve.wishes import Draft, Wish
+from pipelines.serve.wishes import AnswerRows, Wish
 
 FILLED_REASON = "fallback: nothing else of the list may be shown now"
 #: How the reason of a row begins that is not the recommender's own.
@@ -30,7 +30,7 @@ _SEGMENT = "segment_popularity"
 _UNWANTED = "return"
 
 
-class Drafting:
+class AnswerMaker:
     """One answer in the making, over one publication.
 
     Parameters
@@ -71,7 +71,7 @@ class Drafting:
         self._infos: dict[str, ItemInfo] = {}
         self._asked: set[str] = set()
 
-    def for_user(self, user_id: str, recent: Sequence[str]) -> Draft:
+    def for_user(self, user_id: str, recent: Sequence[str]) -> AnswerRows:
         """Rows for a user.
 
         Parameters
@@ -105,7 +105,7 @@ class Drafting:
         rows = [] if anyone is None else self._without_exclusions(rows_of(anyone), user_id)
         return self._finish(anyone, rows, source, user_id)
 
-    def _interleaved(self, own: StoredList | None, user_id: str) -> Draft | None:
+    def _interleaved(self, own: StoredList | None, user_id: str) -> AnswerRows | None:
         """Rows drafted from the lists of both variants; None where one of them has none."""
         rival = self._wish.opponent
         other = (
@@ -117,17 +117,17 @@ class Drafting:
             return None
         first, second = (self._shown(rows_of(one), is_checked=True) for one in (own, other))
         rows, teams = draft_teams(first, second, self._wish.coin)
-        draft = self._finish(own, rows, "personal", user_id)
-        draft.model_version = f"{own.model_version} {other.model_version}"
+        made = self._finish(own, rows, "personal", user_id)
+        made.model_version = f"{own.model_version} {other.model_version}"
         names = (self._wish.variant, rival)
-        draft.teams = {
+        made.teams = {
             row.item_id: names[team]
             for row, team in zip(rows, teams, strict=True)
             if row.strategy != PINNED
         }
-        return draft
+        return made
 
-    def for_item(self, item_id: str) -> Draft:
+    def for_item(self, item_id: str) -> AnswerRows:
         """Rows of items like one; the list for anyone of its category where there is none."""
         self._kept.add(item_id)
         stored = self._store.get_similar(item_id)
@@ -136,13 +136,13 @@ class Drafting:
         info = self._info([item_id]).get(item_id)
         for category in category_names(info.category) if info else ():
             if (found := self._store.get_fallback(self._wish.placement, category)) is not None:
-                draft = self._finish(found, rows_of(found), "segment", None)
+                made = self._finish(found, rows_of(found), "segment", None)
                 break
         else:
             anyone, source = self._anyone()
-            draft = self._finish(anyone, rows_of(anyone) if anyone else [], source, None)
-        draft.warnings.append("unknown_item")
-        return draft
+            made = self._finish(anyone, rows_of(anyone) if anyone else [], source, None)
+        made.warnings.append("unknown_item")
+        return made
 
     def titles(self, rows: Iterable[Row]) -> dict[str, str | None]:
         """Titles of rows by item_id."""
@@ -173,42 +173,42 @@ class Drafting:
 
     def _finish(
         self, stored: StoredList | None, rows: list[Row], source: str, user_id: str | None
-    ) -> Draft:
+    ) -> AnswerRows:
         """Filter, complete, cap, pin and cut; a list that nothing left keeps the batch's order."""
         is_own = source == "personal"
         has_pin = {row.item_id for row in rows if row.strategy == PINNED}
         rows = self._shown(rows, is_checked=source not in {"recent", "similar"})
         model = (stored.model_version if stored else "") or (rows[0].strategy if rows else "")
-        draft = Draft(rows, source, model)
+        made = AnswerRows(rows, source, model)
         if len(rows) < self._wish.n and not self._wish.is_strict:
-            self._complete(draft, user_id)
+            self._complete(made, user_id)
         if source != "similar":
-            draft.rows = self._pin(
-                draft.rows,
+            made.rows = self._pin(
+                made.rows,
                 user_id,
                 has_pin if is_own else None,
                 is_capped=stored is not None
-                and [row.item_id for row in draft.rows] == list(stored.items),
+                and [row.item_id for row in made.rows] == list(stored.items),
             )
         if is_own:
-            self._explore(draft)
-        draft.rows = let_scores_fall(draft.rows)[: self._wish.n]
-        if len(draft.rows) < self._wish.n:
-            draft.warnings.append("short_list")
-        return draft
+            self._explore(made)
+        made.rows = let_scores_fall(made.rows)[: self._wish.n]
+        if len(made.rows) < self._wish.n:
+            made.warnings.append("short_list")
+        return made
 
-    def _explore(self, draft: Draft) -> None:
+    def _explore(self, made: AnswerRows) -> None:
         """Swap two rows now and then, and say with what chance each is where it is."""
         if self._wish.odds is None:
             return
-        length = min(len(draft.rows), self._wish.n)
-        pinned = {place for place, row in enumerate(draft.rows) if row.strategy == PINNED}
+        length = min(len(made.rows), self._wish.n)
+        pinned = {place for place, row in enumerate(made.rows) if row.strategy == PINNED}
         odds = self._wish.odds(length, pinned)
         if not odds.slots:
             return
         order = shown_order(length, draw_swap(odds, self._wish.request_id))
-        draft.rows[:length] = [draft.rows[place] for place in order]
-        draft.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
+        made.rows[:length] = [made.rows[place] for place in order]
+        made.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
 
     def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:
         """Rows that may be shown now; `is_checked` if the batch has left out what is not there."""
@@ -233,17 +233,17 @@ class Drafting:
         kept = self._store.get_exclusions(self._wish.placement, user_id)
         return [row for row in rows if row.item_id not in kept]
 
-    def _complete(self, draft: Draft, user_id: str | None) -> None:
+    def _complete(self, made: AnswerRows, user_id: str | None) -> None:
         anyone, _ = self._anyone()
         if anyone is None:
             return
         spare = [row for row in rows_of(anyone) if row.strategy != PINNED]
         spare = self._without_exclusions(self._shown(spare, is_checked=True), user_id)
-        length = max(self._wish.n, len(draft.rows))
-        filled = fill(draft.rows, spare, length, FILLED_REASON)
-        if len(filled) > len(draft.rows):
-            draft.rows = filled
-            draft.warnings.append("back_filled")
+        length = max(self._wish.n, len(made.rows))
+        filled = fill(made.rows, spare, length, FILLED_REASON)
+        if len(filled) > len(made.rows):
+            made.rows = filled
+            made.warnings.append("back_filled")
 
     def _pin(
         self, rows: list[Row], user_id: str | None, pinned: set[str] | None, *, is_capped: bool

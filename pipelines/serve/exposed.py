@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.models.shown_items import CONTROL
+from pipelines.experiments import CONTROL
 from pipelines.serve.store import ListStore
 
 

@@ -12,7 +12,7 @@ from pipelines.config import Settings
 from pipelines.errors import EventLogError, RequestRefusedError
 from pipelines.serve.answers import Answer, Query, entry_of
 from pipelines.serve.clock import Clock, day_number, iso
-from pipelines.serve.drafts import Drafting
+from pipelines.serve.drafts import AnswerMaker
 from pipelines.serve.event_log import EventLog
 from pipelines.serve.event_rows import EventRules, read_event, read_stock
 from pipelines.serve.exposed import NOT_EXPOSED, Exposed, assign_user
@@ -21,7 +21,7 @@ from pipelines.serve.metrics import ServeMetrics
 from pipelines.serve.recent import RecentEvent, RecentEvents
 from pipelines.serve.static_lists import STORE_FAILURES, StaticLists
 from pipelines.serve.store import ListStore
-from pipelines.serve.wishes import Draft, Wish, chances_of, wish_for
+from pipelines.serve.wishes import AnswerRows, Wish, chances_of, wish_for
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +80,11 @@ class RecommendationService:
                 request_id=request_id,
             )
             events = self._recent.events_of(query.user_id)
-            draft, titles = self._draft(
+            made, titles = self._make_rows(
                 live, wish, events, now, lambda work: work.for_user(query.user_id, query.recent)
             )
             answer = self._answer(
-                live.store, draft, titles, now, placement=placement, request_id=request_id
+                live.store, made, titles, now, placement=placement, request_id=request_id
             )
         answer.exposed = None if answer.source == "static" else exposed
         answer.warnings[:0] = warnings
@@ -105,8 +105,8 @@ class RecommendationService:
         with self._live.use() as live:
             placement = next(iter(live.store.placements))
             wish = Wish(n, placement, None, is_strict, ())
-            draft, titles = self._draft(live, wish, [], now, lambda work: work.for_item(item_id))
-            answer = self._answer(live.store, draft, titles, now, placement=placement)
+            made, titles = self._make_rows(live, wish, [], now, lambda work: work.for_item(item_id))
+            answer = self._answer(live.store, made, titles, now, placement=placement)
         self._metrics.count_answer(answer.source, answer.warnings)
         return answer
 
@@ -200,35 +200,35 @@ class RecommendationService:
             logger.error("no arm could be looked up: %r", error)
             return None
 
-    def _draft(
+    def _make_rows(
         self,
         live: LiveStore,
         wish: Wish,
         events: Sequence[RecentEvent],
         now: datetime,
         write: Any,
-    ) -> tuple[Draft, dict[str, str | None]]:
-        """A draft and its titles; from memory if the publication's file cannot be read."""
+    ) -> tuple[AnswerRows, dict[str, str | None]]:
+        """An answer's rows and titles; from memory if the publication's file cannot be read."""
 
-        def work(store: ListStore | StaticLists) -> tuple[Draft, dict[str, str | None]]:
+        def work(store: ListStore | StaticLists) -> tuple[AnswerRows, dict[str, str | None]]:
             stock = self._recent.is_available
-            drafting = Drafting(store, wish, events, day_number(now.date()), stock)
-            draft = write(drafting)
-            return draft, drafting.titles(draft.rows)
+            maker = AnswerMaker(store, wish, events, day_number(now.date()), stock)
+            made = write(maker)
+            return made, maker.titles(made.rows)
 
         try:
             return work(live.store)
         except STORE_FAILURES as error:
             logger.error("answered from memory: %r", error)
-            draft, titles = work(live.static)
-            draft.source = "static"
-            draft.warnings.insert(0, "store_failure")
-            return draft, titles
+            made, titles = work(live.static)
+            made.source = "static"
+            made.warnings.insert(0, "store_failure")
+            return made, titles
 
     def _answer(
         self,
         store: ListStore,
-        draft: Draft,
+        made: AnswerRows,
         titles: dict[str, str | None],
         now: datetime,
         *,
@@ -239,16 +239,16 @@ class RecommendationService:
         aged = ["stale"] * (age >= self._stale_seconds) + ["alarm"] * (age >= self._alarm_seconds)
         return Answer(
             request_id=request_id or secrets.token_hex(16),
-            items=[entry_of(rank, row, titles) for rank, row in enumerate(draft.rows, 1)],
-            source=draft.source,
-            model_version=draft.model_version,
+            items=[entry_of(rank, row, titles) for rank, row in enumerate(made.rows, 1)],
+            source=made.source,
+            model_version=made.model_version,
             publication_id=store.publication_id,
             generated_at=iso(store.generated_at),
             age_seconds=age,
             is_stale=bool(aged),
             placement=placement,
-            warnings=list(dict.fromkeys([*draft.warnings, *aged])),
-            chances=chances_of(draft),
+            warnings=list(dict.fromkeys([*made.warnings, *aged])),
+            chances=chances_of(made),
         )
 
     def _log_exposure(self, query: Query, answer: Answer, now: datetime) -> None:

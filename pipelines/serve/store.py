@@ -13,8 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from pipelines.errors import PublicationNotFoundError
-from pipelines.experiments import Experiment
-from pipelines.models.shown_items import CONTROL
+from pipelines.experiments import CONTROL, Experiment
 from pipelines.recommend.current import LOOKUPS, SCHEMA_VERSION, Publication
 from pipelines.recommend.lookup_file import open_lookups
 

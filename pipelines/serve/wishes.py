@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pipelines.experiments import INTERLEAVED
-from pipelines.models.shown_items import CONTROL
+from pipelines.experiments import CONTROL, INTERLEAVED
 from pipelines.serve.answers import Query
 from pipelines.serve.explore import SwapOdds, swap_odds
 from pipelines.serve.exposed import Exposed
@@ -20,7 +19,7 @@ from pipelines.settings_sections import ServeSettings
 
 @dataclass(frozen=True)
 class Wish:
-    """What a draft is for.
+    """What an answer is to be.
 
     Parameters
     ----------
@@ -55,7 +54,7 @@ class Wish:
 
 
 @dataclass
-class Draft:
+class AnswerRows:
     """Rows of an answer, and where they are from.
 
     Parameters
@@ -111,11 +110,11 @@ def wish_for(
     return Wish(**wish)
 
 
-def chances_of(draft: Draft) -> dict[str, list[Any]]:
+def chances_of(made: AnswerRows) -> dict[str, list[Any]]:
     """What the log says of each item beside its id; nothing where no chance was involved."""
     found: dict[str, list[Any]] = {}
-    if draft.teams:
-        found["teams"] = [draft.teams.get(row.item_id) for row in draft.rows]
-    if draft.propensities:
-        found["propensities"] = draft.propensities
+    if made.teams:
+        found["teams"] = [made.teams.get(row.item_id) for row in made.rows]
+    if made.propensities:
+        found["propensities"] = made.propensities
     return found

@@ -12,7 +12,7 @@ SHIP, ROLL_BACK, GO_ON, NO_DECISION, VOID = "ship", "roll back", "continue", "no
 
 
 @dataclass(frozen=True)
-class Decision:
+class ArmDecision:
     """What to do with an arm.
 
     Parameters
@@ -35,7 +35,7 @@ def decide_arm(
     days: int,
     min_days: int,
     is_full: bool,
-) -> Decision:
+) -> ArmDecision:
     """Apply the decision rule to one arm.
 
     Parameters
@@ -58,14 +58,14 @@ def decide_arm(
     zero. A bound that is missing never counts as good.
     """
     if faults:
-        return Decision(VOID, "; ".join(faults))
+        return ArmDecision(VOID, "; ".join(faults))
     losses = [
         f"{name} is worse ({_range(effect)})"
         for name, effect in [("the goal", goal), *((rail.metric, e) for rail, e in guardrails)]
         if effect.high is not None and effect.high < 0
     ]
     if losses:
-        return Decision(ROLL_BACK, "; ".join(losses))
+        return ArmDecision(ROLL_BACK, "; ".join(losses))
     open_rails = [
         f"{rail.metric} may be worse by more than {format_share(rail.margin)} ({_range(effect)})"
         for rail, effect in guardrails
@@ -73,12 +73,12 @@ def decide_arm(
     ]
     is_better = goal.low is not None and goal.low > 0
     if is_better and not open_rails and days >= min_days:
-        return Decision(SHIP, f"the goal is better ({_range(goal)}) and every guardrail holds")
+        return ArmDecision(SHIP, f"the goal is better ({_range(goal)}) and every guardrail holds")
     waits = [] if is_better else [f"the goal is not told apart from control ({_range(goal)})"]
     waits += open_rails
     if days < min_days:
         waits.append(f"{days} of {min_days} days have passed")
-    return Decision(NO_DECISION if is_full and days >= min_days else GO_ON, "; ".join(waits))
+    return ArmDecision(NO_DECISION if is_full and days >= min_days else GO_ON, "; ".join(waits))
 
 
 def _range(effect: Effect) -> str:

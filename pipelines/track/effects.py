@@ -130,7 +130,7 @@ def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
     return found
 
 
-def users_needed(variance: float, difference: float, *, alpha: float, power: float) -> int:
+def users_per_arm_needed(variance: float, difference: float, *, alpha: float, power: float) -> int:
     """Users per arm for an absolute difference to be found with a given power.
 
     Parameters
@@ -148,7 +148,7 @@ def users_needed(variance: float, difference: float, *, alpha: float, power: flo
 
     Examples
     --------
-    >>> users_needed(0.09, 0.01, alpha=0.05, power=0.8)
+    >>> users_per_arm_needed(0.09, 0.01, alpha=0.05, power=0.8)
     14128
     """
     z = norm.ppf(1 - alpha / 2) + norm.ppf(power)

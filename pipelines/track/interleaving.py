@@ -13,7 +13,7 @@ from pipelines.config import Settings
 from pipelines.experiments import CONTROL, INTERLEAVED, Experiment
 from pipelines.show.figures import format_share
 from pipelines.tables import MET_INTERLEAVED_USERS
-from pipelines.track.decision import GO_ON, NO_DECISION, ROLL_BACK, SHIP, VOID, Decision
+from pipelines.track.decision import GO_ON, NO_DECISION, ROLL_BACK, SHIP, VOID, ArmDecision
 from pipelines.track.units import MIN_DAYS, Units
 from pipelines.warehouse import connect
 
@@ -172,19 +172,21 @@ def _figures(frame: pd.DataFrame) -> dict[str, Any]:
 
 def _decide(
     preference: Preference, alpha: float, faults: list[str], days: int, *, is_full: bool
-) -> Decision:
+) -> ArmDecision:
     """One look, once the planned users are there and seven whole days have passed."""
     if faults:
-        return Decision(VOID, "; ".join(faults))
+        return ArmDecision(VOID, "; ".join(faults))
     waits = [] if is_full else ["the planned users are not there yet"]
     if days < MIN_DAYS:
         waits.append(f"{days} of {MIN_DAYS} days have passed")
     if waits:
-        return Decision(GO_ON, "; ".join(waits))
+        return ArmDecision(GO_ON, "; ".join(waits))
     if preference.share is None or preference.p_value is None or preference.p_value >= alpha:
-        return Decision(NO_DECISION, preference.reason or "as many users prefer one as the other")
+        return ArmDecision(
+            NO_DECISION, preference.reason or "as many users prefer one as the other"
+        )
     share, low, high = (
         format_share(one, 1) for one in (preference.share, preference.low, preference.high)
     )
     words = f"{share} of the users who are not tied prefer it ({low} to {high})"
-    return Decision(SHIP if preference.share > 0.5 else ROLL_BACK, words)  # noqa: PLR2004  # a half is no preference
+    return ArmDecision(SHIP if preference.share > 0.5 else ROLL_BACK, words)  # noqa: PLR2004  # a half is no preference

@@ -11,7 +11,7 @@ from pipelines.config import Settings
 from pipelines.errors import ExperimentError
 from pipelines.experiments import ExperimentDefinition
 from pipelines.tables import INT_USER_ITEM_DAYS
-from pipelines.track.effects import users_needed
+from pipelines.track.effects import users_per_arm_needed
 from pipelines.warehouse import connect
 
 #: Days of our own events that variances and traffic come from.
@@ -87,7 +87,7 @@ def plan_experiment(
             f"A plan needs events to estimate {definition.goal} from. Found none in the "
             f"{LOOKBACK_DAYS} days before {as_of}. Load them, or plan by another goal."
         )
-    per_arm = users_needed(
+    per_arm = users_per_arm_needed(
         variance, relative_difference * mean, alpha=definition.alpha, power=POWER
     )
     smallest = min(arm.weight for arm in definition.arms if arm.weight > 0)

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from pipelines.config import Settings, stable_hash
+from pipelines.durable import write_ordered_json
 from pipelines.offline import tracking
-from pipelines.offline.results import write_evaluation, write_json
+from pipelines.offline.results import write_evaluation
 from pipelines.offline.score import means_by_segment
 from tests.conftest import write_item_versions
 
@@ -140,6 +141,6 @@ def take_shop() -> Callable[..., None]:
             items["is_available"] = ~items["item_id"].isin(unavailable)
             items.to_parquet(folder / f"items-{cutoff}.parquet", index=False)
         digest = stable_hash([sorted(map(str, rows)), sorted(unavailable)])
-        write_json(folder / "manifest.json", {"content_hash": digest})
+        write_ordered_json(folder / "manifest.json", {"content_hash": digest})
 
     return write

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.offline.benchmark_tables import LIST_METRICS, benchmark_document, describe_split
+from pipelines.offline.benchmark_tables import LIST_HEADINGS, benchmark_document, describe_split
 from pipelines.offline.metrics import RANKING_METRICS
 from tests.conftest import terminal_text
 
 RANKING = {f"{name}_at_3": {"value": 0.5, "low": 0.375} for name in RANKING_METRICS}
-LISTS = {f"{name}_at_3": {"value": 0.25, "low": None} for name in LIST_METRICS}
+LISTS = {f"{name}_at_3": {"value": 0.25, "low": None} for name in LIST_HEADINGS}
 RESULT: dict[str, Any] = {
     "k": [3],
     "seen": "exclude",

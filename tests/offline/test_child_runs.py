@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from pipelines.config import Settings
+from pipelines.durable import write_ordered_json
 from pipelines.offline.child_runs import flat_metrics, flat_params, log_evaluation
-from pipelines.offline.results import Evaluation, read_evaluation, write_json
+from pipelines.offline.results import Evaluation, read_evaluation
 from pipelines.offline.tracking import parent_run_id, start_night, tracking_client
 
 AS_OF = date(2024, 3, 1)
@@ -110,7 +111,7 @@ def test_night_that_started_without_mlflow_logs_nothing(
     settings: Settings, fabricate: Callable[..., Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    write_json(settings.run_folder(AS_OF).tracking, {"parent_run_id": None})
+    write_ordered_json(settings.run_folder(AS_OF).tracking, {"parent_run_id": None})
 
     assert log_evaluation(settings, AS_OF, evaluate(settings, fabricate, 0.3)) is None
     assert "skipped logging ease on the gate window" in caplog.text

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.config import PROJECT_ROOT, Settings
+from pipelines.durable import write_ordered_json
 from pipelines.errors import MissingSnapshotError, SettingsError
 from pipelines.features.snapshot import MANIFEST_FILE
 from pipelines.models.candidates import RECOMMENDERS, Spec, make_recommender
@@ -23,7 +24,6 @@ from pipelines.offline.inputs import (
     planned_candidates,
     planned_spec,
 )
-from pipelines.offline.results import write_json
 from pipelines.offline.source_files import files_in_turn, hash_files
 
 AS_OF = date(2024, 3, 1)
@@ -42,7 +42,7 @@ CANDIDATES = [
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
     settings = make_settings(placements=PLACEMENTS, candidates=CANDIDATES)
-    write_json(settings.run_folder(AS_OF).snapshot / MANIFEST_FILE, {"content_hash": "s1"})
+    write_ordered_json(settings.run_folder(AS_OF).snapshot / MANIFEST_FILE, {"content_hash": "s1"})
     return settings
 
 
@@ -59,7 +59,7 @@ def test_specification_comes_from_the_plan_first(settings: Settings) -> None:
         "event_weights": {"purchase": 2.0},
         "spec_hash": "not read",
     }
-    write_json(settings.run_folder(AS_OF).plan, {"candidates": [entry]})
+    write_ordered_json(settings.run_folder(AS_OF).plan, {"candidates": [entry]})
 
     assert planned_spec(settings, AS_OF, "knn").params == {"n_neighbors": 7}
     assert planned_spec(settings, AS_OF, "frequency").recommender == "personal_frequency"
@@ -123,7 +123,7 @@ def test_hash_does_not_change_with_the_gate_rules(
 
 def test_hash_changes_with_the_snapshot(settings: Settings) -> None:
     before = gate_hash(settings)
-    write_json(settings.run_folder(AS_OF).snapshot / MANIFEST_FILE, {"content_hash": "s2"})
+    write_ordered_json(settings.run_folder(AS_OF).snapshot / MANIFEST_FILE, {"content_hash": "s2"})
 
     assert gate_hash(settings) != before
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.config import Settings
+from pipelines.durable import write_ordered_json
 from pipelines.errors import MissingEvaluationError, SettingsError
 from pipelines.offline.leaderboard import leaderboard, list_board, read_evaluations
 from pipelines.offline.list_metrics import LIST_METRICS
-from pipelines.offline.results import read_metrics, write_json
+from pipelines.offline.results import read_metrics
 
 AS_OF = date(2024, 3, 1)
 
@@ -46,7 +47,7 @@ def test_recall_of_a_first_stage_stands_in_its_candidate_s_row(
     assert stored is not None
     recall = {"value": 0.5, "low": 0.4, "high": 0.6, "user_count": 60}
     stored["metrics"]["candidate_recall"] = {"all": recall}
-    write_json(folder / "metrics.json", stored)
+    write_ordered_json(folder / "metrics.json", stored)
 
     found = leaderboard(settings, AS_OF, "discover", "gate")
 
@@ -68,7 +69,7 @@ def test_equal_candidates_are_in_order_of_their_names(
 
 def test_candidate_outside_the_plan_is_passed_over(settings: Settings) -> None:
     entries = [{"name": "popularity"}, {"name": "knn"}]
-    write_json(settings.run_folder(AS_OF).plan, {"candidates": entries})
+    write_ordered_json(settings.run_folder(AS_OF).plan, {"candidates": entries})
 
     found = leaderboard(settings, AS_OF, "discover", "gate")
 
@@ -101,7 +102,7 @@ def test_candidate_without_any_scored_user_is_last(
     assert stored is not None
     for metric in stored["metrics"].values():
         metric["all"] = {"value": None, "low": None, "high": None, "user_count": 0}
-    write_json(folder / "metrics.json", stored)
+    write_ordered_json(folder / "metrics.json", stored)
 
     assert leaderboard(settings, AS_OF, "discover", "gate")["candidate"].iloc[-1] == "empty"
 

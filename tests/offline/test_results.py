@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 from pipelines.config import Settings
+from pipelines.durable import write_ordered_json
 from pipelines.errors import MissingEvaluationError
 from pipelines.offline.results import (
     PER_USER_FILE,
     evaluated_candidates,
     read_evaluation,
     write_evaluation,
-    write_json,
 )
 
 AS_OF = date(2024, 3, 1)
@@ -62,9 +62,9 @@ def test_failed_write_leaves_no_evaluation(tmp_path: Path) -> None:
 
 def test_json_replaces_the_file_at_once(tmp_path: Path) -> None:
     path = tmp_path / "new" / "one.json"
-    write_json(path, {"n": 1})
+    write_ordered_json(path, {"n": 1})
     with path.open() as reader:
-        write_json(path, {"n": 2})
+        write_ordered_json(path, {"n": 2})
         assert '"n": 1' in reader.read()
 
     assert path.read_text() == '{\n  "n": 2\n}\n'

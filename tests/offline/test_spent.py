@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.config import Settings
-from pipelines.offline.results import read_metrics, write_json
+from pipelines.durable import write_ordered_json
+from pipelines.offline.results import read_metrics
 from pipelines.offline.spent import evaluation_seconds
 
 AS_OF = date(2024, 3, 1)
@@ -25,7 +26,7 @@ def spend(settings: Settings, fabricate: Callable[..., Path]) -> Callable[..., N
     def write(name: str, fit: float, recommend: float, **where: str) -> None:
         folder = fabricate(settings, name, level=0.3, **where)
         times = {"fit_seconds": fit, "recommend_seconds": recommend}
-        write_json(folder / "metrics.json", {**(read_metrics(folder) or {}), **times})
+        write_ordered_json(folder / "metrics.json", {**(read_metrics(folder) or {}), **times})
 
     return write
 
@@ -69,7 +70,7 @@ def test_candidate_outside_the_plan_is_passed_over(
 ) -> None:
     spend("ease", 3.0, 0.0)
     spend("dropped", 3.0, 0.0)
-    write_json(settings.run_folder(AS_OF).plan, {"candidates": [{"name": "ease"}]})
+    write_ordered_json(settings.run_folder(AS_OF).plan, {"candidates": [{"name": "ease"}]})
 
     assert [row["candidate"] for row in evaluation_seconds(settings, AS_OF)] == ["ease"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.config import PROJECT_ROOT, Settings
-from pipelines.offline.results import write_json
+from pipelines.durable import write_ordered_json
 from pipelines.offline.tracking import (
     attempt,
     count_runs,
@@ -37,7 +37,7 @@ def settings(make_settings: Callable[..., Settings], with_store: Callable) -> Se
 
 
 def test_night_is_a_run_with_its_day_code_and_build(settings: Settings) -> None:
-    write_json(settings.run_folder(AS_OF).build, {"invocation_id": "abc-1"})
+    write_ordered_json(settings.run_folder(AS_OF).build, {"invocation_id": "abc-1"})
 
     run_id = start_night(settings, AS_OF, {"candidates": "3"})
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipelines.promote.rules import (
-    Rule,
+    GateRule,
     judge_better,
     judge_coverage,
     judge_metrics,
@@ -21,7 +21,7 @@ from pipelines.tables import SERVING_GATE_DECISIONS
 
 def test_rule_has_a_column_for_each_of_its_fields():
     of_the_night = {"as_of", "placement", "challenger"}
-    assert {field.name for field in fields(Rule)} == set(
+    assert {field.name for field in fields(GateRule)} == set(
         SERVING_GATE_DECISIONS.columns
     ) - of_the_night
 

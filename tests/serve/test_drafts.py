@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.serve.drafts import FILLED_REASON, Drafting, Wish
+from pipelines.serve.drafts import FILLED_REASON, AnswerMaker, Wish
 from pipelines.serve.recent import SECONDS_A_DAY, RecentEvent
 from pipelines.serve.store import ListStore
 from tests.serve.publications import RULES, packed, publish_by_hand
@@ -11,8 +11,8 @@ TODAY = 19_792  # 2024-03-10
 
 
 @pytest.fixture
-def draft(make_settings, content):
-    """Draft an answer over a publication; keywords are parts of the question."""
+def ask(make_settings, content):
+    """AnswerRows an answer over a publication; keywords are parts of the question."""
     stores = []
 
     def make(given=None, *, user="u1", recent=(), events=(), stock=None, item=None, **wish):
@@ -27,10 +27,10 @@ def draft(make_settings, content):
             "is_strict": False,
             "exclude": (),
         }
-        drafting = Drafting(
+        maker = AnswerMaker(
             stores[-1], Wish(**{**values, **wish}), events, TODAY, (stock or {}).get
         )
-        return drafting.for_user(user, recent) if item is None else drafting.for_item(item)
+        return maker.for_user(user, recent) if item is None else maker.for_item(item)
 
     yield make
     for store in stores:
@@ -49,14 +49,14 @@ def rules(**changes):
     return {"discover": {**RULES, **changes}}
 
 
-def test_a_known_user_gets_the_batchs_list(draft):
-    found = draft()
+def test_a_known_user_gets_the_batchs_list(ask):
+    found = ask()
     assert (names(found), found.source, found.warnings) == ("abcde", "personal", [])
     assert found.model_version == "ease-abc"
 
 
-def test_what_was_bought_asked_away_or_sold_out_since_is_not_shown(draft):
-    found = draft(events=[did("a")], exclude=("c",), stock={"b": False})
+def test_what_was_bought_asked_away_or_sold_out_since_is_not_shown(ask):
+    found = ask(events=[did("a")], exclude=("c",), stock={"b": False})
     assert names(found) == "defgh"
 
 
@@ -73,13 +73,13 @@ def test_what_was_bought_asked_away_or_sold_out_since_is_not_shown(draft):
     ],
 )
 def test_events_since_the_batch_count_by_the_placements_rule(
-    draft, content, changes, event, expected
+    ask, content, changes, event, expected
 ):
-    assert names(draft(content(placements=rules(**changes)), events=[event])) == expected
+    assert names(ask(content(placements=rules(**changes)), events=[event])) == expected
 
 
-def test_a_short_list_is_completed_without_what_the_night_kept_from_the_user(draft):
-    found = draft(n=12)
+def test_a_short_list_is_completed_without_what_the_night_kept_from_the_user(ask):
+    found = ask(n=12)
     assert names(found) == "abcdefghijlm"  # k is popular, and excluded for u1
     assert found.warnings == ["back_filled"]
     assert found.rows[-1].reason == FILLED_REASON
@@ -87,57 +87,57 @@ def test_a_short_list_is_completed_without_what_the_night_kept_from_the_user(dra
     assert scores == sorted(scores, reverse=True)
 
 
-def test_a_strict_list_stays_short(draft):
-    found = draft(n=12, is_strict=True)
+def test_a_strict_list_stays_short(ask):
+    found = ask(n=12, is_strict=True)
     assert (names(found), found.warnings) == ("abcdefghij", ["short_list"])
 
 
-def test_a_stranger_gets_the_popular_list(draft):
-    found = draft(user="nobody")
+def test_a_stranger_gets_the_popular_list(ask):
+    found = ask(user="nobody")
     assert (names(found), found.source) == ("klmno", "popular")
 
 
-def test_a_stranger_who_asks_for_a_category_gets_its_list(draft):
-    found = draft(user="nobody", category="tea")
+def test_a_stranger_who_asks_for_a_category_gets_its_list(ask):
+    found = ask(user="nobody", category="tea")
     assert (names(found), found.source) == ("acegi", "segment")
-    found = draft(user="nobody", category="cup")  # has no list of its own
+    found = ask(user="nobody", category="cup")  # has no list of its own
     assert (names(found), found.source) == ("lnpr", "popular")
     assert found.warnings == ["short_list"]
 
 
-def test_a_known_user_gets_their_own_items_of_a_category_first(draft):
-    assert names(draft(category="tea", n=7)) == "acegimo"  # k is excluded
+def test_a_known_user_gets_their_own_items_of_a_category_first(ask):
+    assert names(ask(category="tea", n=7)) == "acegimo"  # k is excluded
 
 
-def test_recent_items_lead_a_stranger_to_items_like_them(draft):
-    found = draft(user="nobody", recent=("e", "a"), n=6)
+def test_recent_items_lead_a_stranger_to_items_like_them(ask):
+    found = ask(user="nobody", recent=("e", "a"), n=6)
     # newest is a: b c d; then e: c f (t is out of stock); c has both
     assert names(found) == "cbdfkl"
     assert (found.source, found.model_version) == ("recent", "item_knn")
     assert found.warnings == ["back_filled"]
 
 
-def test_a_strangers_own_events_are_recent_items_too(draft):
+def test_a_strangers_own_events_are_recent_items_too(ask):
     events = [did("e", "view"), did("a", "view"), did("k", "return"), did("k", "impression")]
-    found = draft(user="nobody", events=events, n=3)
+    found = ask(user="nobody", events=events, n=3)
     assert (names(found), found.source) == ("cbd", "recent")
 
 
-def test_recent_items_that_nothing_is_like_lead_to_the_popular_list(draft):
-    found = draft(user="nobody", recent=("zz",))
+def test_recent_items_that_nothing_is_like_lead_to_the_popular_list(ask):
+    found = ask(user="nobody", recent=("zz",))
     assert (names(found), found.source) == ("klmno", "popular")
 
 
-def test_a_list_that_the_batch_took_from_the_fallback_is_called_popular(draft, content):
+def test_a_list_that_the_batch_took_from_the_fallback_is_called_popular(ask, content):
     own = packed("ab", "popularity", "fallback: no history that ease can learn from")
     given = content(lists={("discover", "u1"): own})
-    assert draft(given, n=2).source == "popular"
-    assert draft(given, n=2, recent=("a",)).source == "recent"
+    assert ask(given, n=2).source == "popular"
+    assert ask(given, n=2, recent=("a",)).source == "recent"
     segment = packed("ab", "segment_popularity", "Popular with people like you")
-    assert draft(content(lists={("discover", "u1"): segment}), n=2).source == "segment"
+    assert ask(content(lists={("discover", "u1"): segment}), n=2).source == "segment"
 
 
-def test_pins_hold_and_are_put_in_again_after_filtering(draft, content):
+def test_pins_hold_and_are_put_in_again_after_filtering(ask, content):
     own = packed("abcdefghij")
     own["labels"] = [
         {"from_rank": 1, "strategy": "ease", "reason": "own"},
@@ -148,49 +148,49 @@ def test_pins_hold_and_are_put_in_again_after_filtering(draft, content):
         lists={("discover", "u1"): own},
         placements=rules(pinned=[{"item_id": "c", "rank": 3}, {"item_id": "t", "rank": 1}]),
     )
-    found = draft(given, events=[did("a")])
+    found = ask(given, events=[did("a")])
     assert names(found) == "bdcef"
     assert [row.strategy for row in found.rows] == ["ease", "ease", "pinned", "ease", "ease"]
-    assert names(draft(given, events=[did("c")])) == "abdef"
-    assert names(draft(given, user="nobody")) == "klcmn"  # t is out of stock, so not pinned
+    assert names(ask(given, events=[did("c")])) == "abdef"
+    assert names(ask(given, user="nobody")) == "klcmn"  # t is out of stock, so not pinned
 
 
-def test_a_pin_that_the_night_kept_from_a_user_stays_away(draft, content):
+def test_a_pin_that_the_night_kept_from_a_user_stays_away(ask, content):
     given = content(
         exclusions={("discover", "u2"): ["q"]},
         placements=rules(pinned=[{"item_id": "q", "rank": 1}]),
     )
-    assert names(draft(given, user="u2")) == "klmno"
-    assert names(draft(given, user="nobody")) == "qklmn"
-    assert names(draft(given)) == "abcde"  # it is not in u1's list, so the batch kept it away
+    assert names(ask(given, user="u2")) == "klmno"
+    assert names(ask(given, user="nobody")) == "qklmn"
+    assert names(ask(given)) == "abcde"  # it is not in u1's list, so the batch kept it away
 
 
-def test_the_category_cap_holds_after_filtering(draft, content):
+def test_the_category_cap_holds_after_filtering(ask, content):
     given = content(placements=rules(max_per_category=2, rerank_depth=4))
-    assert names(draft(given)) == "abcde"
+    assert names(ask(given)) == "abcde"
     # without b the first four would be a c d e: three of tea
-    assert names(draft(given, events=[did("b")], n=6)) == "acdfeg"
+    assert names(ask(given, events=[did("b")], n=6)) == "acdfeg"
 
 
-def test_a_list_that_nothing_left_keeps_the_order_of_the_night(draft, content):
+def test_a_list_that_nothing_left_keeps_the_order_of_the_night(ask, content):
     # the night completes a capped list with whatever is left, which may be over the cap
-    assert names(draft(content(placements=rules(max_per_category=1, rerank_depth=4)))) == "abcde"
+    assert names(ask(content(placements=rules(max_per_category=1, rerank_depth=4)))) == "abcde"
 
 
-def test_items_like_one(draft):
-    found = draft(item="a", n=3)
+def test_items_like_one(ask):
+    found = ask(item="a", n=3)
     assert (names(found), found.source, found.warnings) == ("bcd", "similar", [])
-    assert names(draft(item="e", n=3, is_strict=True)) == "cf"  # t is out of stock
+    assert names(ask(item="e", n=3, is_strict=True)) == "cf"  # t is out of stock
 
 
-def test_an_item_that_nothing_is_like_gets_the_list_of_its_category(draft):
-    found = draft(item="g", n=3)
+def test_an_item_that_nothing_is_like_gets_the_list_of_its_category(ask):
+    found = ask(item="g", n=3)
     assert (names(found), found.source) == ("ace", "segment")
     assert found.warnings == ["unknown_item"]
-    found = draft(item="unheard-of", n=3)
+    found = ask(item="unheard-of", n=3)
     assert (names(found), found.source) == ("klm", "popular")
 
 
-def test_a_placement_without_any_list_answers_nothing(draft, content):
-    found = draft(content(fallbacks={}), user="nobody")
+def test_a_placement_without_any_list_answers_nothing(ask, content):
+    found = ask(content(fallbacks={}), user="nobody")
     assert (found.rows, found.source, found.warnings) == ([], "popular", ["short_list"])

@@ -6,7 +6,7 @@ from pipelines.config import parse_settings
 from pipelines.errors import SettingsError
 from pipelines.serve.answers import Query
 from pipelines.serve.ranking import Row
-from pipelines.serve.wishes import Draft, chances_of, wish_for
+from pipelines.serve.wishes import AnswerRows, chances_of, wish_for
 
 SERVE = {"explore_share": {"discover": 0.05}, "explore_depth": 2}
 
@@ -42,10 +42,10 @@ def test_a_share_must_be_small_and_of_a_placement(tmp_path, share, found):
 
 def test_an_answer_without_chance_logs_none():
     rows = [Row("a", 1.0, "ease", ""), Row("b", 0.5, "pinned", "")]
-    assert chances_of(Draft(rows, "personal", "m")) == {}
-    assert chances_of(Draft(rows, "personal", "m", teams={"a": "control"})) == {
+    assert chances_of(AnswerRows(rows, "personal", "m")) == {}
+    assert chances_of(AnswerRows(rows, "personal", "m", teams={"a": "control"})) == {
         "teams": ["control", None]
     }
-    assert chances_of(Draft(rows, "personal", "m", propensities=[0.9, 1.0])) == {
+    assert chances_of(AnswerRows(rows, "personal", "m", propensities=[0.9, 1.0])) == {
         "propensities": [0.9, 1.0]
     }

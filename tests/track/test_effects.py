@@ -20,7 +20,7 @@ from pipelines.track.effects import (
     compare_at_any_time,
     compare_at_the_end,
     power_of,
-    users_needed,
+    users_per_arm_needed,
 )
 
 CASES = json.loads((Path(__file__).parent / "cases" / "experiments.json").read_text())
@@ -100,7 +100,7 @@ def test_power_equals_the_published_figures(case):
 
 
 def test_the_users_needed_have_the_power_asked_for():
-    users = users_needed(4.0, 0.1, alpha=0.05, power=0.8)
+    users = users_per_arm_needed(4.0, 0.1, alpha=0.05, power=0.8)
     assert power_of(0.1, 4.0, users, users, alpha=0.05) == pytest.approx(0.8, abs=1e-4)
 
 

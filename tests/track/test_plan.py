@@ -5,7 +5,7 @@ import pytest
 
 from pipelines.errors import ExperimentError
 from pipelines.tables import INT_USER_ITEM_DAYS
-from pipelines.track.effects import users_needed
+from pipelines.track.effects import users_per_arm_needed
 from pipelines.track.plan import plan_experiment
 from pipelines.warehouse import connect
 from tests.track.conftest import create_table, make_experiment
@@ -40,7 +40,7 @@ def test_users_and_days_follow_from_our_own_events(settings):
     found = plan_experiment(settings, given, NIGHT, 0.5)
     assert found.mean == pytest.approx(0.2)
     assert found.variance == pytest.approx(0.2 * 0.8 * 560 / 559)
-    assert found.users_per_arm == users_needed(found.variance, 0.1, alpha=0.05, power=0.8)
+    assert found.users_per_arm == users_per_arm_needed(found.variance, 0.1, alpha=0.05, power=0.8)
     assert found.users == 2 * found.users_per_arm
     assert found.users_per_day == 20
     assert found.days == -(-found.users // 20) + 7
