@@ -115,6 +115,18 @@ def test_no_file_is_a_drawer_without_a_name():
     assert not [path for path in tracked if path.stem in drawers]
 
 
+def test_private_parts_of_a_library_are_used_in_one_file_that_says_so():
+    used = {}
+    for path in SOURCES:
+        for name in imports_of(path):
+            library, *parts = name.split(".")
+            if library != "pipelines" and any(re.match("_[a-z]", part) for part in parts):
+                used.setdefault(library, set()).add(path)
+    assert {library: len(paths) for library, paths in used.items()} == {"scipy": 1, "sklearn": 1}
+    for path in set().union(*used.values()):
+        assert "the lock file" in re.sub(r"\s+", " ", path.read_text()), "say what holds it"
+
+
 def test_the_mlflow_folder_holds_no_python():
     assert not list((ROOT / "mlflow").rglob("*.py"))
 

@@ -24,7 +24,7 @@ NODE_FIELDS = (
 )
 #: Bins of a feature's known values, as many as scikit-learn has.
 MAX_BINS = 255
-#: Of more rows scikit-learn cuts bins by a sample of so many, in a way that is fast.
+#: Where there are more rows, scikit-learn itself cuts bins from a sample of this size, and quickly.
 SAMPLED_ROWS = 200_000
 #: Rows that all trees are walked for before the next ones: they stay in the cache.
 ROWS_AT_ONCE = 2048
