@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pipelines.show.document import Table, left, right
+from pipelines.show.figures import format_figure, format_interval
+from pipelines.show.markdown import to_markdown
+
 Run = dict[str, Any]
 
 INTRODUCTION = """# Benchmarks
@@ -98,12 +102,7 @@ def _entries(record: dict[str, Any], what: str, sizes: Sequence[str]) -> list[di
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; all columns but the first are right-aligned."""
-    lines = [_row(head), _row(["---", *["--:"] * (len(head) - 1)])]
-    return "\n".join([*lines, *(_row(row) for row in rows)]) + "\n"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return to_markdown([Table([left(head[0]), *map(right, head[1:])], rows)])
 
 
 def _nights(entries: list[dict[str, Any]]) -> Iterator[str]:
@@ -183,7 +182,7 @@ def _stage_cell(stage: Run, before: Run) -> str:
 
 def _candidate_cell(found: Run, _before: Run) -> str:
     return (
-        f"{found['ndcg_at_10']:.4f} [{found['low']:.4f}, {found['high']:.4f}], "
+        f"{format_interval(found['ndcg_at_10'], found['low'], found['high'])}, "
         f"{found['fit_seconds']:,.1f} + {found['recommend_seconds']:,.1f} s"
     )
 
@@ -219,7 +218,7 @@ def _peers(entries: list[dict[str, Any]]) -> Iterator[str]:
                 for key in ("wall_seconds", "cpu_seconds", "peak_mib")
             ]
             scores = found["ndcg_at_10"]
-            quality = [f"{scores[key]:.4f}" for key in ("popularity", "item_knn", "ials")]
+            quality = [format_figure(scores[key]) for key in ("popularity", "item_knn", "ials")]
             rows.append([f"{run['size']}, {name}", *costs, *quality])
     yield (
         "NDCG@10 of each recommender; in brackets, cost as a share of the night's. "

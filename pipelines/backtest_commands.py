@@ -36,14 +36,11 @@ def backtest_command(
     """
     from pipelines.backtest import backtest_settings, plan_backtest, run_backtest
     from pipelines.backtest_page import summary_lines
-    from pipelines.durable import to_json
+    from pipelines.show.document import Bullets
+    from pipelines.show.terminal import print_answer
     from pipelines.windows import parse_day
 
     plan = plan_backtest(parse_day(start), parse_day(end), every, name)
     results = run_backtest(settings, plan, show=lambda line: click.echo(line, err=True))
-    if as_json:
-        click.echo(to_json(results), nl=False)
-        return
-    for line in summary_lines(results):
-        click.echo(line)
-    click.echo(f"Chart and every figure: {backtest_settings(settings, plan).backtest_page}")
+    page = f"Chart and every figure: {backtest_settings(settings, plan).backtest_page}"
+    print_answer(results, as_json, lambda: [Bullets([*summary_lines(results), page])])

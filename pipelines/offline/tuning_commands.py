@@ -43,9 +43,9 @@ def tune_command(
     this one on, if it is shown to be better than what is in use. A search that was stopped goes
     on where it stopped.
     """
-    import json
-
     from pipelines.offline.tune import tune_candidate
+    from pipelines.show.document import Paragraph
+    from pipelines.show.terminal import print_answer
 
     found = tune_candidate(
         settings,
@@ -56,4 +56,4 @@ def tune_command(
         seconds=seconds,
         show=lambda line: click.echo(line, err=True),
     )
-    click.echo(json.dumps(found, indent=2) if as_json else found["in_words"])
+    print_answer(found, as_json, lambda: [Paragraph(found["in_words"])])

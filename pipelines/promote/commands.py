@@ -28,21 +28,11 @@ def gate_command(settings: Settings, as_of: date, as_json: bool) -> None:
     Needs the night's evaluations (`recsys train`). Deciding again gives the same verdict.
     A refusal is a verdict, not a failure: the exit code is 0.
     """
-    import json
-
     from pipelines.promote.gate import decide_gates
-    from pipelines.promote.gate_text import gate_blocks
+    from pipelines.promote.gate_text import gate_document
     from pipelines.promote.select import select_challengers
-    from pipelines.show.document import Block, Heading, Paragraph
-    from pipelines.show.terminal import print_document
+    from pipelines.show.terminal import print_answer
 
     select_challengers(settings, as_of)
     verdicts = decide_gates(settings, as_of)
-    if as_json:
-        click.echo(json.dumps(verdicts, indent=2))
-        return
-    document: list[Block] = []
-    for verdict in verdicts.values():
-        document += [Heading(verdict["placement"]), Paragraph(verdict["reason"])]
-        document += gate_blocks(verdict, settings.evaluation.k, is_whole=True)
-    print_document(document)
+    print_answer(verdicts, as_json, lambda: gate_document(verdicts, settings.evaluation.k))

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines.show.document import (
     Block,
     Bullets,
+    Heading,
     Marked,
     Paragraph,
     Table,
@@ -45,6 +46,15 @@ _OUTCOMES = {
     False: Marked("FAILS", "bad"),
     None: Marked("reported", "quiet"),
 }
+
+
+def gate_document(verdicts: Mapping[str, Row], k: int) -> list[Block]:
+    """What `gate.decide_gates` returned, with every rule."""
+    document: list[Block] = []
+    for placement, verdict in verdicts.items():
+        document += [Heading(placement), Paragraph(verdict["reason"])]
+        document += gate_blocks(verdict, k, is_whole=True)
+    return document
 
 
 def gate_blocks(gate: Row | None, k: int, *, is_whole: bool) -> list[Block]:

@@ -93,13 +93,12 @@ def query_command(
 @settings_options
 def report_command(settings: Any, as_of: Any, as_json: bool) -> None:
     """Show what a night loaded, decided and published, and write report.md and report.json."""
-    from pipelines.durable import to_json
-    from pipelines.recommend.report import build_report, report_night
+    from pipelines.recommend.report import build_report
+    from pipelines.recommend.report_text import report_document
+    from pipelines.show.terminal import print_answer
 
-    if as_json:
-        click.echo(to_json(build_report(settings, as_of)), nl=False)
-    else:
-        report_night(settings, as_of)
+    report = build_report(settings, as_of)
+    print_answer(report, as_json, lambda: report_document(report, is_whole=False))
 
 
 def _print_sql(settings: Any, sql: str, warehouse: bool, as_json: bool) -> None:
@@ -131,14 +130,9 @@ def _cell(value: Any) -> str:
 
 
 def _print_user(settings: Any, user_id: str, placement: str | None, as_json: bool) -> None:
-    from pipelines.durable import to_json
+    from pipelines.recommend.customer_text import user_document
     from pipelines.recommend.query import query_user
+    from pipelines.show.terminal import print_answer
 
     found = query_user(settings, user_id, placement)
-    if as_json:
-        click.echo(to_json(found), nl=False)
-        return
-    from pipelines.recommend.customer_text import user_document
-    from pipelines.show.terminal import print_document
-
-    print_document(user_document(found))
+    print_answer(found, as_json, lambda: user_document(found))

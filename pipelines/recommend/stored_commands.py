@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.cli import examples, json_option, settings_options
+
+if TYPE_CHECKING:
+    from pipelines.show.document import Block
 
 
 @click.command(epilog=examples("recsys publications", "recsys publications --verify --json"))
@@ -19,14 +22,11 @@ def publications_command(settings: Any, verify: bool, as_json: bool) -> None:
 
     Ends with exit code 1 if one is damaged, or a pointer names nothing sound.
     """
-    from pipelines.durable import to_json
     from pipelines.recommend.stored import list_publications
+    from pipelines.show.terminal import print_answer
 
     found = list_publications(settings, verify=verify)
-    if as_json:
-        click.echo(to_json(found), nl=False)
-    else:
-        _print_publications(found)
+    print_answer(found, as_json, lambda: _publications_document(found))
     damages = [row["damage"] for row in found["publications"] if row["damage"]]
     for problem in () if as_json else (*found["problems"], *damages):
         click.echo(problem, err=True)
@@ -56,26 +56,22 @@ def diff_command(
     Shows users whose lists changed, how much of the first ten items stayed, items that entered
     and left, and rows by strategy.
     """
-    from pipelines.durable import to_json
     from pipelines.recommend.diff import diff_publications
     from pipelines.recommend.diff_text import diff_document
-    from pipelines.show.terminal import print_document
+    from pipelines.show.terminal import print_answer
 
     found = diff_publications(settings, before, after, placement=placement, shown_items=items)
-    if as_json:
-        click.echo(to_json(found), nl=False)
-    else:
-        print_document(diff_document(found))
+    print_answer(found, as_json, lambda: diff_document(found))
 
 
-def _print_publications(found: dict[str, Any]) -> None:
-    from pipelines.show.document import Table, left, right, wrap
+def _publications_document(found: dict[str, Any]) -> list[Block]:
+    from pipelines.show.document import Paragraph, Table, left, right, wrap
     from pipelines.show.figures import format_bytes, format_count
-    from pipelines.show.terminal import print_document
 
     if not found["publications"]:
-        click.echo("No publication is stored yet. Run a night: recsys run --as-of YYYY-MM-DD")
-        return
+        return [
+            Paragraph("No publication is stored yet. Run a night: recsys run --as-of YYYY-MM-DD")
+        ]
     rows = [
         [
             *(row["publication_id"], _state(row)),
@@ -88,7 +84,7 @@ def _print_publications(found: dict[str, Any]) -> None:
     names = [left("publication"), left("state")]
     numbers = map(right, ("users", "rows", "size"))
     rest = [left("generated at"), left("files"), wrap("models")]
-    print_document([Table([*names, *numbers, *rest], rows)])
+    return [Table([*names, *numbers, *rest], rows)]
 
 
 def _state(row: dict[str, Any]) -> str:

@@ -27,16 +27,11 @@ def why_command(
     settings: Any, user_id: str, item_id: str | None, placement: str | None, as_json: bool
 ) -> None:
     """Explain a customer's live lists: what wrote them, from what, and what the rules removed."""
-    from pipelines.durable import to_json
     from pipelines.recommend.why import explain_user
+    from pipelines.recommend.why_text import why_document
+    from pipelines.show.terminal import print_answer
 
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
         logging.getLogger("pipelines").setLevel(logging.WARNING)  # it fits the fallback again
     found = explain_user(settings, user_id, item_id, placement)
-    if as_json:
-        click.echo(to_json(found), nl=False)
-        return
-    from pipelines.recommend.why_text import why_document
-    from pipelines.show.terminal import print_document
-
-    print_document(why_document(found))
+    print_answer(found, as_json, lambda: why_document(found))

@@ -54,7 +54,9 @@ def format_figure(value: float | None, *, signed: bool = False, digits: int = 4)
     if abs(value) < 1:
         value = round(value, digits) + 0.0  # what rounds to nothing has no minus
         return _typeset(f"{value:{sign}.{digits}f}")
-    return _typeset(f"{value:{sign},.0f}" if value == int(value) else f"{value:{sign}.{digits}g}")
+    whole = len(str(int(abs(value))))
+    decimals = 0 if value == int(value) else max(digits - whole, 0)
+    return _typeset(f"{value:{sign},.{decimals}f}")
 
 
 def format_bounds(low: float | None, high: float | None, *, signed: bool = False) -> str:

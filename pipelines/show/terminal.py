@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
+import click
 import rich.table
 from rich import box
 from rich.console import Console
 from rich.text import Text
 
+from pipelines.durable import to_json
 from pipelines.show.document import (
     Block,
     Bullets,
@@ -60,6 +63,14 @@ def print_document(document: Document, console: Console | None = None) -> None:
         before = block
 
 
+def print_answer(answer: Any, as_json: bool, document: Callable[[], Document]) -> None:
+    """Print what a verb of the command line found: JSON for a program, or a document for people."""
+    if as_json:
+        click.echo(to_json(answer), nl=False)
+    else:
+        print_document(document())
+
+
 def make_console() -> Console:
     """Standard output, at most `WIDTH` columns wide, spelling the signs it cannot encode."""
     spell_signs()
@@ -72,9 +83,8 @@ def _is_apart(before: Block | None, block: Block) -> bool:
     """Whether an empty line goes between two blocks: not below a heading, nor within prose."""
     if before is None or isinstance(before, Heading):
         return before is not None and isinstance(block, Heading)
-    return not isinstance(block, Bullets | Code | Picture) and not (
-        isinstance(before, Paragraph | Bullets | SideBySide) and isinstance(block, Paragraph)
-    )
+    is_prose = isinstance(before, Paragraph | SideBySide) and isinstance(block, Paragraph)
+    return not (is_prose or isinstance(block, Bullets | Code | Picture))
 
 
 def _print(console: Console, block: Block) -> None:

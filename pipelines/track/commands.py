@@ -105,19 +105,16 @@ def status(settings: Any, as_json: bool) -> None:
 @settings_options
 def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None:
     """Analyse an experiment, store its rows, and write its page with pictures."""
-    from pipelines.durable import to_json
     from pipelines.experiment_state import read_experiment
     from pipelines.show.document import Paragraph
-    from pipelines.show.terminal import print_document
+    from pipelines.show.terminal import print_answer
     from pipelines.track.experiment_text import experiment_document
     from pipelines.track.measure import measure_experiment
 
     found = measure_experiment(settings, read_experiment(settings, experiment_id), as_of)
-    if as_json:
-        click.echo(to_json(found), nl=False)
-        return
     page = settings.experiment_report(experiment_id, as_of) / "report.html"
-    print_document([*experiment_document(found), Paragraph(f"Page: {page}")])
+    said = Paragraph(f"Page: {page}")
+    print_answer(found, as_json, lambda: [*experiment_document(found), said])
 
 
 @experiment_command.command(
@@ -137,15 +134,12 @@ def off_policy(  # noqa: PLR0917  # click hands over every option by itself
     settings: Any, placement: str, arm: str, publication: str | None, as_of: Any, as_json: bool
 ) -> None:
     """Estimate what lists would have come to from answers that were left to chance."""
-    from pipelines.durable import to_json
+    from pipelines.show.document import Bullets
+    from pipelines.show.terminal import print_answer
     from pipelines.track.explored import Question, ask_off_policy, describe_off_policy
 
     found = ask_off_policy(settings, Question(placement, arm, publication), as_of)
-    if as_json:
-        click.echo(to_json(found), nl=False)
-        return
-    for line in describe_off_policy(found):
-        click.echo(line)
+    print_answer(found, as_json, lambda: [Bullets(describe_off_policy(found))])
 
 
 @experiment_command.command(

@@ -43,9 +43,10 @@ def test_figures_that_are_tied_together_stay_on_one_line():
 
 def test_blocks_stand_apart_and_prose_stands_together():
     table = Table([left("a")], [["x"]], title="above", notes=["below"])
-    document = [Heading("H"), Paragraph("one"), Bullets(["two"]), Paragraph("three"), table]
+    document = [Heading("H"), Paragraph("one"), Bullets(["two"]), Paragraph("three")]
+    document += [Paragraph("four"), table]
     assert terminal_text(document).splitlines() == [
-        *("H", "one", "two", "three", "", "above", "a", "─", "x", "below"),
+        *("H", "one", "two", "", "three", "four", "", "above", "a", "─", "x", "below"),
     ]
 
 

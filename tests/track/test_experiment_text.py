@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import html
+
 import pytest
 
 from pipelines.show.html import to_page
@@ -48,15 +50,16 @@ def test_page_markdown_and_terminal_say_what_to_do_and_what_was_found(report, tm
     (decision,), effect = report["decisions"], effect_text(report["effects"][0])
     for written in (to_page(document), to_markdown(document), terminal_text(document, 200)):
         assert ADVICE[decision["verdict"]] in written and effect in written
-        assert all(line in " ".join(written.split()) for line in health_lines(report))
+        told = html.unescape(" ".join(written.split()))
+        assert all(line in told for line in health_lines(report))
 
 
 def test_pictures_are_in_the_page_and_beside_the_markdown(report, tmp_path):
     document = experiment_document(report, draw_experiment(report, tmp_path))
     page = to_page(document)
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 1
     assert "Is &lt;b&gt;EASE" in page
-    assert "(lift.png)" in to_markdown(document) and "(funnel.png)" in to_markdown(document)
+    assert "](funnel.png)" in to_markdown(document)
 
 
 def test_an_interleaved_experiment_shows_who_prefers_what(tmp_path):
