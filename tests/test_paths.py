@@ -11,8 +11,12 @@ from pipelines.paths import NightFolder
 PACKAGE = Path(__file__).parent.parent / "pipelines"
 SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "paths.py"]
 AS_OF = date(2024, 3, 1)
-#: dbt's own logs, and the files of an experiment's report, by the module that spells them.
-ELSEWHERE = {"build.py": {"'logs'"}, "measure.py": {"'report.json'", "'report.md'"}}
+#: dbt's own logs and models, and the files of an experiment's report, by the module that spells them.
+ELSEWHERE = {
+    "build.py": {"'logs'"},
+    "measure.py": {"'report.json'", "'report.md'"},
+    "tables.py": {"'models'"},
+}
 
 
 def spelled() -> set[str]:
