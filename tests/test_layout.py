@@ -218,3 +218,10 @@ def test_stages_import_cheaply():
 
 def test_this_python_is_one_the_project_supports():
     assert (3, 11) <= sys.version_info[:2] < (3, 14)
+
+
+@pytest.mark.xdist_group("one_process")
+def test_a_group_of_tests_is_kept_in_one_process(request):
+    """Where groups are forgotten, nothing fails and everything they share is made twice."""
+    is_grouped = request.config.getoption("loadgroup", default=False)
+    assert request.node.nodeid.endswith("@one_process") == is_grouped
