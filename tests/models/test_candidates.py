@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+import pipelines.models
 from pipelines.config import PROJECT_ROOT, load_settings
 from pipelines.errors import SettingsError, UnknownRecommenderError
 from pipelines.features.interactions import Interactions
