@@ -27,11 +27,11 @@ from bench_home import RESULTS, Results, log_options, plan_of, prepare_log
 from meter import Cost, describe_machine, run_measured
 from night import IN_A_ROW, LIGHT_SETTINGS, run_code
 
-from pipelines.config import Settings, load_settings
-from pipelines.events.synthetic_log import LogPlan
-from pipelines.offline.leaderboard import leaderboard
-from pipelines.offline.results import read_metrics
-from pipelines.step_seconds import read_step_seconds
+from pipelines.base.config import Settings, load_settings
+from pipelines.base.step_seconds import read_step_seconds
+from pipelines.evaluate.leaderboard import leaderboard
+from pipelines.evaluate.results import read_metrics
+from pipelines.events.synthetic.log import LogPlan
 
 PEERS = Path(__file__).parent / "peers"
 OURS = "recsys"

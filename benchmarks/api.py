@@ -28,8 +28,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import PROJECT_ROOT, Settings, parse_settings, process_environment
-from pipelines.services import LOOPBACK, free_port
+from pipelines.base.config import PROJECT_ROOT, Settings, parse_settings, process_environment
+from pipelines.run.services import LOOPBACK, free_port
 from tests.serve.publications import Content, packed, publish_by_hand
 
 N_ITEMS = 5_000

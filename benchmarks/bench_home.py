@@ -15,8 +15,8 @@ from typing import Any
 
 from meter import Cost, describe_machine, run_measured
 
-from pipelines.config import PROJECT_ROOT
-from pipelines.events.synthetic_log import LogPlan, parse_count
+from pipelines.base.config import PROJECT_ROOT
+from pipelines.events.synthetic.log import LogPlan, parse_count
 
 BENCH_HOME = PROJECT_ROOT / "var-bench"
 RESULTS = "results.jsonl"

@@ -17,16 +17,16 @@ from datetime import date, timedelta
 import numpy as np
 from scipy import sparse
 
-from pipelines.config import PROJECT_ROOT, Settings, load_settings
+from pipelines.base.config import PROJECT_ROOT, Settings, load_settings
+from pipelines.base.windows import Window
+from pipelines.evaluate.held_out import HeldOut, read_earlier
+from pipelines.evaluate.intervals import mean_interval
+from pipelines.evaluate.metrics import ranking_metrics
+from pipelines.evaluate.truth import without_excluded
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.candidates import Spec, candidate_spec, fit_candidate
-from pipelines.models.exclusion import placement_exclusion
-from pipelines.offline.held_out import HeldOut, read_earlier
-from pipelines.offline.intervals import mean_interval
-from pipelines.offline.metrics import ranking_metrics
-from pipelines.offline.truth import without_excluded
-from pipelines.windows import Window
+from pipelines.rules.exclusion import placement_exclusion
 
 AS_OF, PLACEMENT, K = date(2011, 12, 9), "discover", 10
 COLD_BELOW = 5

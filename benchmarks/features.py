@@ -25,8 +25,8 @@ from bench_home import RESULTS, Results, log_options, plan_of, prepare_log
 from meter import Cost, describe_machine, ratio_of
 from night import SETTINGS, VERB, head, line_of, run_code
 
-from pipelines.config import Settings, load_settings
-from pipelines.warehouse import connect
+from pipelines.base.config import Settings, load_settings
+from pipelines.base.warehouse import connect
 
 #: The sides, in the order in which they take turns.
 DBT, BARE = "dbt build", "bare SQL"

@@ -33,10 +33,10 @@ from scipy import sparse
 from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 
+from pipelines.evaluate.metrics import ranking_metrics
 from pipelines.models.ease import solve_ease
 from pipelines.models.ials import solve_rows
-from pipelines.models.top_n import top_n_of_factors
-from pipelines.offline.metrics import ranking_metrics
+from pipelines.models.kernels.top_n import top_n_of_factors
 
 Sides = dict[str, Callable[[], Any]]
 PEERS = ("implicit", "rectools")

@@ -21,7 +21,7 @@ from bench_home import RESULTS, Results, log_options, plan_of, prepare_log
 from meter import Cost, describe_machine, ratio_of, sum_costs
 from night import SETTINGS, VERB, head, line_of, run_code
 
-from pipelines.config import load_settings
+from pipelines.base.config import load_settings
 
 VERBS = (
     "load_days",

@@ -27,12 +27,12 @@ import pyarrow.parquet as pq
 from bench_home import RESULTS, Results, log_options, package_path, plan_of, prepare_log
 from meter import Cost, describe_machine, run_measured, sum_costs
 
-from pipelines.config import Settings, load_settings
-from pipelines.events.synthetic_log import LogPlan
-from pipelines.night import NIGHT
-from pipelines.offline.leaderboard import WINDOWS, leaderboard
-from pipelines.offline.results import read_metrics
-from pipelines.recommend.current import read_current
+from pipelines.base.config import Settings, load_settings
+from pipelines.base.current import read_current
+from pipelines.evaluate.leaderboard import WINDOWS, leaderboard
+from pipelines.evaluate.results import read_metrics
+from pipelines.events.synthetic.log import LogPlan
+from pipelines.run.night import NIGHT
 
 SETTINGS = Path(__file__).parent / "bench.toml"
 LIGHT_SETTINGS = Path(__file__).parent / "peers" / "same_work.toml"
@@ -51,20 +51,20 @@ EVENT_STAGES = (
     "evaluate_candidate",
     "promote.refit",
 )
-VERB = "import sys; from pipelines.night import call_verb; call_verb(*sys.argv[1:])"
+VERB = "import sys; from pipelines.run.night import call_verb; call_verb(*sys.argv[1:])"
 READ_CODE = """
 import sys
-from pipelines.config import load_settings
+from pipelines.base.config import load_settings
 from pipelines.features.read import read_interactions
-from pipelines.windows import parse_day
+from pipelines.base.windows import parse_day
 night = parse_day(sys.argv[1])
 print(len(read_interactions(load_settings(), night, night).user))
 """
 IN_A_ROW = """
 import sys
-from pipelines.config import load_settings, silence_telemetry
-from pipelines.night import run_in_a_row
-from pipelines.windows import parse_day
+from pipelines.base.config import load_settings, silence_telemetry
+from pipelines.run.night import run_in_a_row
+from pipelines.base.windows import parse_day
 silence_telemetry()
 run_in_a_row(load_settings(), parse_day(sys.argv[1]))
 """

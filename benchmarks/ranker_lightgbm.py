@@ -22,12 +22,12 @@ from unittest.mock import patch
 import lightgbm
 import numpy as np
 
-from pipelines.config import PROJECT_ROOT, load_settings
-from pipelines.models import ranker
+from pipelines.base.config import PROJECT_ROOT, load_settings
+from pipelines.base.windows import Window
+from pipelines.evaluate.held_out import read_earlier, score_recommender
+from pipelines.evaluate.intervals import paired_interval
 from pipelines.models.candidates import candidate_spec, fit_candidate
-from pipelines.offline.held_out import read_earlier, score_recommender
-from pipelines.offline.intervals import paired_interval
-from pipelines.windows import Window
+from pipelines.models.ranker import two_stage as ranker
 
 
 class Timed:

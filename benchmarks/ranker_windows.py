@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.config import Settings, load_settings
+from pipelines.base.config import Settings, load_settings
+from pipelines.base.windows import Window
+from pipelines.evaluate.held_out import HeldOut, read_earlier, score_recommender, segments_of
+from pipelines.evaluate.intervals import mean_interval
+from pipelines.evaluate.truth import align_truth
 from pipelines.features.read import read_truth
 from pipelines.models.candidates import candidate_spec, fit_candidate
-from pipelines.offline.held_out import HeldOut, read_earlier, score_recommender, segments_of
-from pipelines.offline.intervals import mean_interval
-from pipelines.offline.truth import align_truth
-from pipelines.windows import Window
 
 BEST = "the best other"
 

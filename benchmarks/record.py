@@ -17,7 +17,7 @@ from typing import Any
 from bench_home import BENCH_HOME, RESULTS, SIZES, read_runs
 from record_page import render_page
 
-from pipelines.config import PROJECT_ROOT
+from pipelines.base.config import PROJECT_ROOT
 
 RECORD = Path(__file__).parent / "record.json"
 PAGE = PROJECT_ROOT / "docs" / "benchmarks.md"

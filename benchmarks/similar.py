@@ -21,13 +21,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 from scipy import sparse
 
-from pipelines.config import PROJECT_ROOT, Settings, load_settings
+from pipelines.base.config import PROJECT_ROOT, Settings, load_settings
+from pipelines.evaluate.intervals import mean_interval
 from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import DAYS_FILE
+from pipelines.lists.similar_items import SimilarMaker, rank_similar, with_choice
 from pipelines.models.candidates import candidate_spec, fit_candidate
-from pipelines.offline.intervals import mean_interval
-from pipelines.recommend.similar_items import SimilarMaker, rank_similar, with_choice
 
 K = 10
 CANDIDATES = ("item_transitions", "ease_recent", "item_knn", "item_content", "pure_svd")

@@ -26,12 +26,12 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from pipelines.durable import file_sha256
-from pipelines.recommend.current import LOOKUPS, SCHEMA_VERSION, Publication
-from pipelines.recommend.list_rows import LIST_SCHEMA
-from pipelines.recommend.lookup_file import build_lookups
-from pipelines.recommend.serving_files import SERVING, NightFiles, build_serving, open_lists
-from pipelines.serve.store import ListStore
+from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication
+from pipelines.base.durable import file_sha256
+from pipelines.lists.list_rows import LIST_SCHEMA
+from pipelines.publications.lookup_file import build_lookups
+from pipelines.publications.serving_files import SERVING, NightFiles, build_serving, open_lists
+from pipelines.serve.answer.list_store import ListStore
 
 AS_OF = date(2024, 3, 10)
 PUBLICATION_ID = f"{AS_OF}-00000000"

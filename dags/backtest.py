@@ -31,11 +31,11 @@ from airflow.sdk import Param, dag, task
 
 
 def step(name: str):
-    """Make the task `name`, one of the steps of `pipelines.backtest`."""
+    """Make the task `name`, one of the steps of `pipelines.backtest.replay`."""
 
     @task(task_id=name)
     def call(params: dict) -> None:
-        from pipelines.backtest import call_step
+        from pipelines.backtest.replay import call_step
 
         return call_step(name, params)
 

@@ -33,7 +33,7 @@ NIGHT = Asset("recsys-night")
 @task(retries=0)
 def choose_night(params: dict) -> str:
     """Say which night is measured."""
-    from pipelines.night import newest_night
+    from pipelines.run.night import newest_night
 
     return newest_night(params["as_of"])
 
@@ -41,7 +41,7 @@ def choose_night(params: dict) -> str:
 @task(pool="warehouse")
 def measure_experiments(as_of: str) -> None:
     """Analyse every experiment that is on."""
-    from pipelines.night import call_verb
+    from pipelines.run.night import call_verb
 
     return call_verb("measure_experiments", as_of)
 

@@ -49,7 +49,7 @@ AS_OF = "{{ ti.xcom_pull(task_ids='choose_night') }}"
 @task(retries=0)
 def choose_night(params: dict, logical_date: datetime | None = None) -> str:
     """Say which night this run is."""
-    from pipelines.night import resolve_as_of
+    from pipelines.run.night import resolve_as_of
 
     return resolve_as_of(params["as_of"], logical_date)
 
@@ -60,7 +60,7 @@ def step(verb: str, *, in_warehouse: bool = False, **options: object):
 
     @task(task_id=verb, **pool, **options)
     def call(as_of: str, subject: str | None = None):
-        from pipelines.night import call_verb
+        from pipelines.run.night import call_verb
 
         return call_verb(verb, as_of, subject)
 

@@ -30,7 +30,7 @@ from airflow.sdk import Param, dag, task
 @task
 def tune_candidate(params: dict) -> list[str]:
     """Search, and write down what is better."""
-    from pipelines.night import call_verb
+    from pipelines.run.night import call_verb
 
     return call_verb(
         "tune_candidate",

@@ -1,6 +1,6 @@
 """`python -m pipelines` and the `recsys` script."""
 
-from pipelines.cli import main
+from pipelines.base.cli import main
 
 __all__ = ["main"]
 

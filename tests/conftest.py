@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from pipelines.backtest import BacktestPlan, plan_backtest, run_backtest
-from pipelines.config import Settings, load_settings, parse_settings
+from pipelines.backtest.replay import BacktestPlan, plan_backtest, run_backtest
+from pipelines.base.config import Settings, load_settings, parse_settings
 from pipelines.show.document import Document
 from pipelines.show.terminal import print_document
 

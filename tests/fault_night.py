@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import Settings, load_settings
-from pipelines.night import NIGHT, VERBS
+from pipelines.base.config import Settings, load_settings
+from pipelines.run.night import NIGHT, VERBS
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 
 FIRST, SECOND = shop_night(9), shop_night(10)
@@ -88,7 +88,7 @@ def _in_child(function: Callable[..., Any], answer: Path, log: Path, arguments: 
 def prepare(home: Path) -> None:
     """A shop whose first night is published; of the second there is an outdated snapshot."""
 
-    from pipelines.night import run_in_a_row
+    from pipelines.run.night import run_in_a_row
 
     settings = shop_settings(home)
     land_small_shop(settings)
@@ -100,9 +100,9 @@ def run(
     home: Path, fault: str | None = None, start: int = 0, end: int | None = None
 ) -> dict[str, Any]:
     """Verbs of the second night, in this process; which places they passed, and how they failed."""
-    from pipelines import night
-    from pipelines.errors import PipelineError
-    from pipelines.faults import passed_places
+    from pipelines.base.errors import PipelineError
+    from pipelines.base.faults import passed_places
+    from pipelines.run import night
 
     if fault is not None:
         os.environ["RECSYS_FAULT"] = fault
@@ -111,7 +111,7 @@ def run(
     try:
         night.run_in_a_row(shop_settings(home), SECOND)
     except Exception as error:
-        from pipelines.disk_full import find_disk_full
+        from pipelines.base.disk_full import find_disk_full
 
         plain = error if isinstance(error, PipelineError) else find_disk_full(error)
         if plain is None:
@@ -132,7 +132,7 @@ def run_with_small_files(home: Path, byte_count: int) -> dict[str, Any]:
 
 def run_with_server(home: Path, port: int, verbs: list[str]) -> list[str]:
     """Verbs of the second night, logging to a server; returns the names the first of them gave."""
-    from pipelines import night
+    from pipelines.run import night
 
     mlflow = {"tracking_uri": f"http://127.0.0.1:{port}", "timeout_seconds": 1}
     settings = shop_settings(home)
@@ -145,8 +145,8 @@ def run_with_server(home: Path, port: int, verbs: list[str]) -> list[str]:
 
 def state(home: Path) -> dict[str, Any]:
     """Everything a night must end in: every table, every list, and what is live."""
-    from pipelines.recommend.current import read_current
-    from pipelines.warehouse import connect, fingerprint_tables
+    from pipelines.base.current import read_current
+    from pipelines.base.warehouse import connect, fingerprint_tables
 
     settings = shop_settings(home)
     with connect(settings, read_only=True) as warehouse:
@@ -169,9 +169,9 @@ def state(home: Path) -> dict[str, Any]:
 
 def read(home: Path) -> dict[str, Any]:
     """What readers see: the pointer, the files behind it, SQL over it, and the warehouse's view."""
-    from pipelines.recommend.current import read_current
-    from pipelines.recommend.query import run_sql
-    from pipelines.warehouse import connect
+    from pipelines.ask.query import run_sql
+    from pipelines.base.current import read_current
+    from pipelines.base.warehouse import connect
 
     settings = shop_settings(home)
     live = read_current(settings, verify=True)

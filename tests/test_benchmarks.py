@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.config import load_settings, parse_settings
-from pipelines.events.synthetic_log import LogPlan, generate
+from pipelines.base.config import load_settings, parse_settings
+from pipelines.events.synthetic.log import LogPlan, generate
 from pipelines.features.build import build_features
 from tests.features.conftest import (
     EVENTS,

@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 import pytest
 
-from pipelines import tables
-from pipelines.cli import VERBS, cli
-from pipelines.config import Settings, load_settings
-from pipelines.night import run_in_a_row
-from pipelines.recommend.query import run_sql
+from pipelines.ask.query import run_sql
+from pipelines.base import tables
+from pipelines.base.cli import VERBS, cli
+from pipelines.base.config import Settings, load_settings
+from pipelines.run.night import run_in_a_row
 from tests.conftest import shop_night
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +59,7 @@ def tables_page():
         "# Tables",
         "Every table that crosses a stage. Python writes `raw` and `serving`, dbt the others; what a "
         "column of theirs means stands in `dbt_project/models`. Timestamps are UTC. "
-        "(Written by `python -m tests.test_docs` from `pipelines/tables.py` and dbt's YAML.)",
+        "(Written by `python -m tests.test_docs` from `pipelines/base/tables.py` and dbt's YAML.)",
     ]
     for table in (*tables.PYTHON_TABLES, *tables.DBT_TABLES):
         rows = [f"| `{name}` | {kind.lower()} |" for name, kind in table.columns.items()]

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.night import NIGHT
-from pipelines.recommend.current import read_current
+from pipelines.base.current import read_current
+from pipelines.run.night import NIGHT
 from tests import fault_night
 from tests.fault_night import STARTS, Ended, call, copy_home, make_context
 from tests.fault_servers import SERVERS
@@ -168,7 +168,7 @@ def test_the_night_passes_every_kind_of_place(course):
     counts = Counter(name for _, _, name in course.points)
     print(f"{len(course.points)} places: {dict(counts.most_common())}")
     of_nights = {name for name in names_in_the_source() if not name.startswith("erase.")}
-    assert set(counts) == of_nights  # tests/test_erase.py tries those of an erasure
+    assert set(counts) == of_nights  # tests/erase/test_erase.py tries those of an erasure
     assert len(course.points) > 300
 
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import load_settings
+from pipelines.base.config import load_settings
+from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.events.load import load_days
 from pipelines.features.build import build_features
 from pipelines.features.snapshot import take_snapshot
-from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import SHOP_DAYS, SHOP_FIRST_DAY, SHOP_SETTINGS, land_small_shop
 
 LATEST = timedelta(hours=72)

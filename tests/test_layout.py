@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 from pathlib import Path
@@ -11,36 +12,58 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pipelines"
-STAGES = [
+#: Folders of `pipelines/` in the order the data flows: each imports only those before it.
+ROOMS = [
+    "base",
     "show",
+    "experiments",
     "events",
     "features",
     "models",
-    "offline",
-    "promote",
-    "recommend",
+    "rules",
+    "evaluate",
+    "tune",
+    "benchmark",
+    "gate",
+    "registry",
+    "lists",
+    "audit",
+    "publications",
+    "ask",
+    "report",
     "serve",
+    "measure",
+    "run",
     "simulate",
-    "track",
+    "backtest",
+    "erase",
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-#: Files without a test file of their own, and why.
+#: Distinct pairs of folders of which one imports the other, at most.
+MAX_ARROWS = 139
+#: Files that no test of their folder imports, and why.
 UNTESTED = {
-    "__main__.py": "three lines that tests/test_cli.py runs as a process",
+    "__main__.py": "three lines that tests/base/test_cli.py runs as a process",
     "errors.py": "every error is tested where it is raised",
-    "pyfunc_model.py": "runs inside MLflow's loader; tests/promote/test_registry.py loads it",
-    "settings_sections.py": "tests/test_config.py tries its keys and what they refuse",
-    "commands.py": "tests/test_cli.py runs every verb",
-    "backtest_commands.py": "tests/test_cli.py runs every verb",
-    "erase_commands.py": "tests/test_cli.py runs every verb",
-    "tuning_commands.py": "tests/test_cli.py runs every verb",
+    "pyfunc_model.py": "runs inside MLflow's loader; tests/registry/test_registry.py loads it",
+    "settings_sections.py": "tests/base/test_config.py tries its keys and what they refuse",
+    "commands.py": "tests/base/test_cli.py runs every verb",
+    "backtest_commands.py": "tests/base/test_cli.py runs every verb",
+    "erase_commands.py": "tests/base/test_cli.py runs every verb",
+    "tuning_commands.py": "tests/base/test_cli.py runs every verb",
 }
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     """Modules a file imports anywhere."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -50,7 +73,7 @@ def imports_of(path: Path) -> set[str]:
 
 def top_level_imports_of(path: Path) -> set[str]:
     """Modules a file imports as soon as it is imported itself."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     module = ast.Module(
         [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], []
     )
@@ -67,11 +90,29 @@ def top_level_imports_of(path: Path) -> set[str]:
     }
 
 
+def module_of(path: Path) -> str:
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+@functools.cache
+def imports_by_module(*, at_the_top: bool = False) -> dict[str, set[str]]:
+    """Modules of the package that each module imports, anywhere or as soon as it is imported."""
+    modules = {module_of(path) for path in SOURCES}
+    found = {}
+    for path in SOURCES:
+        named = top_level_imports_of(path) if at_the_top else imports_of(path)
+        found[module_of(path)] = (named & modules) - {module_of(path), "pipelines"}
+    return found
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
 def calls_in(path: Path) -> set[str]:
     return {
-        ast.unparse(node.func)
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
+        ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)
     }
 
 
@@ -81,27 +122,65 @@ def names(paths) -> list[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
 def test_only_the_process_of_a_night_imports_airflow(path):
-    if path == PACKAGE / "airflow_process.py":
+    if path == PACKAGE / "run" / "airflow_process.py":
         return
     assert not {name for name in imports_of(path) if name.split(".")[0] == "airflow"}
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if (PACKAGE / stage).exists()])
-def test_a_stage_imports_only_itself_and_stages_before_it(stage):
-    later = STAGES[STAGES.index(stage) + 1 :]
-    for path in (PACKAGE / stage).glob("*.py"):
-        wrong = {
-            name
-            for name in imports_of(path)
-            for other in later
-            if name.startswith(f"pipelines.{other}")
-        }
-        assert not wrong, f"{path.relative_to(ROOT)} imports a later stage: {wrong}"
+def test_the_root_holds_folders_only():
+    assert {path.name for path in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py"}
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"}
+    assert folders == set(ROOMS)
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if (PACKAGE / stage).exists()])
-def test_a_stage_says_what_goes_in_and_out(stage):
-    module = ast.parse((PACKAGE / stage / "__init__.py").read_text())
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_folder_imports_only_itself_and_folders_before_it(room):
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    later = {
+        f"{module} imports {other}"
+        for module, others in imports_by_module().items()
+        for other in others
+        if room_of(module) == room and room_of(other) not in allowed
+    }
+    assert not later
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = {module: set(others) for module, others in imports_by_module().items()}
+    while leaves := {module for module, others in graph.items() if not others & graph.keys()}:
+        graph = {module: others for module, others in graph.items() if module not in leaves}
+    assert not graph, f"a circle is among {sorted(graph)}"
+
+
+def test_the_house_has_few_arrows():
+    arrows = {
+        (room_of(module), room_of(other))
+        for module, others in imports_by_module().items()
+        for other in others
+        if module not in ("pipelines", "pipelines.__main__") and room_of(other) != room_of(module)
+    }
+    assert len(arrows) + 1 <= MAX_ARROWS  # and the one of __main__
+
+
+def test_the_api_loads_neither_scikit_learn_nor_mlflow():
+    graph = imports_by_module(at_the_top=True)
+    seen, open_modules = set(), {module for module in graph if room_of(module) == "serve"}
+    while open_modules:
+        seen |= open_modules
+        open_modules = {other for module in open_modules for other in graph[module]} - seen
+    libraries = {
+        f"{module} imports {name}"
+        for path in SOURCES
+        if (module := module_of(path)) in seen
+        for name in top_level_imports_of(path)
+        if name.split(".")[0] in {"sklearn", "mlflow"}
+    }
+    assert not libraries and "pipelines.models.base" not in seen
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_folder_says_what_goes_in_and_out(room):
+    module = ast.parse((PACKAGE / room / "__init__.py").read_text())
     assert len(module.body) == 1, "a name is imported from the module that holds it"
     docstring = ast.get_docstring(module) or ""
     assert all(
@@ -133,10 +212,12 @@ def test_the_mlflow_folder_holds_no_python():
 
 @pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
 def test_only_config_reads_the_environment(path):
-    if path == PACKAGE / "config.py":
+    if path == PACKAGE / "base" / "config.py":
         return
-    text = ast.unparse(ast.parse(path.read_text()))
-    assert "os.environ" not in text and "os.getenv" not in text, "read it in pipelines/config.py"
+    text = ast.unparse(tree_of(path))
+    assert "os.environ" not in text and "os.getenv" not in text, (
+        "read it in pipelines/base/config.py"
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
@@ -149,7 +230,7 @@ def test_nothing_unpickles(path):
 @pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
 def test_the_data_path_never_asks_what_time_it_is(path):
     allowed = {
-        "publication.py": "the manifest says when it was written",
+        "publish.py": "the manifest says when it was written",
         "clock.py": "the API answers in the present; everything else is given the time",
     }
     clocks = {
@@ -168,44 +249,32 @@ def test_suppressions_carry_a_reason(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
 def test_no_assert_outside_tests(path):
-    assert not [
-        node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)
-    ]
+    assert not [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert)]
 
 
-def test_every_source_file_has_its_test_file():
+def test_every_source_file_has_a_test_in_its_folder():
     missing = []
-    for path in SOURCES:
-        relative = path.relative_to(PACKAGE)
-        test = ROOT / "tests" / relative.parent / f"test_{relative.name}"
-        if path.name != "__init__.py" and path.name not in UNTESTED and not test.exists():
-            missing.append(str(test.relative_to(ROOT)))
-    assert not missing, "write the test file, or list the source in UNTESTED with a reason"
+    for room in ROOMS:
+        tests = (ROOT / "tests" / room).rglob("test_*.py")
+        imported = set().union(*(imports_of(test) for test in tests))
+        for path in (PACKAGE / room).rglob("*.py"):
+            is_listed = path.name == "__init__.py" or path.name in UNTESTED
+            own = ROOT / "tests" / path.relative_to(PACKAGE).parent / f"test_{path.name}"
+            if not is_listed and not own.exists() and module_of(path) not in imported:
+                missing.append(str(path.relative_to(ROOT)))
+    assert not missing, "test it, or list it in UNTESTED with a reason"
 
 
-def test_every_test_file_has_its_source_file():
-    about_the_tree = {
-        "test_layout.py",
-        "test_docs.py",
-        "test_compose.py",
-        "test_whole_night.py",
-        "test_policies.py",
-        "test_leaks.py",
-        "test_late_events.py",
-        "test_local_days.py",
-        "test_operations.py",
-        "test_fault_loop.py",
-        "test_fold_in.py",
-        "test_benchmarks.py",
-        "test_contributing.py",
-    }
-    orphans = []
-    for test in (ROOT / "tests").rglob("test_*.py"):
+def test_every_test_file_tests_its_folder():
+    """Tests of the whole tree lie beside this file; `tests/dags` tests what `dags/` holds."""
+    strangers = []
+    for test in (ROOT / "tests").glob("*/**/test_*.py"):
         relative = test.relative_to(ROOT / "tests")
-        source = PACKAGE / relative.parent / relative.name.removeprefix("test_")
-        if test.name not in about_the_tree and not source.exists():
-            orphans.append(str(relative))
-    assert not orphans
+        room, source = relative.parts[0], relative.name.removeprefix("test_")
+        inside = [name for name in imports_of(test) if name.startswith(f"pipelines.{room}")]
+        if room != "dags" and not inside and not (PACKAGE / relative.parent / source).exists():
+            strangers.append(str(test.relative_to(ROOT)))
+    assert not strangers
 
 
 def test_stages_import_cheaply():

@@ -9,20 +9,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import load_settings, parse_settings
+from pipelines.base.config import load_settings, parse_settings
+from pipelines.evaluate.evaluation import evaluate_candidate
+from pipelines.evaluate.metrics import ranking_metrics
+from pipelines.evaluate.truth import align_truth
 from pipelines.events.load import load_days
 from pipelines.features.build import build_features
 from pipelines.features.read import read_catalogue, read_interactions, read_truth, read_users
 from pipelines.features.snapshot import take_snapshot
+from pipelines.gate.plan import plan_candidates
+from pipelines.gate.select import select_challengers
+from pipelines.gate.verdicts import decide_gates
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.candidates import RECOMMENDERS, recommender_class
 from pipelines.models.parameters import PURCHASES_ONLY
-from pipelines.offline.evaluate import evaluate_candidate
-from pipelines.offline.metrics import ranking_metrics
-from pipelines.offline.truth import align_truth
-from pipelines.promote.gate import decide_gates
-from pipelines.promote.plan import plan_candidates
-from pipelines.promote.select import select_challengers
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 from tests.models.test_base import make
 

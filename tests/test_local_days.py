@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import load_settings
-from pipelines.errors import QuarantineLimitError
+from pipelines.base.config import load_settings
+from pipelines.base.errors import QuarantineLimitError
+from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.events.landing import land
 from pipelines.events.load import load_days
 from pipelines.features.build import build_features
 from pipelines.features.snapshot import take_snapshot
-from pipelines.warehouse import connect, fingerprint_tables
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipelines import errors
-from pipelines.cli import cli
-from pipelines.config import load_settings
-from pipelines.durable import read_json
-from pipelines.night import run_in_a_row
-from pipelines.recommend.current import publish_lock, read_current, stored_ids
-from pipelines.warehouse import connect
+from pipelines.base import errors
+from pipelines.base.cli import cli
+from pipelines.base.config import load_settings
+from pipelines.base.current import publish_lock, read_current, stored_ids
+from pipelines.base.durable import read_json
+from pipelines.base.warehouse import connect
+from pipelines.run.night import run_in_a_row
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.current import read_current
+from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.events.landing import land
-from pipelines.night import NIGHT, run_in_a_row
-from pipelines.recommend.current import read_current
-from pipelines.services import airflow_standalone, free_port
-from pipelines.warehouse import connect, fingerprint_tables
+from pipelines.run.night import NIGHT, run_in_a_row
+from pipelines.run.services import airflow_standalone, free_port
 from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
 
 ROOT = Path(__file__).parent.parent

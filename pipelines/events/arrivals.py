@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.config import Settings
+from pipelines.base.config import Settings
 from pipelines.events.day_folders import DayFolder
 from pipelines.events.feeds import Feed
 from pipelines.events.schema import (

@@ -11,13 +11,13 @@ import logging
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines.config import Settings
+from pipelines.base.config import Settings
+from pipelines.base.expectations import Check, CheckReport, run_checks
+from pipelines.base.warehouse import connect
 from pipelines.events.day_folders import write_atomically
 from pipelines.events.feeds import EVENTS, ITEMS
-from pipelines.events.rules import MAX_ID_LENGTH
+from pipelines.events.row_rules import MAX_ID_LENGTH
 from pipelines.events.volume import BASE_DAYS, RECENT_DAYS, Volume, measure_volume
-from pipelines.expectations import Check, CheckReport, run_checks
-from pipelines.warehouse import connect
 
 if TYPE_CHECKING:
     import duckdb

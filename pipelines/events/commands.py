@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import as_of_option, examples, json_option, settings_options
+from pipelines.base.cli import as_of_option, examples, json_option, settings_options
 
 if TYPE_CHECKING:
-    from pipelines.config import Settings
+    from pipelines.base.config import Settings
 
 
 def _print_json(value: Any) -> None:
@@ -32,7 +32,7 @@ def _pairs(
 
 
 def _day(_context: click.Context, _parameter: click.Parameter, text: str | None) -> date | None:
-    from pipelines.windows import parse_day
+    from pipelines.base.windows import parse_day
 
     return None if text is None else parse_day(text)
 
@@ -130,7 +130,7 @@ def generate_command(
     """
     from dataclasses import asdict
 
-    from pipelines.events.synthetic_log import LogPlan, generate, parse_count
+    from pipelines.events.synthetic.log import LogPlan, generate, parse_count
 
     plan = LogPlan(
         parse_count(events), parse_count(users), parse_count(items), days, seed, first_day

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pipelines.config import Settings
-from pipelines.durable import new_file
+from pipelines.base.config import Settings
+from pipelines.base.durable import new_file
 
 #: File formats a day folder may hold, mixed as they come.
 FORMATS = (".parquet", ".csv", ".jsonl")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.config import Settings
-from pipelines.durable import new_file, read_if_there, write_json
+from pipelines.base.config import Settings
+from pipelines.base.durable import new_file, read_if_there, write_json
 from pipelines.events.day_folders import FORMATS
 
 if TYPE_CHECKING:

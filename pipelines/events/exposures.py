@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import Settings
+from pipelines.base.config import Settings
 from pipelines.events.day_folders import day_file
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.log_lines import LogFile, list_log_files, read_rows

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.events.rules import EVENT_RULES, ITEM_RULES, RowRule
-from pipelines.tables import (
+from pipelines.base.tables import (
     EVENT_COLUMNS,
     ITEM_COLUMNS,
     PAYLOAD_COLUMNS,
@@ -14,6 +13,7 @@ from pipelines.tables import (
     RAW_ITEMS,
     Table,
 )
+from pipelines.events.row_rules import EVENT_RULES, ITEM_RULES, RowRule
 
 
 @dataclass(frozen=True)

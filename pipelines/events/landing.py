@@ -10,11 +10,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import Settings
-from pipelines.errors import LandingError
+from pipelines.base.config import Settings
+from pipelines.base.errors import LandingError
 from pipelines.events.day_folders import day_file, write_atomically
 from pipelines.events.exposures import API_FILES
-from pipelines.events.source_rows import SourceRows
+from pipelines.events.sources.source_rows import SourceRows
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 #: Source name to the module and function that read it.
 ADAPTERS = {
-    "online-retail": "pipelines.events.source_online_retail:read_online_retail",
-    "movielens": "pipelines.events.source_movielens:read_movielens",
-    "retailrocket": "pipelines.events.source_retailrocket:read_retailrocket",
-    "table": "pipelines.events.source_table:read_table",
+    "online-retail": "pipelines.events.sources.online_retail:read_online_retail",
+    "movielens": "pipelines.events.sources.movielens:read_movielens",
+    "retailrocket": "pipelines.events.sources.retailrocket:read_retailrocket",
+    "table": "pipelines.events.sources.table:read_table",
 }
 _BATCH_ROWS = 200_000
 #: Days between two lines of progress.

@@ -9,8 +9,9 @@ from datetime import date
 
 import duckdb
 
-from pipelines.config import Settings
-from pipelines.errors import QuarantineLimitError
+from pipelines.base.config import Settings
+from pipelines.base.errors import QuarantineLimitError
+from pipelines.base.warehouse import connect, transaction
 from pipelines.events.arrivals import stage_arrivals
 from pipelines.events.day_folders import DayFolder, list_day_folders, write_atomically
 from pipelines.events.erased import drop_erased
@@ -18,7 +19,6 @@ from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import replace_days
 from pipelines.events.staging import arrived_table
-from pipelines.warehouse import connect, transaction
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import duckdb
 
-from pipelines.config import Settings
-from pipelines.errors import SettingsError
+from pipelines.base.config import Settings
+from pipelines.base.errors import SettingsError
+from pipelines.base.warehouse import connect, transaction
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import payload_expression, recount, restore_released
 from pipelines.events.staging import Source, arrived_table, create_arrived, stage
-from pipelines.warehouse import connect, transaction
 
 DUPLICATE = "duplicate"
 

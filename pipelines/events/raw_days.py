@@ -8,7 +8,7 @@ from datetime import date
 import duckdb
 
 from pipelines.events.feeds import Feed
-from pipelines.events.rules import MAX_TEXT_LENGTH
+from pipelines.events.row_rules import MAX_TEXT_LENGTH
 from pipelines.events.staging import arrived_table
 
 

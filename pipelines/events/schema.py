@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.errors import SchemaError
+from pipelines.base.errors import SchemaError
 from pipelines.events.feeds import Feed
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 import duckdb
 
-from pipelines.config import Settings
+from pipelines.base.config import Settings
 from pipelines.events.feeds import Feed
-from pipelines.events.rules import reason_expression
+from pipelines.events.row_rules import reason_expression
 
 #: How a value that arrived as text becomes one of its column's type, or null.
 _FROM_TEXT = {

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.errors import SchemaError
-from pipelines.events.rules import BAD_BYTE
+from pipelines.base.errors import SchemaError
+from pipelines.events.row_rules import BAD_BYTE
 
 if TYPE_CHECKING:
     import pyarrow as pa

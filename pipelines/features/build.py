@@ -12,10 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import DBT_PROJECT, Settings, kept_environment, silence_telemetry
-from pipelines.durable import write_text
-from pipelines.errors import FeatureBuildError
-from pipelines.faults import faultpoint
+from pipelines.base.config import DBT_PROJECT, Settings, kept_environment, silence_telemetry
+from pipelines.base.durable import write_text
+from pipelines.base.errors import FeatureBuildError
+from pipelines.base.faults import faultpoint
+from pipelines.base.warehouse import connect
 from pipelines.features.build_report import (
     BuildReport,
     failure_text,
@@ -23,7 +24,6 @@ from pipelines.features.build_report import (
     nodes_of,
 )
 from pipelines.features.parsed_project import keep_parsed, kept_path, project_hash, read_parsed
-from pipelines.warehouse import connect
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli import as_of_option, examples, json_option, settings_options
+from pipelines.base.cli import as_of_option, examples, json_option, settings_options
 
 if TYPE_CHECKING:
-    from pipelines.config import Settings
-    from pipelines.expectations import CheckReport
+    from pipelines.base.config import Settings
+    from pipelines.base.expectations import CheckReport
     from pipelines.features.build_report import BuildReport
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from pipelines.errors import InvalidHistoryError
+from pipelines.base.errors import InvalidHistoryError
 from pipelines.features.item_versions import ItemAttributes, ItemVersions
 
 

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import Settings, stable_hash
-from pipelines.durable import new_file
+from pipelines.base.config import Settings, stable_hash
+from pipelines.base.durable import new_file
 
 if TYPE_CHECKING:
     from dbt.contracts.graph.manifest import Manifest

@@ -6,8 +6,8 @@ import logging
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipelines.config import Settings
-from pipelines.expectations import Check, CheckReport, Severity, run_checks
+from pipelines.base.config import Settings
+from pipelines.base.expectations import Check, CheckReport, Severity, run_checks
 from pipelines.features.read import read_catalogue, read_users
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.config import Settings
-from pipelines.errors import MissingSnapshotError
+from pipelines.base.config import Settings
+from pipelines.base.errors import MissingSnapshotError
+from pipelines.base.windows import Window
 from pipelines.features.interactions import Interactions
 from pipelines.features.item_versions import ItemVersions
 from pipelines.features.snapshot import (
@@ -25,7 +26,6 @@ from pipelines.features.snapshot import (
     items_file,
     users_file,
 )
-from pipelines.windows import Window
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,12 +11,18 @@ from typing import Any
 
 import duckdb
 
-from pipelines.config import Settings
-from pipelines.durable import file_sha256, fsync_file, new_folder, write_text
-from pipelines.errors import MissingSnapshotError
-from pipelines.faults import faultpoint
-from pipelines.tables import FEAT_ITEMS, FEAT_USERS, INT_ITEM_VERSIONS, INT_USER_ITEM_DAYS, DbtTable
-from pipelines.warehouse import connect
+from pipelines.base.config import Settings
+from pipelines.base.durable import file_sha256, fsync_file, new_folder, write_text
+from pipelines.base.errors import MissingSnapshotError
+from pipelines.base.faults import faultpoint
+from pipelines.base.tables import (
+    FEAT_ITEMS,
+    FEAT_USERS,
+    INT_ITEM_VERSIONS,
+    INT_USER_ITEM_DAYS,
+    DbtTable,
+)
+from pipelines.base.warehouse import connect
 
 logger = logging.getLogger(__name__)
 

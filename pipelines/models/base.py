@@ -16,11 +16,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pipelines.errors import InvalidHistoryError
+from pipelines.base.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
+from pipelines.models.kernels.threads import in_threads
+from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights
-from pipelines.models.threads import in_threads
-from pipelines.models.top_n import top_n_of_scores
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ import numpy as np
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, TopN
 from pipelines.models.composed import ComposedRecommender
+from pipelines.models.kernels.threads import in_threads
+from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.threads import in_threads
-from pipelines.models.top_n import top_n_of_scores
 
 #: Neighbours of what was chosen, and what the customer chooses most.
 DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (

@@ -13,12 +13,12 @@ from datetime import date
 from importlib import import_module
 from typing import Any
 
-from pipelines.config import Settings, stable_hash
-from pipelines.errors import SettingsError, UnknownRecommenderError
+from pipelines.base.config import Settings, stable_hash
+from pipelines.base.errors import SettingsError, UnknownRecommenderError
+from pipelines.base.settings_sections import CandidateSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.specifications import entry_at, read_entries
-from pipelines.settings_sections import CandidateSettings
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ RECOMMENDERS: dict[str, str] = {
     "item_transitions": "pipelines.models.item_transitions:ItemTransitions",
     "user_knn": "pipelines.models.user_knn:UserKNN",
     "blend": "pipelines.models.blend:Blend",
-    "ranker": "pipelines.models.ranker:TwoStageRanker",
+    "ranker": "pipelines.models.ranker.two_stage:TwoStageRanker",
 }
 
 

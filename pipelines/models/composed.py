@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.candidates import Spec, make_recommender

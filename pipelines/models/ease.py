@@ -9,13 +9,13 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.item_caps import keep_popular
+from pipelines.models.kernels.signals import large_product, read_interest
+from pipelines.models.kernels.threads import one_blas_thread
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.signals import large_product, read_interest
-from pipelines.models.threads import one_blas_thread
 
 #: Above this many items the factorization runs on one BLAS thread: OpenBLAS's `spotrf` with two
 #: threads has crashed near 30,000.

@@ -10,8 +10,8 @@ from sklearn.utils.extmath import randomized_svd
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
+from pipelines.models.kernels.signals import read_interest
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.signals import read_interest
 
 #: Users whose dense scores are filtered at once; the last block is filled up with zeros.
 BLOCK_USERS = 256

@@ -9,10 +9,10 @@ from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.kernels.signals import read_interest
+from pipelines.models.kernels.threads import in_threads
+from pipelines.models.kernels.top_n import top_n_of_factors
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.signals import read_interest
-from pipelines.models.threads import in_threads
-from pipelines.models.top_n import top_n_of_factors
 
 #: Bytes of gathered factors held at once by a thread: they are read several times in the cache.
 SOLVE_BYTES = 4 * 1024**2

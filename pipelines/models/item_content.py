@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
+from pipelines.models.kernels.signals import dense_product, read_interest
+from pipelines.models.kernels.title_vectors import weigh_titles
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
@@ -17,8 +19,6 @@ from pipelines.models.parameters import (
 )
 from pipelines.models.personal_frequency import scale_popularity
 from pipelines.models.popularity import sum_popularity
-from pipelines.models.signals import dense_product, read_interest
-from pipelines.models.title_vectors import weigh_titles
 
 ANALYZERS = ("word", "char_wb")
 

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import sparse
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.neighbors import nearest_of_product, score_neighbors
+from pipelines.models.kernels.neighbors import nearest_of_product, score_neighbors
+from pipelines.models.kernels.signals import read_interest
+from pipelines.models.kernels.term_weights import BM25_B, BM25_K1, weigh_bm25, weigh_tf_idf
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
     check_number,
 )
-from pipelines.models.signals import read_interest
-from pipelines.models.term_weights import BM25_B, BM25_K1, weigh_bm25, weigh_tf_idf
 
 SIMILARITIES = ("cosine", "dot")
 WEIGHTINGS = ("none", "tf_idf", "bm25")

@@ -8,19 +8,19 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.ease import factorize, suitable_threads
+from pipelines.models.folds import Fold, cut_folds
 from pipelines.models.item_caps import keep_popular
+from pipelines.models.kernels.signals import large_product, read_interest
+from pipelines.models.kernels.threads import in_threads
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_number,
     choice_types,
 )
-from pipelines.models.ranker_folds import Fold, cut_folds
-from pipelines.models.signals import large_product, read_interest
-from pipelines.models.threads import in_threads
 
 WHOLE_NUMBERS = ("horizon_days", "step_days", "n_windows", "max_users", "max_items")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, cast
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 
 #: Weight of one event of a type, where a specification says nothing else.
 PURCHASES_ONLY: Mapping[str, float] = {"purchase": 1.0}

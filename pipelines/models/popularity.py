@@ -8,8 +8,8 @@ import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.shared_ranking import top_n_of_one_ranking
 
 
 def sum_popularity(

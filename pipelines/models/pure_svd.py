@@ -10,9 +10,9 @@ from sklearn.utils.extmath import randomized_svd
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.kernels.signals import read_interest
+from pipelines.models.kernels.top_n import top_n_of_factors
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.signals import read_interest
-from pipelines.models.top_n import top_n_of_factors
 
 
 class PureSVD(Recommender):

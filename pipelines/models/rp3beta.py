@@ -9,14 +9,18 @@ from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.neighbors import keep_nearest_of_columns, nearest_of_product, score_neighbors
+from pipelines.models.kernels.neighbors import (
+    keep_nearest_of_columns,
+    nearest_of_product,
+    score_neighbors,
+)
+from pipelines.models.kernels.signals import read_interest
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_choice,
     check_flag,
     check_number,
 )
-from pipelines.models.signals import read_interest
 
 PRUNINGS = ("history", "both")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipelines.config import Settings
+    from pipelines.base.config import Settings
 
 
 def specifications_file(settings: Settings, name: str) -> Path:

@@ -9,10 +9,10 @@ from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
+from pipelines.models.kernels.sampling import hash_ids, lowest_hashes
+from pipelines.models.kernels.signals import dense_product, read_interest
+from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.sampling import hash_ids, lowest_hashes
-from pipelines.models.signals import dense_product, read_interest
-from pipelines.models.top_n import top_n_of_scores
 
 #: Bytes of similarities that a thread holds at once.
 SIMILARITY_BYTES = 16 * 1024**2

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli import examples, json_option, settings_options
+from pipelines.base.cli import examples, json_option, settings_options
 
 if TYPE_CHECKING:
-    from pipelines.config import Settings
+    from pipelines.base.config import Settings
 
 
 @click.command(
@@ -56,7 +56,7 @@ def api_key_command(as_json: bool) -> None:
     """Make a key for the API: it is shown once, only its hash goes into the settings."""
     import json
 
-    from pipelines.serve.auth import make_key
+    from pipelines.serve.http.auth import make_key
 
     key, key_hash = make_key()
     if as_json:

@@ -10,14 +10,14 @@ import time
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from pipelines.config import Settings
-from pipelines.serve.clock import Clock
-from pipelines.serve.event_log import EventLog
-from pipelines.serve.live import LivePublication
-from pipelines.serve.metrics import ServeMetrics
-from pipelines.serve.recent import RecentEvents
-from pipelines.serve.service import RecommendationService
-from pipelines.serve.store import ListStore
+from pipelines.base.config import Settings
+from pipelines.serve.answer.list_store import ListStore
+from pipelines.serve.answer.live_publication import LivePublication
+from pipelines.serve.answer.metrics import ServeMetrics
+from pipelines.serve.answer.service import RecommendationService
+from pipelines.serve.log.clock import Clock
+from pipelines.serve.log.event_log import EventLog
+from pipelines.serve.log.recent import RecentEvents
 
 logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-from pipelines.config import Settings
-from pipelines.errors import ServiceError
-from pipelines.serve.auth import check_reach, read_key_hashes
+from pipelines.base.config import Settings
+from pipelines.base.errors import ServiceError
+from pipelines.serve.http.auth import check_reach, read_key_hashes
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +78,8 @@ def _run_worker(settings: Settings, listener: socket.socket, n_workers: int) -> 
     """Answer requests in this process until it is told to stop."""
     import uvicorn
 
-    from pipelines.serve.app import create_app
-    from pipelines.serve.clock import file_clock, utc_now
+    from pipelines.serve.http.app import create_app
+    from pipelines.serve.log.clock import file_clock, utc_now
 
     name = settings.serve.clock_file
     clock = file_clock(settings.home / name) if name else utc_now

@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.text import Text
 
-from pipelines.durable import to_json
+from pipelines.base.durable import to_json
 from pipelines.show.document import (
     Block,
     Bullets,

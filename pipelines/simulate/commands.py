@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli import examples
+from pipelines.base.cli import examples
 
 
 @click.command(
@@ -47,10 +47,10 @@ def simulate_command(
     """
     import logging
 
-    from pipelines.config import load_settings
+    from pipelines.base.config import load_settings
     from pipelines.show.terminal import print_document
+    from pipelines.simulate.experiment import describe_truth, simulate_experiment
     from pipelines.simulate.loop import Simulation
-    from pipelines.simulated_experiment import describe_truth, simulate_experiment
 
     settings = load_settings(config, home)
     logging.getLogger("pipelines").setLevel(logging.WARNING)

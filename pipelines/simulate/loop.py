@@ -12,12 +12,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.config import Settings
-from pipelines.durable import read_if_there, write_json
-from pipelines.errors import SettingsError
-from pipelines.night import run_in_a_row
-from pipelines.recommend.current import read_current
-from pipelines.serve.store import ListStore
+from pipelines.base.config import Settings
+from pipelines.base.current import read_current
+from pipelines.base.durable import read_if_there, write_json
+from pipelines.base.errors import SettingsError
+from pipelines.run.night import run_in_a_row
+from pipelines.serve.answer.list_store import ListStore
 from pipelines.simulate.days import DayTruth, purchase_event, simulate_day
 from pipelines.simulate.past import write_past
 from pipelines.simulate.shops import HttpShop, ServiceShop, SimulatedClock, service_shop
@@ -215,7 +215,7 @@ def _open_shop(
 ) -> HttpShop | ServiceShop:
     if not over_http:
         return stack.enter_context(service_shop(settings))
-    from pipelines.services import api_server, free_port
+    from pipelines.run.services import api_server, free_port
 
     clock = SimulatedClock(settings.home / CLOCK_FILE)
     clock.set(datetime(day.year, day.month, day.day, 1))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.config import Settings
+from pipelines.base.config import Settings
 from pipelines.events.day_folders import day_file, write_atomically
 from pipelines.simulate.world import World
 

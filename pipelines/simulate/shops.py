@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from pipelines.config import Settings
-from pipelines.durable import write_text
-from pipelines.errors import ServiceError
+from pipelines.base.config import Settings
+from pipelines.base.durable import write_text
+from pipelines.base.errors import ServiceError
 
 #: Events of one request, as many as the API takes.
 BATCH = 500
@@ -137,7 +137,7 @@ class ServiceShop:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from pipelines.serve.metrics import ServeMetrics
+        from pipelines.serve.answer.metrics import ServeMetrics
         from pipelines.serve.runtime import Runtime
 
         self._clock = SimulatedClock()
@@ -150,7 +150,7 @@ class ServiceShop:
 
     def recommend(self, user_id: str, placement: str, n: int, at: datetime) -> dict[str, Any]:
         """See `Shop`."""
-        from pipelines.serve.answers import Query
+        from pipelines.serve.answer.answers import Query
 
         self._clock.set(at)
         answer = self._runtime.service.recommend(Query(user_id, n=n, placement=placement))

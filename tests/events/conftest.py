@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import Settings
-from pipelines.warehouse import connect
+from pipelines.base.config import Settings
+from pipelines.base.warehouse import connect
 
 DAY = date(2024, 3, 1)
 AS_OF = date(2024, 3, 2)

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from pipelines.errors import SchemaError
+from pipelines.base.errors import SchemaError
 from pipelines.events.load import load_days
 
 AS_OF = date(2024, 3, 2)

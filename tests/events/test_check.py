@@ -5,10 +5,10 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from pipelines.errors import DataCheckError
+from pipelines.base.errors import DataCheckError
+from pipelines.base.warehouse import connect
 from pipelines.events.check import check_events
 from pipelines.events.load import load_days
-from pipelines.warehouse import connect
 
 AS_OF = date(2024, 3, 1)
 

@@ -5,8 +5,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from pipelines.cli import cli
-from pipelines.errors import LandingError
+from pipelines.base.cli import cli
+from pipelines.base.errors import LandingError
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_a_full_disk_keeps_the_old_file_and_no_scrap(make_settings, monkeypatch)
     def full_disk(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.durable.os.replace", full_disk)
+    monkeypatch.setattr("pipelines.base.durable.os.replace", full_disk)
     with pytest.raises(OSError, match="No space left"):
         write_atomically(path, b"two")
     assert path.read_bytes() == b"one" and [path] == list(path.parent.iterdir())

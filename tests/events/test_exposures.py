@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.errors import LandingError
+from pipelines.base.errors import LandingError
 from pipelines.events.exposures import take_in_exposures
 from pipelines.events.landing import land
 from pipelines.events.load import load_days

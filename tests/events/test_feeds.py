@@ -3,8 +3,8 @@ from __future__ import annotations
 import duckdb
 import pytest
 
+from pipelines.base.tables import EVENT_COLUMNS
 from pipelines.events.feeds import FEEDS, canonical_payload
-from pipelines.tables import EVENT_COLUMNS
 
 
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=list(FEEDS))

@@ -5,7 +5,7 @@ from datetime import date
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.errors import LandingError
+from pipelines.base.errors import LandingError
 from pipelines.events.landing import land
 from pipelines.events.load import load_days
 

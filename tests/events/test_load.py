@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as law
 from hypothesis import strategies as st
 
-from pipelines.errors import QuarantineLimitError, SchemaError, WarehouseLockedError
+from pipelines.base.errors import QuarantineLimitError, SchemaError, WarehouseLockedError
 from pipelines.events.load import load_days
 
 DAY = date(2024, 3, 1)

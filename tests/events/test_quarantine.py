@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.events.load import load_days
 from pipelines.events.quarantine import list_quarantine, release_quarantine
 

@@ -4,10 +4,10 @@ from datetime import date, datetime
 
 import pytest
 
+from pipelines.base.warehouse import connect
 from pipelines.events.feeds import EVENTS
 from pipelines.events.raw_days import payload_expression, replace_days
 from pipelines.events.staging import create_arrived
-from pipelines.warehouse import connect
 
 DAY = date(2024, 3, 1)
 

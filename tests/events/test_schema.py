@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipelines.errors import SchemaError
+from pipelines.base.errors import SchemaError
 from pipelines.events.feeds import EVENTS, ITEMS
 from pipelines.events.schema import (
     check_columns,

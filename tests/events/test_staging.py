@@ -5,9 +5,9 @@ import json
 import pyarrow as pa
 import pytest
 
+from pipelines.base.warehouse import connect
 from pipelines.events.feeds import EVENTS
 from pipelines.events.staging import Source, create_arrived, stage, stage_statement
-from pipelines.warehouse import connect
 
 GOOD = {"event_type": "view", "user_id": "u1", "item_id": "i1", "event_at": "2024-03-01"}
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as law
 from hypothesis import strategies as st
 
-from pipelines.errors import SchemaError
+from pipelines.base.errors import SchemaError
 from pipelines.events.text_files import (
     csv_batches,
     decode,

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.config import Settings, parse_settings
+from pipelines.base.config import Settings, parse_settings
+from pipelines.base.tables import RAW_EVENTS, RAW_ITEMS, Table
+from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.features.build import build_features
 from pipelines.features.build_report import BuildReport
 from pipelines.features.snapshot import take_snapshot
-from pipelines.tables import RAW_EVENTS, RAW_ITEMS, Table
-from pipelines.warehouse import connect, fingerprint_tables
 
 #: Two nights a week apart; with a horizon of a week they share two cutoffs.
 FIRST_NIGHT, SECOND_NIGHT = date(2024, 2, 5), date(2024, 2, 12)

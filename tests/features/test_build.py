@@ -11,11 +11,11 @@ from datetime import date
 import pytest
 import yaml
 
-from pipelines.errors import FeatureBuildError, WarehouseLockedError
+from pipelines.base.errors import FeatureBuildError, WarehouseLockedError
+from pipelines.base.tables import DBT_TABLES, INT_USER_ITEM_DAYS
+from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.features import build
 from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables, generate_docs
-from pipelines.tables import DBT_TABLES, INT_USER_ITEM_DAYS
-from pipelines.warehouse import connect, fingerprint_tables
 from tests.features.conftest import (
     EVENTS,
     FEATURE_TABLES,

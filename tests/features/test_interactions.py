@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.errors import InvalidHistoryError
+from pipelines.base.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
 from pipelines.features.item_versions import ItemVersions
 

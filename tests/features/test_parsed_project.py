@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.features import build, parsed_project
 from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables
 from pipelines.features.parsed_project import (
@@ -16,7 +17,6 @@ from pipelines.features.parsed_project import (
     project_hash,
     read_parsed,
 )
-from pipelines.warehouse import connect, fingerprint_tables
 from tests.features.conftest import (
     EVENTS,
     FIRST_NIGHT,

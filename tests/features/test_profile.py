@@ -5,7 +5,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.errors import DataCheckError, MissingSnapshotError
+from pipelines.base.errors import DataCheckError, MissingSnapshotError
 from pipelines.features.profile import check_features, read_profile
 from tests.features.conftest import FIRST_NIGHT
 

@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pipelines.errors import MissingSnapshotError
+from pipelines.base.errors import MissingSnapshotError
+from pipelines.base.tables import FEAT_ITEMS, FEAT_USERS
+from pipelines.base.windows import Window
 from pipelines.features.read import (
     _codes,
     forget_histories,
@@ -20,8 +22,6 @@ from pipelines.features.read import (
     read_truth,
     read_users,
 )
-from pipelines.tables import FEAT_ITEMS, FEAT_USERS
-from pipelines.windows import Window
 from tests.conftest import write_item_versions
 from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.errors import MissingSnapshotError
+from pipelines.base.errors import MissingSnapshotError
+from pipelines.base.warehouse import connect
 from pipelines.features.snapshot import take_snapshot
-from pipelines.warehouse import connect
 from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT, world_settings
 
 pytestmark = pytest.mark.xdist_group("features")

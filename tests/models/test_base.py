@@ -14,12 +14,12 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from pipelines.errors import InvalidHistoryError
+from pipelines.base.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
 from pipelines.models import base as base_module
+from pipelines.models.artefacts import load_recommender, save_recommender
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.candidates import RECOMMENDERS, Spec, recommender_class
-from pipelines.models.store import load_recommender, save_recommender
 
 #: Hyperparameters that suit histories of a few dozen rows, where the defaults do not.
 PARAMS: dict[str, dict[str, Any]] = {

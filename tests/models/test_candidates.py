@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import pipelines.models
-from pipelines.config import PROJECT_ROOT, load_settings
-from pipelines.errors import SettingsError, UnknownRecommenderError
+from pipelines.base.config import PROJECT_ROOT, load_settings
+from pipelines.base.errors import SettingsError, UnknownRecommenderError
+from pipelines.base.settings_sections import CandidateSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.candidates import (
     RECOMMENDERS,
@@ -20,7 +21,6 @@ from pipelines.models.candidates import (
     recommender_class,
 )
 from pipelines.models.ease import Ease
-from pipelines.settings_sections import CandidateSettings
 
 WEIGHTS = {"purchase": 1.0}
 

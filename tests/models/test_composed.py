@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.errors import SettingsError, UnknownRecommenderError
+from pipelines.base.errors import SettingsError, UnknownRecommenderError
 from pipelines.features.interactions import Interactions
+from pipelines.models.artefacts import load_recommender, save_recommender
 from pipelines.models.blend import Blend
 from pipelines.models.candidates import Spec, fit_candidate
-from pipelines.models.store import load_recommender, save_recommender
 
 
 def test_parts_take_the_weights_of_the_whole_unless_they_have_their_own() -> None:

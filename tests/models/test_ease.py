@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models import ease
 from pipelines.models.ease import Ease, solve_ease
-from pipelines.models.signals import read_interest
-from pipelines.models.threads import one_blas_thread
+from pipelines.models.kernels.signals import read_interest
+from pipelines.models.kernels.threads import one_blas_thread
 
 
 def slow_ease(interest: np.ndarray, regularization: float) -> np.ndarray:

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from pipelines.config import load_settings
+from pipelines.base.config import load_settings
+from pipelines.evaluate.intervals import mean_interval, paired_interval
+from pipelines.evaluate.metrics import ranking_metrics
 from pipelines.models.base import Exclusion
 from pipelines.models.candidates import RECOMMENDERS, candidate_spec, make_recommender
-from pipelines.offline.intervals import mean_interval, paired_interval
-from pipelines.offline.metrics import ranking_metrics
-from tests.models.conftest import history_of
+from tests.histories import history_of
 from tests.models.test_base import make
 
 ROOT = Path(__file__).parent.parent.parent
@@ -133,9 +133,9 @@ def bundled_shop(tmp_path_factory):
 
 @pytest.mark.prove
 def test_on_the_bundled_shop_every_candidate_serves_strangers_as_well(bundled_shop):
+    from pipelines.evaluate.truth import align_truth, without_excluded
     from pipelines.features.read import read_interactions, read_truth
-    from pipelines.models.exclusion import placement_exclusion
-    from pipelines.offline.truth import align_truth, without_excluded
+    from pipelines.rules.exclusion import placement_exclusion
 
     settings, night = bundled_shop
     window = settings.night(night).gate

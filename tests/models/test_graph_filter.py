@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.graph_filter import GraphFilter
-from pipelines.models.signals import read_interest
+from pipelines.models.kernels.signals import read_interest
 
 
 def test_linear_filter_by_hand(make_history: Callable[..., Interactions]) -> None:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models import signals
 from pipelines.models.item_knn import ItemKNN
-from pipelines.models.signals import read_interest
-from pipelines.models.term_weights import weigh_bm25, weigh_tf_idf
+from pipelines.models.kernels import signals
+from pipelines.models.kernels.signals import read_interest
+from pipelines.models.kernels.term_weights import weigh_bm25, weigh_tf_idf
 
 # a with b twice, a with c once
 ROWS = [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b"), ("w", "a"), ("w", "c")]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipelines.features.interactions import Interactions
-from pipelines.models import signals
+from pipelines.models.kernels import signals
+from pipelines.models.kernels.signals import read_interest
 from pipelines.models.link_propagation import LinkPropagation
-from pipelines.models.signals import read_interest
 
 # a with b twice, a with c once
 ROWS = [("u", "a"), ("u", "b"), ("v", "a"), ("v", "b"), ("w", "a"), ("w", "c")]

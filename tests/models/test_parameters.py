@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.errors import SettingsError
+from pipelines.base.errors import SettingsError
 from pipelines.models.candidates import RECOMMENDERS, recommender_class
 from pipelines.models.parameters import (
     check_choice,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from pipelines.features.interactions import Interactions
+from pipelines.models.kernels.signals import read_interest
 from pipelines.models.pure_svd import PureSVD
-from pipelines.models.signals import read_interest
 
 
 def test_two_separate_tastes_by_hand(make_history: Callable[..., Interactions]) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.config import Settings, parse_settings
-from pipelines.serve.metrics import ServeMetrics
+from pipelines.base.config import Settings, parse_settings
+from pipelines.serve.answer.metrics import ServeMetrics
+from pipelines.serve.answer.service import RecommendationService
 from pipelines.serve.runtime import Runtime
-from pipelines.serve.service import RecommendationService
 from tests.serve.publications import ApiProcess, Content, packed, publish_by_hand, running_api
 
 #: Ten in the morning after the night of 2024-03-10.

@@ -18,10 +18,10 @@ from typing import Any
 
 import httpx
 
-from pipelines.config import PROJECT_ROOT, Settings, process_environment
-from pipelines.durable import file_sha256, write_json, write_text
-from pipelines.recommend.current import LOOKUPS, SCHEMA_VERSION, Publication, point_to
-from pipelines.services import LOOPBACK, free_port
+from pipelines.base.config import PROJECT_ROOT, Settings, process_environment
+from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication, point_to
+from pipelines.base.durable import file_sha256, write_json, write_text
+from pipelines.run.services import LOOPBACK, free_port
 
 AS_OF = date(2024, 3, 10)
 LOOKUPS_VERSION = str(SCHEMA_VERSION)

@@ -4,8 +4,8 @@ import threading
 import time
 from datetime import timedelta
 
-from pipelines.serve.answers import Query
-from pipelines.serve.metrics import ServeMetrics
+from pipelines.serve.answer.answers import Query
+from pipelines.serve.answer.metrics import ServeMetrics
 from pipelines.serve.runtime import Runtime
 from tests.serve.publications import AS_OF, publish_by_hand
 

@@ -15,12 +15,12 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from pipelines.config import PROJECT_ROOT, process_environment
-from pipelines.errors import ServiceError, SettingsError
-from pipelines.recommend.current import point_to
-from pipelines.recommend.live import pin, rollback, unpin
+from pipelines.base.config import PROJECT_ROOT, process_environment
+from pipelines.base.current import point_to
+from pipelines.base.errors import ServiceError, SettingsError
+from pipelines.publications.choose import pin, rollback, unpin
+from pipelines.run.services import LOOPBACK, free_port
 from pipelines.serve.server import run_server
-from pipelines.services import LOOPBACK, free_port
 from tests.serve.publications import (
     AS_OF,
     Content,

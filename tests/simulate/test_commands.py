@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from pipelines.cli import cli
-from pipelines.config import PROJECT_ROOT
+from pipelines.base.cli import cli
+from pipelines.base.config import PROJECT_ROOT
 
 
 @pytest.mark.slow

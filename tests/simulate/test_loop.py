@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.config import PROJECT_ROOT, load_settings, parse_settings
-from pipelines.errors import SettingsError
-from pipelines.experiment_state import read_experiment, start_experiment
-from pipelines.night import run_in_a_row
+from pipelines.base.config import PROJECT_ROOT, load_settings, parse_settings
+from pipelines.base.errors import SettingsError
+from pipelines.base.warehouse import connect, fingerprint_tables
+from pipelines.experiments.state import read_experiment, start_experiment
+from pipelines.measure.explored import Question, ask_off_policy
+from pipelines.measure.measure import measure_experiment
+from pipelines.run.night import run_in_a_row
 from pipelines.simulate.loop import Simulation, simulate_shop, true_lift, truth_path
-from pipelines.track.explored import Question, ask_off_policy
-from pipelines.track.measure import measure_experiment
-from pipelines.warehouse import connect, fingerprint_tables
 
 CONFIG = PROJECT_ROOT / "docs" / "demo" / "shop.toml"
 

@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from pipelines.errors import ServiceError
-from pipelines.serve.clock import file_clock
+from pipelines.base.errors import ServiceError
+from pipelines.serve.log.clock import file_clock
 from pipelines.simulate.shops import HttpShop, ServiceShop, SimulatedClock
 from tests.serve.publications import Content, packed, publish_by_hand, running_api
 

@@ -1,0 +1,173 @@
+"""Why an item is not in a user's list, or where it would stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipelines.ask.why_night import LiveNight
+from pipelines.ask.why_ranking import Ranking
+from pipelines.base.settings_sections import PlacementSettings
+
+#: Rules that only move items, as the settings name them.
+MOVING_RULES = ("max_per_category", "diversity", "pinned")
+
+
+@dataclass(frozen=True)
+class ItemReasons:
+    """What decides on single items of one user's list.
+
+    Parameters
+    ----------
+    night : LiveNight
+    placement : str
+    rules : PlacementSettings
+    kept : set of str
+        Items that the placement's rule keeps from the user.
+    events : dict of str to list of dict
+        The events because of which it does, by item_id; empty if the snapshot is gone.
+    ranking : Ranking or str
+        Or why there is none, in words.
+    """
+
+    night: LiveNight
+    placement: str
+    rules: PlacementSettings
+    kept: set[str]
+    events: dict[str, list[dict[str, Any]]]
+    ranking: Ranking | str
+
+    def reasons(self, item_id: str, known: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        """Every reason why an item is not in the list.
+
+        Parameters
+        ----------
+        item_id : str
+            Not in the list.
+        known : dict of str to dict
+            What `LiveNight.items` found of it.
+
+        Returns
+        -------
+        list of dict
+            ``rule`` (``exclude``, ``is_available``, ``item_feed``, one of `MOVING_RULES`,
+            ``below_the_end``, ``not_ranked``, ``not_known``) and ``in_words``; ``events`` with
+            ``exclude``, ``rank`` with ``below_the_end`` and the rules that move.
+        """
+        found = []
+        if item_id in self.kept:
+            found.append(self._kept(item_id))
+        if item_id not in known:
+            words = "no item feed knows it, and such items are shown to nobody"
+            found.append({"rule": "item_feed", "in_words": words})
+        elif known[item_id]["is_available"] is False:
+            words = "it was not available, so nobody is shown it"
+            found.append({"rule": "is_available", "in_words": words})
+        return found or [self._place(item_id)]
+
+    def _kept(self, item_id: str) -> dict[str, Any]:
+        events = self.events.get(item_id, [])
+        rule = exclusion_in_words(self.rules)
+        if not events:
+            words = f"kept from this user: {rule}; the event is not known any more"
+            return {"rule": "exclude", "in_words": words, "events": []}
+        last = events[0]
+        words = (
+            f"kept from this user because of a {last['event_type']} on {last['event_date']}"
+            f"{_and_more(len(events) - 1)}: {rule}"
+        )
+        return {"rule": "exclude", "in_words": words, "events": events}
+
+    def _place(self, item_id: str) -> dict[str, Any]:
+        """Where an item that may be shown would stand."""
+        if isinstance(self.ranking, str):
+            words = f"its rank cannot be told: {self.ranking}"
+            return {"rule": "not_known", "in_words": words}
+        rank = self.ranking.by_rules.get(item_id)
+        if rank is None:
+            words = "neither the recommender nor the fallback ranks it for this user"
+            return {"rule": "not_ranked", "in_words": words}
+        length = self.rules.list_length
+        free = self.ranking.without_rules.get(item_id)
+        if free is not None and free <= length and (moving := self._moving_rules()):
+            words = f"moved from rank {free} to {rank}, below the end at {length}, by {moving}"
+            return {"rule": moving, "in_words": words, "rank": rank}
+        words = f"below the end of the list: it would have rank {rank:,}, the list has {length}"
+        return {"rule": "below_the_end", "in_words": words, "rank": rank}
+
+    def _moving_rules(self) -> str:
+        active = {
+            "max_per_category": self.rules.max_per_category is not None,
+            "diversity": self.rules.diversity > 0,
+            "pinned": bool(self.rules.pinned),
+        }
+        return " or ".join(name for name in MOVING_RULES if active[name])
+
+    def rank_without_rules(self, item_id: str) -> int | None:
+        """Where the recommender alone has an item; None if it has it nowhere or that is lost."""
+        if isinstance(self.ranking, str):
+            return None
+        return self.ranking.without_rules.get(item_id)
+
+    def removed_above(self, rank: int) -> list[str]:
+        """Items that the recommender alone has above a rank and the rules removed, best first."""
+        if isinstance(self.ranking, str):
+            return []
+        places = self.ranking.without_rules
+        return [item for item in self._removed if places[item] < rank]
+
+    @cached_property
+    def _removed(self) -> list[str]:
+        if isinstance(self.ranking, str):
+            return []
+        return self.ranking.removed(self.rules.list_length if self._moving_rules() else None)
+
+
+def exclusion_in_words(rules: PlacementSettings) -> str:
+    """What a placement keeps from its users.
+
+    Examples
+    --------
+    >>> exclusion_in_words(PlacementSettings(exclude="all", exclude_within_days=30))
+    'everything in the history of the last 30 days is left out'
+    >>> exclusion_in_words(PlacementSettings(exclude=("purchase", "view")))
+    'items with a purchase or view are left out'
+    >>> exclusion_in_words(PlacementSettings(exclude="none"))
+    'nothing is left out: repeats are wanted'
+    """
+    if rules.exclude == "none":
+        return "nothing is left out: repeats are wanted"
+    what = "everything in the history"
+    if not isinstance(rules.exclude, str):
+        what = f"items with a {' or '.join(rules.exclude)}"
+    days = rules.exclude_within_days
+    recent = "" if days is None else f" of the last {days} days"
+    return f"{what}{recent} {'is' if isinstance(rules.exclude, str) else 'are'} left out"
+
+
+def _and_more(count: int) -> str:
+    if count <= 0:
+        return ""
+    return f" (and on {count} more {'row' if count == 1 else 'rows'} of the history)"
+
+
+def rules_in_words(rules: PlacementSettings) -> list[str]:
+    """The rules of a placement that are on, a sentence each.
+
+    Examples
+    --------
+    >>> rules_in_words(PlacementSettings(max_per_category=3))[1:]
+    ['lists have 50 items', 'at most 3 items of a category in the first 10 ranks']
+    """
+    words = [exclusion_in_words(rules), f"lists have {rules.list_length:,} items"]
+    if rules.max_per_category is not None:
+        cap = f"at most {rules.max_per_category} items of a category"
+        words.append(f"{cap} in the first {rules.rerank_depth} ranks")
+    if rules.diversity > 0:
+        words.append(
+            f"unlikeness weighs {rules.diversity:g} against relevance in the first "
+            f"{rules.rerank_depth} ranks"
+        )
+    words += [f"item {pin.item_id} is pinned to rank {pin.rank}" for pin in rules.pinned]
+    return words

@@ -1,0 +1,104 @@
+"""What the audit found: one rule over one list file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from pipelines.base.config import Settings
+from pipelines.base.settings_sections import PlacementSettings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One rule over one placement and variant.
+
+    Parameters
+    ----------
+    placement, variant, rule : str
+    threshold : str
+        What must hold, in words that follow "must be".
+    found : float or None
+        The value that was compared; None if it could not be had, which fails, or if there was
+        nothing to compare with, which passes and is noted.
+    passed : bool
+    note : str
+        What was compared, or why not.
+    """
+
+    placement: str
+    variant: str
+    rule: str
+    threshold: str
+    found: float | None
+    passed: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class ListFile:
+    """One list file under audit; its rows are the view `lists` of the connection.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    settings : Settings
+    as_of : date
+    path : Path
+        `lists/<placement>/<variant>.parquet`.
+    has_last : bool
+        Whether there is a publication to compare with.
+    has_new_champion : bool
+        Whether its lists are another specification's, because the gate promoted one since.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    settings: Settings
+    as_of: date
+    path: Path
+    has_last: bool
+    has_new_champion: bool = False
+
+    @property
+    def placement(self) -> str:
+        """The placement, from the path."""
+        return self.path.parent.name
+
+    @property
+    def variant(self) -> str:
+        """The variant, from the path."""
+        return self.path.stem
+
+    @property
+    def rules(self) -> PlacementSettings:
+        """The placement's settings."""
+        return self.settings.placements[self.placement]
+
+    def value(self, sql: str, *parameters: object) -> float | None:
+        """The one number a statement returns."""
+        ((value,),) = self.connection.execute(sql, list(parameters)).fetchall()
+        return None if value is None else float(value)
+
+    def finding(
+        self, rule: str, threshold: str, found: float | None, passed: bool, note: str = ""
+    ) -> Finding:
+        """A finding of this file."""
+        return Finding(self.placement, self.variant, rule, threshold, found, passed, note)
+
+    def none_found(self, rule: str, found: float | None, note: str) -> Finding:
+        """A rule that counts what must not be there."""
+        return self.finding(rule, "0", found, found == 0, note)
+
+    def at_least(self, rule: str, low: float, found: float | None, note: str) -> Finding:
+        """A rule with a lower bound; a missing or NaN value fails."""
+        passed = found is not None and math.isfinite(found) and found >= low
+        return self.finding(rule, f"at least {low:g}", found, passed, note)
+
+    def at_most(self, rule: str, high: float, found: float | None, note: str) -> Finding:
+        """A rule with an upper bound; a missing or NaN value fails."""
+        passed = found is not None and math.isfinite(found) and found <= high
+        return self.finding(rule, f"at most {high:g}", found, passed, note)

@@ -1,0 +1,302 @@
+"""The rules of the audit, each one statement over one list file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from pipelines.audit.categories import audit_categories
+from pipelines.audit.findings import Finding, ListFile
+from pipelines.audit.pinned import audit_pins
+from pipelines.base.config import Settings
+from pipelines.base.durable import read_json
+from pipelines.lists.list_rows import ANYONE, FALLBACK, LIST_SCHEMA
+from pipelines.rules.pins import PINNED
+from pipelines.rules.place import SHORT_LIST
+
+
+def audit_missing(placement: str, variant: str) -> Finding:
+    """The finding of a list file that is not there."""
+    rule = "fallback_present" if variant == FALLBACK else "rows"
+    note = f"there is no lists/{placement}/{variant}.parquet"
+    return Finding(placement, variant, rule, "more than 0", 0, False, note)
+
+
+def audit_file(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    as_of: date,
+    path: Path,
+    *,
+    has_last: bool,
+    has_new_champion: bool = False,
+) -> list[Finding]:
+    """Check one list file against every rule.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Has `items` (item_id, is_available), `history` (user_id, item_id, event_type, event_date)
+        and, if `has_last`, `last_lists`.
+    settings : Settings
+    as_of : date
+    path : Path
+        `lists/<placement>/<variant>.parquet`.
+    has_last : bool
+        Whether there is a publication to compare with.
+    has_new_champion : bool, default False
+        Whether the gate promoted another specification since; what must be kept of the last
+        lists is then `audit.min_overlap_after_promotion`.
+
+    Returns
+    -------
+    list of Finding
+        In a fixed order. A file that cannot be read gives the one finding `readable`.
+    """
+    file = ListFile(connection, settings, as_of, path, has_last, has_new_champion)
+    try:
+        _open_lists(file)
+        checks = [*_form(file), *_items(file), audit_pins(file)]
+        if file.variant != FALLBACK:
+            checks += [*_users(file), *_against_last(file), _item_share(file)]
+    except (duckdb.Error, OSError, ValueError, KeyError) as error:
+        note = str(error).splitlines()[0]
+        return [file.finding("readable", "a list file", None, False, note)]
+    return checks
+
+
+def _open_lists(file: ListFile) -> None:
+    """View `lists` over the file, and `list_facts`: one row per user."""
+    found = file.connection.read_parquet(str(file.path))
+    if found.columns != LIST_SCHEMA.names:
+        raise ValueError(f"columns are {found.columns}, not {LIST_SCHEMA.names}")
+    found.create_view("lists", replace=True)
+    file.connection.execute(
+        """
+        create or replace table list_facts as
+        select
+            user_id,
+            count(*) as list_length,
+            count(distinct item_id) as item_count,
+            count(distinct rank) as rank_count,
+            min(rank) as first_rank,
+            max(rank) as last_rank,
+            bool_and(suffix(reason, ?)) as has_reason
+        from lists
+        group by user_id
+        """,
+        [SHORT_LIST],
+    )
+
+
+def _form(file: ListFile) -> Iterator[Finding]:
+    """Rules a file must satisfy whatever the night knows."""
+    rule = "fallback_present" if file.variant == FALLBACK else "rows"
+    anyone = ANYONE if file.variant == FALLBACK else None
+    rows = file.value("select count(*) from lists where user_id = coalesce(?, user_id)", anyone)
+    yield file.finding(rule, "more than 0", rows, bool(rows), "rows of the file")
+    mislabelled = file.value(
+        """
+        select count(*) from lists
+        where placement is distinct from ? or variant is distinct from ?
+            or as_of is distinct from ? or strategy is null or reason is null
+            or model_version is null or user_id is null
+        """,
+        *(file.placement, file.variant, file.as_of),
+    )
+    yield file.none_found(
+        "labels", mislabelled, "rows of another placement, variant or night, or without a label"
+    )
+    gaps = file.value(
+        """
+        select count(*) from list_facts
+        where first_rank is distinct from 1 or last_rank is distinct from list_length
+            or rank_count is distinct from list_length
+        """
+    )
+    yield file.none_found("ranks", gaps, "lists whose ranks are not 1..n without gaps")
+    repeats = file.value("select sum(list_length - item_count) from list_facts")
+    yield file.none_found("duplicates", repeats or 0, "rows that repeat an item of their list")
+    unordered = file.value(
+        """
+        select count(*) from (
+            select score, lag(score) over (partition by user_id order by rank) as score_before
+            from lists
+        ) as neighbours
+        where score is null or not isfinite(score) or score > score_before
+        """
+    )
+    yield file.none_found("scores", unordered, "rows whose score is not finite or rises")
+
+
+def _items(file: ListFile) -> Iterator[Finding]:
+    """Rules about what is shown."""
+    missing = file.value(
+        """
+        select count(*) from lists
+        left join items on lists.item_id = items.item_id
+        where items.item_id is null or not coalesce(items.is_available, true)
+        """
+    )
+    yield file.none_found("items", missing, "rows of an item that is unknown or not available")
+    if file.variant == FALLBACK:
+        yield audit_categories(file)
+        return
+    if file.rules.exclude == "none":
+        yield file.none_found("exclusions", 0, "this placement excludes nothing")
+        return
+    since = None
+    if file.rules.exclude_within_days is not None:
+        since = file.as_of - timedelta(days=file.rules.exclude_within_days)
+    types = None if file.rules.exclude == "all" else list(file.rules.exclude)
+    banned = file.value(
+        """
+        select count(*) from lists
+        semi join (
+            from history
+            where event_date >= coalesce($1::date, event_date)
+                and ($2::varchar[] is null or list_contains($2::varchar[], event_type))
+        ) as excluded using (user_id, item_id)
+        """,
+        *(since, types),
+    )
+    yield file.none_found("exclusions", banned, "rows of an item that is kept from their user")
+
+
+def _users(file: ListFile) -> Iterator[Finding]:
+    """Every user of the history has a whole list or a reason."""
+    wanted = file.rules.list_length
+    summary = read_json(file.path.with_suffix(".json"))
+    short = file.value(
+        """
+        select count(*) from list_facts
+        where list_length > $1 or (list_length < $1 and not coalesce(has_reason, false))
+        """,
+        wanted,
+    )
+    yield file.none_found(
+        "list_length", short, f"lists that do not have {wanted} items and give no reason"
+    )
+    left_out = file.value(
+        """
+        select count(*) from (
+            (select distinct user_id from history)
+            except (select user_id from list_facts)
+            except (select unnest($1::varchar[]))
+        ) as left_out
+        """,
+        summary["users_without_items"],
+    )
+    yield file.none_found("every_user", left_out, "users of the history without list or reason")
+
+
+def _against_last(file: ListFile) -> Iterator[Finding]:
+    """Comparisons with the last publication; skipped, and noted, where it has no such lists."""
+    limits = file.settings.audit
+    low, high = limits.min_users_ratio, limits.max_users_ratio
+    labels = (file.placement, file.variant)
+    last_users = 0.0
+    if file.has_last:
+        last_users = (
+            file.value(
+                "select count(distinct user_id) from last_lists where placement = $1"
+                " and variant = $2",
+                *labels,
+            )
+            or 0.0
+        )
+    if not last_users:
+        note = "not compared: no such lists in an earlier publication"
+        yield file.finding("users_ratio", f"{low:g} to {high:g}", None, True, note)
+        yield file.finding(
+            "coverage_ratio", f"at least {limits.min_coverage_ratio:g}", None, True, note
+        )
+        yield file.finding(
+            "overlap_at_10", f"at least {limits.min_overlap_at_10:g}", None, True, note
+        )
+        return
+    users = (file.value("select count(*) from list_facts") or 0.0) / last_users
+    yield file.finding(
+        *("users_ratio", f"{low:g} to {high:g}", users, low <= users <= high),
+        "users served, against the last publication",
+    )
+    coverage = file.value(
+        """
+        select (select count(distinct item_id) from lists) / count(distinct item_id)
+        from last_lists where placement = $1 and variant = $2
+        """,
+        *labels,
+    )
+    yield file.at_least(
+        *("coverage_ratio", limits.min_coverage_ratio, coverage),
+        "different items shown, against the last publication",
+    )
+    yield _overlap(file, labels)
+
+
+def _overlap(file: ListFile, labels: tuple[str, str]) -> Finding:
+    """Mean share of the last first ten items that are among tonight's, users of both nights."""
+    overlap = file.value(
+        """
+        with last_head as (
+            select user_id, item_id from last_lists
+            where placement = $1 and variant = $2 and rank <= 10
+                and user_id in (select user_id from list_facts)
+        ),
+        head as (select user_id, item_id, true as is_kept from lists where rank <= 10),
+        shares as (
+            select last_head.user_id, avg(coalesce(head.is_kept, false)::integer) as share
+            from last_head left join head using (user_id, item_id)
+            group by last_head.user_id
+        )
+        select avg(share) from shares
+        """,
+        *labels,
+    )
+    limits = file.settings.audit
+    low, note = (
+        limits.min_overlap_at_10,
+        "mean share of a user's first ten items kept from the last",
+    )
+    if file.has_new_champion:
+        low = limits.min_overlap_after_promotion
+        note += "; another champion was promoted since"
+    if overlap is None:
+        note = "not compared: no user has lists in both publications"
+        return file.finding("overlap_at_10", f"at least {low:g}", None, True, note)
+    return file.at_least("overlap_at_10", low, overlap, note)
+
+
+def _item_share(file: ListFile) -> Finding:
+    """Over the first places, those the gate judged: longer lists hold what is in demand anyway.
+
+    Rows that are the same for everybody do not count: the fallback's strategy, and pins.
+    """
+    k = file.settings.evaluation.k
+    fallback = file.path.with_name(f"{FALLBACK}.parquet")
+    share = file.value(
+        """
+        with personal as (
+            select user_id, item_id from lists
+            where
+                strategy not in (select strategy from read_parquet($1))
+                and strategy <> $2
+                and rank <= $3
+        ),
+        shares as (
+            select count(*) / (select count(distinct user_id) from personal) as share
+            from personal group by item_id
+        )
+        select max(share) from shares
+        """,
+        *(str(fallback), PINNED, k),
+    )
+    high = file.settings.audit.max_item_share
+    if share is None:
+        note = "no personal lists: every row is the fallback's strategy"
+        return file.finding("item_share", f"at most {high:g}", None, True, note)
+    note = f"largest share of the personal lists that have one item in their first {k}"
+    return file.at_most("item_share", high, share, note)

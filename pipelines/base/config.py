@@ -1,0 +1,324 @@
+"""One frozen settings tree, and the only reader of the environment.
+
+Settings come from `recsys.toml` (or the file that ``RECSYS_CONFIG`` or ``--config`` names), every
+key of which is explained there; unknown keys are refused. ``RECSYS_HOME`` or ``--home`` says where
+a run writes.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+
+from pipelines.base.errors import SettingsError
+from pipelines.base.paths import HomePaths
+from pipelines.base.settings_sections import (
+    AuditSettings,
+    CandidateSettings,
+    EvaluationSettings,
+    EventSettings,
+    FeatureSettings,
+    GateSettings,
+    MlflowSettings,
+    PlacementSettings,
+    PublishSettings,
+    Section,
+    ServeSettings,
+    SimilarSettings,
+    TrackSettings,
+    TuningSettings,
+    WarehouseSettings,
+)
+from pipelines.base.windows import NightWindows
+
+DEFAULT_HOME = "var"
+DEFAULT_CONFIG = "recsys.toml"
+#: Where this checkout lies; dbt_project/, dags/ and data/ are beside the package.
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+
+
+class Settings(HomePaths, Section):
+    """Everything a night can be told. Built once at the edge and passed down."""
+
+    home: Path = Path(DEFAULT_HOME)
+    experiments_folder: Path = Path("experiments")
+    """Where experiments' files are; a relative path starts at the settings file's folder."""
+    placements: Mapping[str, PlacementSettings] = Field(
+        default_factory=lambda: {"discover": PlacementSettings()}
+    )
+    candidates: tuple[CandidateSettings, ...] = (
+        CandidateSettings(name="popularity", recommender="popularity"),
+        CandidateSettings(
+            name="recent_popularity", recommender="popularity", params={"half_life_days": 10.0}
+        ),
+    )
+    events: EventSettings = EventSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    features: FeatureSettings = FeatureSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+    tuning: TuningSettings = TuningSettings()
+    audit: AuditSettings = AuditSettings()
+    similar: SimilarSettings = SimilarSettings()
+    publish: PublishSettings = PublishSettings()
+    serve: ServeSettings = ServeSettings()
+    track: TrackSettings = TrackSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    _file: Path | None = PrivateAttr(None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file they were read from, if any; processes of this home read it too."""
+        return self._file
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Settings:
+        names = [candidate.name for candidate in self.candidates]
+        if len(set(names)) != len(names):
+            raise ValueError(f"candidate names must be unique. Got {sorted(names)}")
+        for placement_name, placement in self.placements.items():
+            asked = {*placement.baselines, placement.fallback, *(placement.candidates or ())}
+            if unknown := asked - set(names):
+                raise ValueError(
+                    f"placements.{placement_name} names candidates that do not exist: "
+                    f"{sorted(unknown)}. Known: {sorted(names)}"
+                )
+        if unknown := set(self.serve.explore_share) - set(self.placements):
+            raise ValueError(
+                f"serve.explore_share names placements that do not exist: {sorted(unknown)}. "
+                f"Known: {sorted(self.placements)}"
+            )
+        for key in ("candidate", "completed_by"):
+            if (name := getattr(self.similar, key)) is not None and name not in names:
+                raise ValueError(
+                    f"similar.{key} names a candidate that does not exist: {name!r}. "
+                    f"Known: {sorted(names)}"
+                )
+        return self
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow store of this home unless the settings name a server."""
+        return self.mlflow.tracking_uri or f"sqlite:///{self.mlflow_database}"
+
+    # derived
+
+    def night(self, as_of: date) -> NightWindows:
+        """Windows and cutoffs of one night."""
+        return NightWindows(as_of, self.evaluation.horizon_days)
+
+    def candidate(self, name: str) -> CandidateSettings:
+        """Specification by name.
+
+        Raises
+        ------
+        SettingsError
+            If no candidate has this name.
+        """
+        for candidate in self.candidates:
+            if candidate.name == name:
+                return candidate
+        known = ", ".join(candidate.name for candidate in self.candidates)
+        raise SettingsError(
+            f"A candidate must be listed in recsys.toml. Got {name!r}. Known: {known}."
+        )
+
+    def placement_candidates(self, placement: str) -> tuple[str, ...]:
+        """Names of the candidates that compete in a placement, baselines included."""
+        chosen = self.placements[placement].candidates
+        return chosen or tuple(candidate.name for candidate in self.candidates)
+
+
+def stable_hash(value: Any) -> str:
+    """First 12 hex digits of the sha256 of a value's canonical JSON.
+
+    Examples
+    --------
+    >>> stable_hash({"b": 1, "a": 2}) == stable_hash({"a": 2, "b": 1})
+    True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load_settings(config: Path | str | None = None, home: Path | str | None = None) -> Settings:
+    """Read the settings file and the environment once.
+
+    Parameters
+    ----------
+    config : path, optional
+        TOML file; default ``$RECSYS_CONFIG``, else `recsys.toml` of the current folder, else the
+        one beside the package.
+    home : path, optional
+        Where runs write; default ``$RECSYS_HOME``, else `home` of the file, else `var/`.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, is not TOML, or has an unknown or invalid key.
+    """
+    path = _config_path(config)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"The settings file must be readable TOML. Got {path}: {error}. "
+            "Name one with --config or RECSYS_CONFIG."
+        ) from error
+    chosen_home = home or os.environ.get("RECSYS_HOME") or values.get("home") or DEFAULT_HOME
+    values["home"] = Path(chosen_home).expanduser().resolve()
+    experiments = Path(values.get("experiments_folder", "experiments")).expanduser()
+    values["experiments_folder"] = (path.parent / experiments).resolve()
+    if server := os.environ.get("MLFLOW_TRACKING_URI"):
+        values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
+    if keys_file := os.environ.get("RECSYS_API_KEYS_FILE"):
+        values["serve"] = {"keys_file": keys_file, **values.get("serve", {})}
+    settings = parse_settings(values, source=str(path))
+    settings._file = path.resolve()
+    return settings
+
+
+def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Settings:
+    """Validate a nested mapping of settings.
+
+    Raises
+    ------
+    SettingsError
+        Naming each wrong key, what was found and what is allowed.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        found = explain_validation(error)
+        raise SettingsError(
+            f"Every setting in {source} must be known and valid. Found: {found}. "
+            "The commented recsys.toml lists all keys."
+        ) from error
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Each wrong key, what is wrong with it, and what was found, in one line."""
+    return "; ".join(
+        f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']} "
+        f"(got {str(item['input'])[:80]!r})"
+        for item in error.errors()
+    )
+
+
+def _config_path(config: Path | str | None) -> Path:
+    named = config or os.environ.get("RECSYS_CONFIG")
+    if named:
+        return Path(named)
+    here = Path(DEFAULT_CONFIG)
+    return here if here.exists() else PROJECT_ROOT / DEFAULT_CONFIG
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a proof does to this process (`pipelines.base.faults`).
+
+    Parameters
+    ----------
+    at : int
+        Number of the place, from 1; 0 only counts.
+    kind : {"kill", "enospc"}
+    log : Path or None
+        File that gets the name of every place passed.
+    """
+
+    at: int
+    kind: str
+    log: Path | None
+
+
+@functools.cache
+def armed_fault() -> Fault | None:
+    """What ``RECSYS_FAULT`` and ``RECSYS_FAULT_LOG`` ask for, read once; None in ordinary runs.
+
+    Raises
+    ------
+    SettingsError
+        If ``RECSYS_FAULT`` is not a number, with or without a kind.
+    """
+    asked = os.environ.get("RECSYS_FAULT")
+    if not asked:
+        return None
+    number, _, kind = asked.partition(":")
+    kind = kind or "kill"
+    if not number.isdecimal() or kind not in {"kill", "enospc"}:
+        raise SettingsError(
+            f"RECSYS_FAULT must be N, N:kill or N:enospc. Got {asked!r}. "
+            "Unset it: only proofs of this project set it."
+        )
+    log = os.environ.get("RECSYS_FAULT_LOG")
+    return Fault(int(number), kind, Path(log) if log else None)
+
+
+def postgres_dsn(settings: Settings) -> str:
+    """Address of the Postgres server, from the variable that `publish.postgres` names.
+
+    Raises
+    ------
+    SettingsError
+        If the variable is not set, or holds something else; its value is never shown.
+    """
+    name = settings.publish.postgres.dsn_variable or ""
+    dsn = os.environ.get(name, "")
+    if not dsn.startswith(("postgresql://", "postgres://")):
+        found = "another form" if dsn else "nothing"
+        raise SettingsError(
+            f"${name} must hold the address of a Postgres server. Found {found} there. "
+            f'Run `export {name}="postgresql://USER:PASSWORD@HOST:5432/DATABASE"`, or remove '
+            "dsn_variable from [publish.postgres] in recsys.toml."
+        )
+    return dsn
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    """Environment for a child process that works on this home, by the same settings file."""
+    environment = {**os.environ, "RECSYS_HOME": str(settings.home), "TZ": "UTC"}
+    if settings.file is not None:
+        environment["RECSYS_CONFIG"] = str(settings.file)
+    return environment
+
+
+@contextmanager
+def kept_environment() -> Iterator[None]:
+    """Undo whatever a library does to the environment inside the block (dbt reads `.env` files)."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def silence_telemetry() -> None:
+    """Keep every library from calling home; called once at the edge, before they are imported."""
+    for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "true")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+
+
+def bound_tracking_calls(settings: Settings) -> None:
+    """Let a call to the tracking server hang for `mlflow.timeout_seconds`, once, and no longer."""
+    seconds = str(settings.mlflow.timeout_seconds)
+    os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = seconds
+    os.environ["MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT"] = seconds
+    # A repeated call could make a run twice, and a server may ask to be asked again in an hour.
+    os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+    os.environ["MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER"] = "false"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"

@@ -1,0 +1,301 @@
+"""Run Great Expectations over named pandas frames, and write Data Docs: the one place that does.
+
+Two stages check with it: what arrives (`events`) and what the features look like (`features`).
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pipelines.base.config import silence_telemetry
+from pipelines.base.errors import DataCheckError
+from pipelines.base.faults import faultpoint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+Severity = Literal["warning", "critical"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation about one frame.
+
+    Parameters
+    ----------
+    frame : str
+        Name of the frame it is about.
+    expectation : str
+        Class of `great_expectations.expectations`, such as ``ExpectColumnValuesToNotBeNull``.
+    arguments : mapping
+        Its keywords, such as ``{"column": "user_id"}``.
+    severity : {"warning", "critical"}
+        A failed critical check stops the night; a warning is reported.
+    meaning : str
+        What it protects, in words: shown in messages and in Data Docs.
+    """
+
+    frame: str
+    expectation: str
+    arguments: Mapping[str, Any]
+    severity: Severity
+    meaning: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """How one check went.
+
+    Parameters
+    ----------
+    check : Check
+    is_passed : bool
+        False also when the check could not be evaluated.
+    observed : str
+        What was found, short.
+    exception : str or None
+        Why it could not be evaluated; such a check counts as critical whatever its severity.
+    """
+
+    check: Check
+    is_passed: bool
+    observed: str
+    exception: str | None = None
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether this result stops the night."""
+        return not self.is_passed and (
+            self.check.severity == "critical" or self.exception is not None
+        )
+
+    def sentence(self) -> str:
+        """The result in one line, for messages and reports."""
+        arguments = ", ".join(f"{name}={value}" for name, value in self.check.arguments.items())
+        found = self.exception or self.observed
+        return (
+            f"{self.check.frame}: {self.check.meaning} "
+            f"[{self.check.expectation}({arguments})]: found {found}"
+        )
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Every check of one stage on one night.
+
+    Parameters
+    ----------
+    name : str
+        Which checks these are, such as ``features``.
+    as_of : date
+    results : tuple of CheckResult
+        In the order of the checks.
+    data_docs : Path
+        Folder with `index.html`.
+    """
+
+    name: str
+    as_of: date
+    results: tuple[CheckResult, ...] = field(default_factory=tuple)
+    data_docs: Path = Path()
+
+    @property
+    def warnings(self) -> tuple[CheckResult, ...]:
+        """Failed checks that do not stop the night."""
+        return tuple(r for r in self.results if not r.is_passed and not r.is_critical)
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        """Failed checks that do."""
+        return tuple(result for result in self.results if result.is_critical)
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether no critical check failed."""
+        return not self.failures
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "name": self.name,
+            "as_of": self.as_of.isoformat(),
+            "is_passed": self.is_passed,
+            "data_docs": str(self.data_docs),
+            "results": [{**(row := asdict(result)).pop("check"), **row} for result in self.results],
+        }
+
+    def require_passed(self) -> CheckReport:
+        """Return the report, or stop if a critical check failed.
+
+        Raises
+        ------
+        DataCheckError
+            Naming each failed critical check and what it found.
+        """
+        if self.failures:
+            lines = "\n  ".join(result.sentence() for result in self.failures)
+            raise DataCheckError(
+                f"Every critical check of {self.name} at {self.as_of} must pass. "
+                f"Found {len(self.failures)} failed:\n  {lines}\n"
+                f"Open {self.data_docs / 'index.html'}, correct the data and run the verb again."
+            )
+        return self
+
+
+def run_checks(
+    name: str,
+    as_of: date,
+    frames: Mapping[str, pd.DataFrame],
+    checks: Sequence[Check],
+    data_docs: Path,
+) -> CheckReport:
+    """Evaluate checks and write Data Docs; nothing is raised for a failed check.
+
+    Parameters
+    ----------
+    name : str
+        Which checks these are, such as ``features``.
+    as_of : date
+        Stamped on the results instead of the clock, so that a rerun replaces them.
+    frames : mapping of str to DataFrame
+        Narrow frames (only the columns that are checked), by the names the checks use.
+    checks : sequence of Check
+        Each about one of `frames`.
+    data_docs : Path
+        Folder for the pages; replaced.
+
+    Returns
+    -------
+    CheckReport
+        Call `require_passed` on it to stop at a failed critical check.
+
+    Raises
+    ------
+    DataCheckError
+        If a check names a frame that is not there.
+    """
+    if unknown := sorted({check.frame for check in checks} - set(frames)):
+        raise DataCheckError(
+            f"A check must be about one of the frames {sorted(frames)}. Found {unknown}. "
+            "Pass the frame or correct the check."
+        )
+    silence_telemetry()
+    # Imported in a task with INFO logging it writes 214 lines about its decorators.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        # Great Expectations 1.24 imports the deprecated module sre_constants; not ours to mend.
+        warnings.simplefilter("ignore")
+        results = _validate(name, as_of, frames, checks, data_docs)
+    report = CheckReport(name, as_of, results, data_docs)
+    for result in results:
+        if not result.is_passed:
+            log = logger.error if result.is_critical else logger.warning
+            log("check failed: %s", result.sentence())
+    return report
+
+
+def _validate(
+    name: str,
+    as_of: date,
+    frames: Mapping[str, pd.DataFrame],
+    checks: Sequence[Check],
+    data_docs: Path,
+) -> tuple[CheckResult, ...]:
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral", project_config=_in_memory_project())
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment] # a dict is read
+    _add_site(context, name, data_docs)
+    source = context.data_sources.add_pandas(name)
+    run_id = gx.RunIdentifier(
+        run_name=f"{name}-{as_of}", run_time=datetime.combine(as_of, time(), UTC)
+    )
+    outcome: dict[int, CheckResult] = {}
+    for frame_name, frame in frames.items():
+        numbered = [(n, check) for n, check in enumerate(checks) if check.frame == frame_name]
+        if not numbered:
+            continue
+        suite = context.suites.add(gx.ExpectationSuite(f"{name}_{frame_name}"))
+        for n, check in numbered:
+            suite.add_expectation(_expectation(n, check))
+        batch = source.add_dataframe_asset(frame_name).add_batch_definition_whole_dataframe("all")
+        definition = gx.ValidationDefinition(name=suite.name, data=batch, suite=suite)
+        definition = context.validation_definitions.add(definition)
+        found = definition.run(
+            batch_parameters={"dataframe": frame},
+            run_id=run_id,
+            result_format={"result_format": "SUMMARY", "partial_unexpected_count": 5},
+        )
+        results: list[Any] = list(found.results)
+        for result in results:
+            number = result.expectation_config.meta["check"]
+            outcome[number] = _read_result(checks[number], result)
+    faultpoint("checks.judged")
+    context.build_data_docs()
+    faultpoint("checks.documented")
+    return tuple(outcome[n] for n in range(len(checks)))
+
+
+def _in_memory_project() -> Any:
+    """A project that keeps nothing on disk, not even the usual temporary docs site."""
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+    )
+
+    return DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults(False))
+
+
+def _add_site(context: Any, name: str, data_docs: Path) -> None:
+    shutil.rmtree(data_docs, ignore_errors=True)
+    data_docs.mkdir(parents=True)
+    context.add_data_docs_site(
+        site_name=name,
+        site_config={
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": str(data_docs.resolve()),
+            },
+        },
+    )
+
+
+def _expectation(number: int, check: Check) -> Any:
+    import great_expectations.expectations as gxe
+
+    kind = getattr(gxe, check.expectation)
+    said = {"severity": check.severity, "notes": check.meaning, "meta": {"check": number}}
+    return kind(**check.arguments, **said)
+
+
+def _read_result(check: Check, result: Any) -> CheckResult:
+    """Success only if it says so and no exception is hidden beside it."""
+    exception = _exception_of(result.exception_info or {})
+    details = result.result or {}
+    observed = details.get("observed_value")
+    if observed is None and "unexpected_count" in details:
+        examples = ", ".join(map(str, details.get("partial_unexpected_list", [])[:5]))
+        observed = f"{details['unexpected_count']} of {details.get('element_count')} rows"
+        observed += f", such as {examples}" if examples else ""
+    return CheckResult(check, bool(result.success) and exception is None, str(observed), exception)
+
+
+def _exception_of(info: Mapping[str, Any]) -> str | None:
+    """Message in `exception_info`, which is flat or keyed by metric."""
+    parts = [info] if "raised_exception" in info else list(info.values())
+    for part in parts:
+        if part.get("raised_exception"):
+            return str(part.get("exception_message"))
+    return None

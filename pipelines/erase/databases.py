@@ -1,0 +1,193 @@
+"""Take a user out of DuckDB and SQLite files, down to the bytes of deleted rows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+
+from pipelines.base.config import Settings
+from pipelines.base.durable import new_file
+from pipelines.base.tables import RAW_QUARANTINE
+from pipelines.base.warehouse import connect, transaction
+from pipelines.erase.words import UserWords
+
+USER_COLUMN = "user_id"
+#: DuckDB 1.5 and later open a file of this storage version.
+STORAGE_VERSION = "v1.5.0"
+
+
+def erase_from_warehouse(settings: Settings, path: Path, words: UserWords) -> int:
+    """Delete a user's rows from every table, and write the file anew: deleted bytes stay in it.
+
+    Parameters
+    ----------
+    settings : Settings
+    path : Path
+        A DuckDB file with tables as the warehouse has them; need not exist.
+    words : UserWords
+
+    Returns
+    -------
+    int
+        Rows deleted. The file is written anew also if there were none: an earlier attempt may
+        have been killed in between.
+    """
+    if not path.exists():
+        return 0
+    with connect(settings, path=path) as connection:
+        with transaction(connection):
+            count = delete_rows(connection, words)
+        connection.execute("checkpoint")
+    rewrite_duckdb(path, path)
+    return count
+
+
+def delete_rows(connection: duckdb.DuckDBPyConnection, words: UserWords) -> int:
+    """Delete a user's rows from every table with a user_id, and from the quarantine."""
+    tables = connection.execute(
+        "select table_schema, table_name from information_schema.columns "
+        "inner join information_schema.tables using (table_catalog, table_schema, table_name) "
+        "where column_name = ? and table_type = 'BASE TABLE' and table_catalog = current_database()"
+        " order by all",
+        [USER_COLUMN],
+    ).fetchall()
+    count = sum(
+        _delete(connection, f'"{schema}"."{name}"', f"{USER_COLUMN} = ?", [words.user_id])
+        for schema, name in tables
+    )
+    has_quarantine = connection.execute(
+        "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
+        [RAW_QUARANTINE.schema, RAW_QUARANTINE.name],
+    ).fetchone()
+    if has_quarantine:
+        count += _delete_quarantined(connection, words)
+        _recount(connection)
+    return count
+
+
+def _delete_quarantined(connection: duckdb.DuckDBPyConnection, words: UserWords) -> int:
+    """Bad rows of the user, also lines that are no rows and only name the id."""
+    rows = connection.execute(
+        f"select quarantine_id, payload, released_payload from {RAW_QUARANTINE.qualified}"
+    ).fetchall()
+    named = [
+        row_id
+        for row_id, payload, released in rows
+        if _names(payload, words) or _names(released, words)
+    ]
+    where = "quarantine_id in (select unnest(?::varchar[]))"
+    return _delete(connection, RAW_QUARANTINE.qualified, where, [named])
+
+
+def _names(payload: str | None, words: UserWords) -> bool:
+    """Whether a bad row is of the user; a short id may be its item's, so fields are looked at."""
+    if payload is None:
+        return False
+    if words.is_distinct:
+        return words.is_in(payload)
+    row = json.loads(payload)
+    return row.get(USER_COLUMN) == words.user_id or words.is_in(str(row.get("line", "")))
+
+
+def _recount(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let `raw.loads` say what the raw tables hold now."""
+    connection.execute(
+        """
+        update raw.loads set row_count = (
+            select count(*) from raw.events where events.landed_date = loads.landed_date
+        )
+        where feed = 'events'
+        """
+    )
+    connection.execute(
+        """
+        update raw.loads set quarantined_count = (
+            select count(*) from raw.quarantine
+            where quarantine.landed_date = loads.landed_date and quarantine.feed = loads.feed
+                and not quarantine.is_released
+        )
+        """
+    )
+
+
+def _delete(
+    connection: duckdb.DuckDBPyConnection, table: str, where: str, values: list[object]
+) -> int:
+    ((count,),) = connection.execute(f"delete from {table} where {where}", values).fetchall()
+    return int(count)
+
+
+def rewrite_duckdb(source: Path, target: Path, storage_version: str | None = None) -> None:
+    """Copy a closed DuckDB file's live rows and views to a new file, and put that in place.
+
+    Parameters
+    ----------
+    source, target : Path
+        May be the same.
+    storage_version : str, optional
+        Of the new file; default that of this DuckDB.
+    """
+    options = f"(storage_version '{storage_version}')" if storage_version else ""
+    old, catalog = str(source).replace("'", "''"), source.stem
+    with new_file(target) as fresh, closing(duckdb.connect(":memory:")) as connection:
+        fresh.unlink(missing_ok=True)
+        new = str(fresh).replace("'", "''")
+        # Views name their tables by the catalog, which is the file's stem.
+        connection.execute(f"attach '{old}' as \"{catalog}\" (read_only)")
+        connection.execute(f"attach '{new}' as fresh {options}")
+        connection.execute(f'use "{catalog}"')
+        connection.execute(f'copy from database "{catalog}" to fresh')
+        connection.execute("detach fresh")
+
+
+def erase_from_sqlite(path: Path, words: UserWords) -> int:
+    """Delete a user's rows from an SQLite file, redact other texts, and write the file anew.
+
+    Parameters
+    ----------
+    path : Path
+        Such as `mlflow.db` or Airflow's; need not exist.
+    words : UserWords
+
+    Returns
+    -------
+    int
+        Rows deleted or changed.
+    """
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as store:
+        store.execute("pragma secure_delete = on")
+        store.execute("begin immediate")
+        count = sum(_clean_table(store, name, words) for name in table_names(store))
+        store.execute("commit")
+        store.execute("vacuum")
+        store.execute("pragma wal_checkpoint(truncate)")
+    return count
+
+
+def table_names(store: sqlite3.Connection) -> list[str]:
+    """Tables of an SQLite file."""
+    rows = store.execute("select name from sqlite_master where type = 'table' order by name")
+    return [name for (name,) in rows if not name.startswith("sqlite_")]
+
+
+def _clean_table(store: sqlite3.Connection, table: str, words: UserWords) -> int:
+    columns = [row[1] for row in store.execute(f'pragma table_info("{table}")')]
+    count = 0
+    if USER_COLUMN in columns:
+        deleted = store.execute(f'delete from "{table}" where {USER_COLUMN} = ?', [words.user_id])
+        count += deleted.rowcount
+    for column in columns:
+        store.create_function("redact", 1, words.redact, deterministic=True)
+        store.create_function("names_user", 1, words.is_in, deterministic=True)
+        changed = store.execute(
+            f'update "{table}" set "{column}" = redact("{column}") '
+            f'where typeof("{column}") = \'text\' and names_user("{column}")'
+        )
+        count += changed.rowcount
+    return count

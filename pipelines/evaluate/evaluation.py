@@ -1,0 +1,200 @@
+"""Fit a candidate before each window and score its lists on what happened in it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.config import Settings
+from pipelines.base.durable import write_ordered_json
+from pipelines.base.windows import Window
+from pipelines.evaluate.child_runs import log_evaluation
+from pipelines.evaluate.held_out import HeldOut, Scored, read_held_out, score_recommender
+from pipelines.evaluate.inputs import input_hash, placements_of, planned_spec
+from pipelines.evaluate.memory_budget import memory_share
+from pipelines.evaluate.ranker_plots import write_explained
+from pipelines.evaluate.results import METRICS_FILE, read_evaluation, read_metrics, write_evaluation
+from pipelines.evaluate.rule_prices import Ruled, price_rules
+from pipelines.evaluate.score import list_means, means_by_segment
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Recommender
+from pipelines.rules.exclusion import placement_exclusion
+from pipelines.rules.list_rules import make_list_rules
+from pipelines.show.figures import format_figure
+
+if TYPE_CHECKING:
+    from pipelines.models.candidates import Spec
+
+logger = logging.getLogger(__name__)
+
+
+def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, Any]:
+    """Evaluate one candidate on both windows of a night, for each placement it competes in.
+
+    It is fitted once a window, on everything before it, and the fit serves all placements. What
+    is already there for the same inputs is kept. Results go to the run folder and to MLflow.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        The night; its snapshot must be there.
+    name : str
+        A candidate of the night's plan or of the settings.
+
+    Returns
+    -------
+    dict
+        ``{window: {placement: NDCG at the gate's cut}}``; None without any user to score.
+
+    Raises
+    ------
+    SettingsError
+        If the candidate is unknown.
+    MissingSnapshotError
+        If the night's snapshot is not there.
+    """
+    spec = planned_spec(settings, as_of, name)
+    placements = placements_of(settings, name)
+    if not placements:
+        logger.info("%s: competes in no placement", name)
+    return {
+        window.name: _evaluate_window(settings, as_of, spec, window, placements)
+        for window in settings.night(as_of).windows
+        if placements
+    }
+
+
+def _evaluate_window(
+    settings: Settings, as_of: date, spec: Spec, window: Window, placements: tuple[str, ...]
+) -> dict[str, float | None]:
+    hashes = {name: input_hash(settings, as_of, spec, window, name) for name in placements}
+    missing = [
+        name
+        for name, wanted in hashes.items()
+        if (_stored_hash(settings, as_of, spec, window, name) != wanted)
+    ]
+    for name in missing:  # whatever fails from here on, the old result must not be taken for new
+        folder = settings.run_folder(as_of).evaluation(spec.name, window.name, name)
+        (folder / METRICS_FILE).unlink(missing_ok=True)
+    if missing:
+        with memory_share(settings, spec.name):
+            _evaluate_placements(
+                settings, as_of, spec, window, {name: hashes[name] for name in missing}
+            )
+    else:
+        logger.info("%s: kept, nothing changed (%s)", spec.name, window.name)
+    return _log_window(settings, as_of, spec, window, placements)
+
+
+def _stored_hash(
+    settings: Settings, as_of: date, spec: Spec, window: Window, placement: str
+) -> str | None:
+    stored = read_metrics(settings.run_folder(as_of).evaluation(spec.name, window.name, placement))
+    return None if stored is None else stored["input_hash"]
+
+
+def _evaluate_placements(
+    settings: Settings, as_of: date, spec: Spec, window: Window, hashes: dict[str, str]
+) -> None:
+    from pipelines.models.candidates import fit_candidate
+
+    inputs = read_held_out(settings, as_of, window)
+    started = time.monotonic()
+    recommender = fit_candidate(spec, inputs.history)
+    fit_seconds = time.monotonic() - started
+    shared = {
+        "name": spec.name,
+        "spec": spec.as_dict(),
+        "spec_hash": spec.spec_hash,
+        "window": window.name,
+        "cutoff": window.cutoff.isoformat(),
+        "history": _describe(inputs.history),
+        "fit_seconds": round(fit_seconds, 3),
+    }
+    write_explained(
+        settings.run_folder(as_of).trees(spec.name, window.name),
+        recommender.explain(inputs.history),
+        title=f"{spec.name}, {window.name} window of {as_of}",
+    )
+    for placement, wanted in hashes.items():
+        scored = score_recommender(settings, placement, recommender, inputs, with_candidates=True)
+        found = _found(settings, scored, inputs)
+        if window.name == "gate":
+            found["rule_prices"] = _price_rules(settings, placement, recommender, inputs)
+        metrics = {**shared, "placement": placement, **found, "input_hash": wanted, "run_id": None}
+        folder = settings.run_folder(as_of).evaluation(spec.name, window.name, placement)
+        write_evaluation(folder, scored.per_user, metrics)
+        ndcg = found["metrics"][f"ndcg_at_{settings.evaluation.k}"]["all"]["value"]
+        logger.info(
+            "%s: NDCG@%d %s on %s users (%s, %s), lists in %.1f s",
+            spec.name,
+            settings.evaluation.k,
+            format_figure(ndcg),
+            f"{found['user_count']:,}",
+            placement,
+            window.name,
+            found["recommend_seconds"],
+        )
+
+
+def _found(settings: Settings, scored: Scored, held_out: HeldOut) -> dict[str, Any]:
+    """The placement's own part of `metrics.json`."""
+    evaluation, segment = settings.evaluation, scored.per_user["segment"].to_numpy()
+    means = list_means(scored.lists, held_out.met, evaluation, own=scored.own, segment=segment)
+    return {
+        "user_count": len(scored.per_user),
+        "left_out": scored.left_out,
+        "metrics": {**means_by_segment(scored.per_user, evaluation), **means},
+        "recommend_seconds": round(scored.recommend_seconds, 3),
+    }
+
+
+def _price_rules(
+    settings: Settings, placement: str, recommender: Recommender, held_out: HeldOut
+) -> list[dict[str, Any]]:
+    """What each rule of the placement costs."""
+    rules = settings.placements[placement]
+    users = held_out.history.select_users(held_out.truth.positions)
+    ruled = Ruled(
+        recommender,
+        users,
+        placement_exclusion(rules, users, held_out.catalogue),
+        make_list_rules(rules, held_out.history, held_out.catalogue),
+        held_out.truth,
+    )
+    return price_rules(ruled, settings.evaluation)
+
+
+def _describe(history: Interactions) -> dict[str, Any]:
+    """Size and hash of the rows a candidate was fitted on."""
+    return {
+        "user_count": history.n_users,
+        "item_count": history.n_items,
+        "row_count": len(history.user),
+        "content_hash": history.content_hash(),
+    }
+
+
+def _log_window(
+    settings: Settings, as_of: date, spec: Spec, window: Window, placements: tuple[str, ...]
+) -> dict[str, float | None]:
+    """Log what is stored to MLflow unless it is there, and sum it up."""
+    evaluations = [
+        read_evaluation(settings, as_of, spec.name, window.name, placement)
+        for placement in placements
+    ]
+    if any(evaluation.run_id is None for evaluation in evaluations):
+        run_id = log_evaluation(settings, as_of, evaluations)
+        for evaluation in evaluations:
+            folder = settings.run_folder(as_of).evaluation(
+                spec.name, window.name, evaluation.placement
+            )
+            write_ordered_json(folder / METRICS_FILE, {**evaluation.metrics, "run_id": run_id})
+    column = f"ndcg_at_{settings.evaluation.k}"
+    return {
+        evaluation.placement: evaluation.metrics["metrics"][column]["all"]["value"]
+        for evaluation in evaluations
+    }

@@ -1,0 +1,161 @@
+"""Pictures and tables of what a ranker looks at, for its run in MLflow."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pipelines.base.durable import new_folder, write_ordered_json
+from pipelines.evaluate.plots import CANDIDATE_COLOUR, STYLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from pipelines.models.base import Explanation
+
+#: Features in the picture of gains.
+N_GAINS = 20
+#: What a feature is of, by the beginning of its name, and its colour.
+OTHER = "other"
+KINDS = {
+    "part_": "score or rank of a part",
+    "item_": "item",
+    "user_": "user",
+    "pair_": "user and item",
+    "title_": "user and item",
+    "price_": "user and item",
+}
+KIND_COLOURS = {
+    "score or rank of a part": "#0072B2",
+    "item": "#009E73",
+    "user": "#CC79A7",
+    "user and item": "#D55E00",
+    OTHER: "#8C8C8C",
+}
+N_COLUMNS = 3
+#: Values of a feature over this ratio of largest to median are shown on a logarithmic axis.
+SKEWED = 20.0
+
+
+def write_explained(folder: Path, explained: Explanation | None, title: str) -> None:
+    """Write `feature_gain` and `partial_dependence`, each as PNG and CSV, and `sample.json`.
+
+    Parameters
+    ----------
+    folder : Path
+        What was in it before goes.
+    explained : Explanation or None
+        Without it there is no folder afterwards.
+    title : str
+        Of whom the pictures are.
+    """
+    if explained is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with new_folder(folder) as fresh:
+        _fill(fresh, explained, title)
+
+
+def _fill(folder: Path, explained: Explanation, title: str) -> None:
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    explained.gain.to_csv(folder / "feature_gain.csv", index=False)
+    explained.dependence.to_csv(folder / "partial_dependence.csv", index=False)
+    sample = {"user_count": explained.user_count, "row_count": explained.row_count}
+    write_ordered_json(folder / "sample.json", sample)
+    with matplotlib.style.context(STYLE):
+        for name, figure in {
+            "feature_gain": plot_gain(explained.gain, title),
+            "partial_dependence": plot_dependence(explained, title),
+        }.items():
+            path = folder / f"{name}.png"
+            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+
+
+def plot_gain(gain: pd.DataFrame, title: str) -> Figure:
+    """One bar per feature, the strongest on top, coloured by what it is of."""
+    from matplotlib.figure import Figure
+
+    shown = gain[gain["gain_share"] > 0].head(N_GAINS)
+    kinds = [_kind_of(name) for name in shown.feature]
+    figure = Figure(figsize=(8, 1.4 + 0.3 * len(shown)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh(
+        range(len(shown)),
+        shown["gain_share"],
+        color=[KIND_COLOURS[kind] for kind in kinds],
+        height=0.7,
+    )
+    for row, share in enumerate(shown["gain_share"]):
+        axes.annotate(f"{share:.1%}", (share, row), (4, 0), textcoords="offset points", va="center")
+    axes.set_yticks(range(len(shown)), list(shown["feature"]))
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlim(0, 1.12 * float(shown["gain_share"].max()))
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_xlabel("share of the loss that splits on the feature took away")
+    figure.suptitle(f"Feature gain: {title}", x=0.01, ha="left", fontweight="bold")
+    for kind in dict.fromkeys(kinds):
+        axes.barh([0], [0], color=KIND_COLOURS[kind], label=kind)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def _kind_of(feature: str) -> str:
+    return next((kind for begin, kind in KINDS.items() if feature.startswith(begin)), OTHER)
+
+
+def plot_dependence(explained: Explanation, title: str) -> Figure:
+    """A small plot per strong feature, all with the same log-odds axis."""
+    from matplotlib.figure import Figure
+
+    groups = explained.dependence.groupby("feature", sort=False)
+    curves = {str(name): curve for name, curve in groups}
+    n_rows = -(-len(curves) // N_COLUMNS)
+    figure = Figure(figsize=(11, 0.9 + 3.0 * n_rows), layout="constrained")
+    cells: np.ndarray = figure.subplots(n_rows, N_COLUMNS, sharey=True, squeeze=False)
+    gains = explained.gain.set_index("feature")["gain_share"]
+    for axes, (name, curve) in zip(cells.flat, curves.items(), strict=False):
+        _plot_curve(axes, curve)
+        axes.set_title(f"{name}\n{gains[name]:.0%} of the gain", fontsize=9)
+    for axes in list(cells.flat)[len(curves) :]:
+        axes.set_axis_off()
+    for axes in cells[:, 0]:
+        axes.set_ylabel("mean log-odds")
+    figure.suptitle(f"Partial dependence: {title}", x=0.01, ha="left", fontweight="bold")
+    figure.supxlabel(
+        f"value of the feature, averaged over {explained.row_count:,} candidates of "
+        f"{explained.user_count:,} users; ticks at the bottom: tenths of these candidates",
+        fontsize=9,
+    )
+    return figure
+
+
+def _plot_curve(axes: Axes, curve: pd.DataFrame) -> None:
+    """The curve, the spread of its values as ticks at the bottom, and the level of unknown."""
+    known, unknown = curve[curve["value"].notna()], curve[curve["value"].isna()]
+    values = known["value"].to_numpy()
+    axes.plot(values, known["log_odds"], color=CANDIDATE_COLOUR, linewidth=1.8, marker=".")
+    for level, share in zip(unknown["log_odds"], unknown["row_share"], strict=True):
+        axes.axhline(level, color="#D55E00", linestyle="--", linewidth=1.2)
+        axes.annotate(
+            f"unknown: {share:.0%} of rows",
+            (1, level),
+            (-2, 3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8,
+            color="#D55E00",
+        )
+    if len(values) and values.min() > 0 and values.max() > SKEWED * np.median(values):
+        axes.set_xscale("log")
+    reached = np.searchsorted(known["row_share"].to_numpy(), np.arange(0.1, 1.0, 0.1))
+    for place in np.unique(reached[reached < len(values)]):
+        axes.axvline(values[place], ymax=0.04, color="#444444", linewidth=1)

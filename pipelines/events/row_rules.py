@@ -1,0 +1,134 @@
+"""What makes a row bad: SQL predicates with reason codes, used by the load and by a release.
+
+A predicate sees the columns of a day file with their types, `landed_date`, and two helpers of the
+reader: `line` (the text of a line that is no row at all) and `unreadable` (a JSON object with the
+original text of values that are not of their column's type). `$types` is the list of accepted
+event types. The first rule that holds gives the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipelines.base.tables import EVENT_COLUMNS, ITEM_COLUMNS
+
+#: Longest id, in characters: what the serving API accepts.
+MAX_ID_LENGTH = 256
+#: Longest text of any other column, in characters.
+MAX_TEXT_LENGTH = 1000
+#: A line of a CSV file longer than this holds a text that is too long, not a broken row.
+MAX_LINE_LENGTH = 100_000
+#: Earliest moment that is believed; online shops are younger.
+EARLIEST = "1990-01-01"
+#: Unicode noncharacter (U+FDD0, never used in interchange) that marks a byte that is not UTF-8.
+BAD_BYTE = "\ufdd0"
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A reason code, the SQL predicate of a row that breaks the rule, and what it means."""
+
+    reason: str
+    predicate: str
+    meaning: str
+
+
+def _texts(columns: dict[str, str]) -> list[str]:
+    return [name for name, kind in columns.items() if kind == "VARCHAR"]
+
+
+def _any(form: str, columns: Iterable[str]) -> str:
+    return " or ".join(form.format(column) for column in columns)
+
+
+def _text_rules(columns: dict[str, str], ids: tuple[str, ...]) -> tuple[RowRule, ...]:
+    texts = _texts(columns)
+    return (
+        RowRule(
+            "bad_utf8",
+            _any(f"contains({{}}, chr({ord(BAD_BYTE)}))", [*texts, "line"]),
+            "a text has bytes that are not UTF-8",
+        ),
+        RowRule(
+            "oversized_text",
+            _any(f"length({{}}) > {MAX_TEXT_LENGTH}", texts)
+            + f" or length(line) > {MAX_LINE_LENGTH}",
+            f"a text has more than {MAX_TEXT_LENGTH} characters",
+        ),
+        RowRule("malformed_row", "line is not null", "the line is not a row of the file's format"),
+        RowRule(
+            "id_too_long",
+            _any(f"length({{}}) > {MAX_ID_LENGTH}", ids),
+            f"an id has more than {MAX_ID_LENGTH} characters",
+        ),
+        RowRule(
+            "control_characters",
+            _any("regexp_matches({}, '[\\x00-\\x1f\\x7f]')", ids),
+            "an id has control characters",
+        ),
+    )
+
+
+def _number_rules(numbers: tuple[str, ...]) -> tuple[RowRule, ...]:
+    return (
+        RowRule(
+            "bad_number",
+            _any("(unreadable ->> '{}') is not null", numbers),
+            "a number cannot be read as one",
+        ),
+        RowRule(
+            "non_finite_number",
+            "not isfinite(price)" + (" or not isfinite(value)" if "value" in numbers else ""),
+            "a number is NaN or infinite",
+        ),
+        RowRule("negative_price", "price < 0", "a price is below zero"),
+    )
+
+
+def _time_rules(column: str, future_reason: str) -> tuple[RowRule, ...]:
+    return (
+        RowRule(
+            "bad_time",
+            f"(unreadable ->> '{column}') is not null or {column} < timestamp '{EARLIEST}'"
+            f" or not isfinite({column})",
+            f"{column} cannot be read as a UTC timestamp or is before {EARLIEST}",
+        ),
+        RowRule(
+            future_reason,
+            f"{column} >= landed_date + interval 1 day",
+            f"{column} is after the day the row landed in",
+        ),
+    )
+
+
+EVENT_RULES = (
+    *_text_rules(EVENT_COLUMNS, ("event_id", "user_id", "item_id", "session_id")),
+    RowRule("missing_user", "user_id is null or trim(user_id) = ''", "user_id is empty"),
+    RowRule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
+    RowRule(
+        "bad_type",
+        "event_type is null or not list_contains($types, event_type)",
+        "event_type is not one of events.types in the settings",
+    ),
+    *_time_rules("event_at", "future_event"),
+    RowRule("missing_time", "event_at is null", "event_at is empty"),
+    *_number_rules(("value", "price", "position")),
+)
+ITEM_RULES = (
+    *_text_rules(ITEM_COLUMNS, ("item_id",)),
+    RowRule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
+    *_time_rules("valid_from", "future_item"),
+    *_number_rules(("price",)),
+    RowRule(
+        "bad_flag",
+        "(unreadable ->> 'is_available') is not null",
+        "is_available cannot be read as true or false",
+    ),
+)
+
+
+def reason_expression(rules: Iterable[RowRule]) -> str:
+    """SQL expression: the reason code of the first rule a row breaks, null for a good row."""
+    cases = " ".join(f"when {rule.predicate} then '{rule.reason}'" for rule in rules)
+    return f"case {cases} end"

@@ -1,0 +1,1 @@
+"""A generated log of any size with planted tastes, for benchmarks and tests."""

@@ -1,0 +1,193 @@
+"""What an experiment is: its arms, its question, and who is in which arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipelines.base.assignment import (
+    Arm,
+    assign_bucket,
+    assign_weighted,
+    layer_bucket,
+)
+from pipelines.base.config import stable_hash
+
+#: Arm that gets the champion's lists; every experiment has it, first.
+CONTROL = "control"
+#: Variant of a user who is shown one list drafted from both arms' lists.
+INTERLEAVED = "interleaved"
+#: Names that roles and lists have already.
+TAKEN_NAMES = {"champion", "challenger", "fallback", INTERLEAVED}
+#: How far the weights' sum may be from 1.
+_ROUNDING = 1e-9
+
+Metric = Literal["ctr", "conversion", "revenue"]
+Method = Literal["split", "interleave"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ArmDefinition(_Part):
+    """One arm of an experiment."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    weight: float = Field(ge=0, le=1)
+    """Share of the covered traffic."""
+    candidate: str | None = None
+    """Candidate whose lists it gets; control has none and gets the champion's."""
+
+
+class Guardrail(_Part):
+    """A metric that must not get worse by more than a margin."""
+
+    metric: Metric
+    margin: float = Field(0.02, ge=0, lt=1)
+    """Relative loss that is still accepted."""
+
+
+class ExperimentDefinition(_Part):
+    """What `experiments/<id>.toml` says."""
+
+    hypothesis: str = Field(min_length=1)
+    placement: str
+    arms: tuple[ArmDefinition, ...]
+    starts: date
+    """First day on which users may be exposed."""
+    ends: date
+    """Day after the last."""
+    goal: Metric
+    guardrails: tuple[Guardrail, ...] = ()
+    expected_users: int = Field(ge=1)
+    """Users of all arms at which the interval is narrowest; fixed before the start."""
+    coverage: float = Field(1.0, gt=0, le=1)
+    """Share of each arm's range of users that takes part."""
+    layer: str | None = None
+    """Users outside [layer_from, layer_to) of this layer take no part."""
+    layer_from: float = Field(0.0, ge=0, le=1)
+    layer_to: float = Field(1.0, ge=0, le=1)
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    """Level of error of the goal's interval."""
+    rolls_back: bool = True
+    """Whether a significant loss on a guardrail ends the experiment by itself."""
+    method: Method = "split"
+    """`split`: each user gets one arm's lists. `interleave`: one list drafted from both arms'."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ExperimentDefinition:
+        names = [arm.name for arm in self.arms]
+        if taken := TAKEN_NAMES & set(names):
+            raise ValueError(f"arms must not be named {sorted(taken)}: these names are taken")
+        if len(names) < 2 or names[0] != CONTROL or len(set(names)) != len(names):  # noqa: PLR2004  # a comparison is of two
+            raise ValueError(f"arms must be `{CONTROL}` first and others of other names: {names}")
+        if self.arms[0].candidate or not all(arm.candidate for arm in self.arms[1:]):
+            raise ValueError(f"`{CONTROL}` is the champion's; every other arm names a candidate")
+        if abs(sum(arm.weight for arm in self.arms) - 1) > _ROUNDING:
+            raise ValueError("the weights of the arms must sum to 1")
+        if not self.starts < self.ends:
+            raise ValueError(f"`ends` must be after `starts`, got {self.starts} and {self.ends}")
+        if not self.layer_from < self.layer_to:
+            raise ValueError("`layer_from` must be below `layer_to`")
+        if self.method == "interleave" and (
+            len(names) != 2 or self.goal != "ctr" or self.guardrails  # noqa: PLR2004  # drafts are of two
+        ):
+            raise ValueError(
+                "`interleave` is for two arms, goal `ctr` and no guardrails: every user sees both "
+                "arms, so a purchase belongs to neither"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment as it was frozen at its start.
+
+    Parameters
+    ----------
+    experiment_id : str
+    definition : ExperimentDefinition
+    config_hash : str
+        Of the definition; every exposure carries it.
+    status : str
+        ``running`` or ``stopped``.
+    stopped_on : date or None
+        First night without it.
+    reason : str
+        Why it was stopped.
+    """
+
+    experiment_id: str
+    definition: ExperimentDefinition
+    config_hash: str
+    status: str = "running"
+    stopped_on: date | None = None
+    reason: str = ""
+
+    def assign(self, user_id: str) -> tuple[str, int] | None:
+        """Variant and bucket of a user; None for a user who takes no part."""
+        given = self.definition
+        if not user_id:
+            return None
+        if given.layer is not None:
+            place = layer_bucket(user_id, given.layer) / 10_000
+            if not given.layer_from <= place < given.layer_to:
+                return None
+        bucket = assign_bucket(user_id, self.experiment_id)
+        arms = [Arm(arm.name, arm.weight) for arm in given.arms]
+        arm = assign_weighted(bucket, arms, given.coverage)
+        if arm is None:
+            return None
+        return (INTERLEAVED if self.is_interleaved else arm), bucket
+
+    @property
+    def is_interleaved(self) -> bool:
+        """Whether users are shown one list drafted from both arms' lists."""
+        return self.definition.method == "interleave"
+
+    @property
+    def variants(self) -> dict[str, float]:
+        """Variants that users are recorded in, with their share of the covered traffic."""
+        if self.is_interleaved:
+            return {INTERLEAVED: 1.0}
+        return {arm.name: arm.weight for arm in self.definition.arms}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they are stored."""
+        return {
+            "experiment_id": self.experiment_id,
+            "definition": self.definition.model_dump(mode="json"),
+            "config_hash": self.config_hash,
+            "status": self.status,
+            "stopped_on": self.stopped_on.isoformat() if self.stopped_on else None,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Experiment:
+        """The experiment of stored values."""
+        day = stored.get("stopped_on")
+        return cls(
+            stored["experiment_id"],
+            ExperimentDefinition.model_validate(stored["definition"]),
+            stored["config_hash"],
+            stored["status"],
+            date.fromisoformat(day) if day else None,
+            stored.get("reason", ""),
+        )
+
+
+def definition_hash(definition: ExperimentDefinition) -> str:
+    """Hash of everything an experiment says.
+
+    A split says nothing of its method, so that experiments that were frozen before there was
+    another one keep their hash.
+    """
+    said = definition.model_dump(mode="json")
+    if said["method"] == "split":
+        del said["method"]
+    return stable_hash(said)

@@ -1,0 +1,125 @@
+"""Differences between two contenders on the same users: what they are, and in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.base.config import Settings
+from pipelines.evaluate.intervals import paired_interval, users_needed
+from pipelines.gate.contenders import Contender, contender_problem, have_same_users
+from pipelines.show.figures import format_figure, format_interval, format_threshold
+
+#: An interval needs a spread, and a spread needs two users.
+LEAST_USERS = 2
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a placement's challenger must reach; see `recsys.toml` for each."""
+
+    k: int
+    confidence: float
+    min_users: int
+    ndcg_floor: float
+    ndcg_ceiling: float
+    coverage_margin: float
+    segment_margin: float
+    min_segment_users: int
+
+    @classmethod
+    def from_settings(cls, settings: Settings, placement: str) -> Thresholds:
+        """The gate's rules and the placement's own floor and ceiling."""
+        own = settings.placements[placement]
+        return cls(
+            k=settings.evaluation.k,
+            confidence=settings.evaluation.confidence,
+            ndcg_floor=own.ndcg_floor,
+            ndcg_ceiling=own.ndcg_ceiling,
+            **settings.gate.model_dump(),
+        )
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Paired difference of two contenders over the same users, at least two of them.
+
+    Parameters
+    ----------
+    value, low, high : float
+        Mean and interval of first minus second.
+    user_count : int
+    users_needed : int or None
+        None where no number of users would show such a difference.
+    """
+
+    value: float
+    low: float
+    high: float
+    user_count: int
+    users_needed: int | None
+
+
+def paired_difference(
+    first: Contender,
+    second: Contender,
+    thresholds: Thresholds,
+    *,
+    chosen: np.ndarray | None = None,
+    margin: float = 0.0,
+) -> Difference | None:
+    """Mean of first minus second, paired by user; None where they cannot be compared.
+
+    Parameters
+    ----------
+    first, second : Contender
+    thresholds : Thresholds
+        Level of the interval.
+    chosen : ndarray of bool, shape (n_users,), optional
+        Some of the users.
+    margin : float, default 0
+        How far below zero the lower bound may be; `users_needed` counts towards that.
+    """
+    if any(contender_problem(one, thresholds.k) for one in (first, second)):
+        return None
+    if not have_same_users(first, second):
+        return None
+    keep = np.ones(first.user_count, dtype=bool) if chosen is None else chosen
+    if keep.sum() < LEAST_USERS:
+        return None
+    mine = np.asarray(first.user_ndcg, dtype=np.float64)[keep]
+    theirs = np.asarray(second.user_ndcg, dtype=np.float64)[keep]
+    needed = users_needed(mine - theirs + margin, thresholds.confidence)
+    found = paired_interval(mine, theirs, thresholds.confidence)
+    if found.value is None or found.low is None or found.high is None:
+        return None
+    return Difference(found.value, found.low, found.high, found.user_count, needed)
+
+
+def describe_difference(
+    found: Difference | None, thresholds: Thresholds, missed: float | None
+) -> str:
+    """A difference in words; with `missed`, the bound it fell short of, by how much and why.
+
+    Parameters
+    ----------
+    found : Difference or None
+    thresholds : Thresholds
+    missed : float or None
+        The bound that the interval's lower end had to be above.
+    """
+    if found is None:
+        return "the two cannot be compared"
+    text = (
+        f"NDCG@{thresholds.k} {format_interval(found.value, found.low, found.high, signed=True)} "
+        f"({thresholds.confidence:.0%} interval, {found.user_count:,} users)"
+    )
+    if missed is None:
+        return text
+    if found.users_needed is None:
+        remedy = "no number of users would be enough at such a difference"
+    else:
+        remedy = f"about {found.users_needed:,} users would be needed to tell such a difference"
+    short, bound = format_figure(missed - found.low), format_threshold(missed)
+    return f"{text}; the lower bound is {short} short of {bound}; {remedy}"

@@ -1,0 +1,56 @@
+"""What a placement's rule keeps from each user, stored so that the API can complete lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.base.config import Settings
+from pipelines.features.interactions import Interactions
+from pipelines.lists.list_rows import write_tables
+from pipelines.models.base import Exclusion
+
+#: What a placement's rule keeps from its users: one row per user_id from whom it keeps anything.
+EXCLUSION_SCHEMA = pa.schema(
+    [
+        ("placement", pa.string()),
+        ("user_id", pa.string()),
+        ("item_ids", pa.list_(pa.string())),
+    ]
+)
+#: Users whose rows are written at once.
+BLOCK_USERS = 20_000
+
+
+def write_exclusions(
+    settings: Settings, as_of: date, placement: str, history: Interactions, exclude: Exclusion
+) -> None:
+    """Write `lists/exclusions/<placement>.parquet`: what the rule keeps from each user.
+
+    What is not available is kept from everybody and not in it.
+    """
+    path = settings.run_folder(as_of).exclusions(placement)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pairs = exclude.pairs
+
+    def tables() -> Iterator[pa.Table]:
+        if pairs is None:
+            return
+        for start in range(0, history.n_users, BLOCK_USERS):
+            block = pairs[start : start + BLOCK_USERS].tocsr()
+            block.sort_indices()
+            kept = pa.array(history.item_ids.tolist(), pa.string()).take(pa.array(block.indices))
+            lists = pa.ListArray.from_arrays(pa.array(block.indptr, pa.int32()), kept)
+            users = history.user_ids[start : start + BLOCK_USERS]
+            columns = [
+                pa.repeat(pa.scalar(placement), len(users)),
+                pa.array(users.tolist(), pa.string()),
+                lists,
+            ]
+            table = pa.Table.from_arrays(columns, schema=EXCLUSION_SCHEMA)
+            yield table.filter(pa.array(np.diff(block.indptr) > 0))
+
+    write_tables(path, tables(), schema=EXCLUSION_SCHEMA)

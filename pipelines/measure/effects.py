@@ -1,0 +1,242 @@
+"""The effect of an arm against control: at the planned end, or at any look before it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.stats import norm, t
+
+from pipelines.measure.arms import ArmSummary
+
+#: Fewest users of an arm with a variance.
+MIN_USERS = 2
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference of two arms; every figure is None where there is none, and `reason` says why.
+
+    Parameters
+    ----------
+    estimate : float or None
+        Treatment minus control, absolute or as a share of control's unadjusted mean.
+    standard_error : float or None
+    low, high : float or None
+        Bounds of the interval.
+    p_value : float or None
+    reason : str or None
+    """
+
+    estimate: float | None
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    reason: str | None = None
+
+
+#: Bounds and p-value of an estimate and its standard error, given both arms.
+Bound = Callable[[float, float, ArmSummary, ArmSummary], Effect]
+
+
+def compare_at_the_end(
+    control: ArmSummary, treatment: ArmSummary, *, alpha: float, relative: bool
+) -> Effect:
+    """Welch's interval, valid for one look that was planned beforehand.
+
+    Parameters
+    ----------
+    control, treatment : ArmSummary
+    alpha : float
+        Two-sided level of error, such as 0.05.
+    relative : bool
+        Effect as a share of control's unadjusted mean.
+
+    Notes
+    -----
+    Relative effects by the delta method: ``Var = V_b/(R_a² n_b) + V_a R_b²/(R_a⁴ n_a)``; with CUPED
+    the covariate keeps its own term, since it is not divided by a moving mean. Degrees of freedom
+    are Welch and Satterthwaite's on the arms' variances.
+    """
+    return _effect(control, treatment, relative, partial(_welch, alpha=alpha))
+
+
+def compare_at_any_time(
+    control: ArmSummary,
+    treatment: ArmSummary,
+    *,
+    alpha: float,
+    relative: bool,
+    planned_users: int,
+) -> Effect:
+    """Asymptotic confidence sequence: valid at every look, also if looking decides when to stop.
+
+    Parameters
+    ----------
+    control, treatment : ArmSummary
+    alpha : float
+        Chance of ever excluding the true effect.
+    relative : bool
+        Effect as a share of control's unadjusted mean.
+    planned_users : int
+        N*, users of both arms at which the interval is narrowest; fixed before the start.
+
+    Notes
+    -----
+    ``rho² = (-2 ln alpha + ln(1 - 2 ln alpha)) / N*``; half-width
+    ``SE sqrt(N) sqrt(2 (N rho² + 1) / (N rho)² ln(sqrt(N rho² + 1) / alpha))`` with N users so far.
+
+    References
+    ----------
+    I. Waudby-Smith, D. Arbour, R. Sinha, E. H. Kennedy, A. Ramdas (2021). Time-uniform central
+    limit theory and asymptotic confidence sequences. arXiv:2103.06476, equations 9 and 155.
+    """
+
+    def bound(estimate: float, error: float, first: ArmSummary, second: ArmSummary) -> Effect:
+        users = first.user_count + second.user_count
+        rho2 = (-2 * math.log(alpha) + math.log(1 - 2 * math.log(alpha))) / planned_users
+        growth = users * rho2 + 1
+        half = (
+            error
+            * math.sqrt(users)
+            * math.sqrt(2 * growth / (users**2 * rho2) * math.log(math.sqrt(growth) / alpha))
+        )
+        evidence = -rho2 * users * (estimate / error) ** 2 / (2 * growth)
+        p_value = min(1.0, math.sqrt(growth) * math.exp(evidence))
+        return Effect(estimate, error, estimate - half, estimate + half, p_value)
+
+    return _effect(control, treatment, relative, bound)
+
+
+def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: the family errs at most with probability alpha.
+
+    Examples
+    --------
+    >>> [round(p, 3) for p in adjust_by_holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    # running maximum of p_(i) (m - i), i from 0
+    scaled = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(scaled, 1.0)
+    found: list[float] = adjusted.tolist()
+    return found
+
+
+def users_per_arm_needed(variance: float, difference: float, *, alpha: float, power: float) -> int:
+    """Users per arm for an absolute difference to be found with a given power.
+
+    Parameters
+    ----------
+    variance : float
+        Of one user.
+    difference : float
+        Least absolute difference worth finding; not 0.
+    alpha : float
+    power : float
+
+    Notes
+    -----
+    ``n = 2 (z_(1 - alpha/2) + z_power)² V / δ²``.
+
+    Examples
+    --------
+    >>> users_per_arm_needed(0.09, 0.01, alpha=0.05, power=0.8)
+    14128
+    """
+    z = norm.ppf(1 - alpha / 2) + norm.ppf(power)
+    return math.ceil(2 * z**2 * variance / difference**2)
+
+
+def power_of(
+    difference: float, variance: float, control_users: int, treatment_users: int, *, alpha: float
+) -> float:
+    """Chance of finding an absolute difference with a two-sided z-test."""
+    harmonic = control_users * treatment_users / (control_users + treatment_users)
+    signal = abs(difference) / math.sqrt(variance) * math.sqrt(harmonic)
+    z = norm.ppf(1 - alpha / 2)
+    return float(norm.cdf(signal - z) + norm.cdf(-signal - z))
+
+
+def _effect(control: ArmSummary, treatment: ArmSummary, relative: bool, bound: Bound) -> Effect:
+    """Estimate and standard error, then their bounds; or None with a reason."""
+    reason = _why_not(control, treatment, relative)
+    if reason is not None:
+        return Effect(None, None, None, None, None, reason)
+    a, b = _Arm.of(control), _Arm.of(treatment)
+    scale = abs(a.unadjusted_mean) if relative else 1.0
+    parts = _relative_parts(a, b) if relative else (a.variance / a.n, b.variance / b.n)
+    estimate, error = (b.mean - a.mean) / scale, math.sqrt(max(sum(parts), 0.0))
+    if not (error > 0 and math.isfinite(error) and math.isfinite(estimate)):
+        return Effect(None, None, None, None, None, "the figures are beyond what can be computed")
+    return bound(estimate, error, control, treatment)
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """An arm whose figures are all there."""
+
+    n: int
+    mean: float
+    variance: float
+    unadjusted_mean: float
+    raw_variance: float
+    summary: ArmSummary
+
+    @classmethod
+    def of(cls, summary: ArmSummary) -> _Arm:
+        figures = (
+            summary.mean,
+            summary.variance,
+            summary.unadjusted_mean,
+            summary.raw_variance,
+        )
+        mean, variance, unadjusted, raw = (math.nan if one is None else one for one in figures)
+        return cls(summary.user_count, mean, variance, unadjusted, raw, summary)
+
+
+def _relative_parts(a: _Arm, b: _Arm) -> tuple[float, float]:
+    """Variance of ``(R_b - R_a) / |R_a|`` that comes from control and from treatment."""
+    base, covariate = a.unadjusted_mean, a.summary
+    lift = b.unadjusted_mean / base
+    # V_a R_b²/R_a⁴ + theta² Var(X)/R_a² - 2 theta Cov(Y, X) R_b/R_a³, over n_a
+    from_control = (
+        a.raw_variance * lift * lift
+        + covariate.theta * covariate.theta * covariate.covariate_variance
+        - 2 * covariate.theta * covariate.covariance * lift
+    ) / a.n
+    return from_control / base / base, b.variance / b.n / base / base
+
+
+def _welch(
+    estimate: float, error: float, control: ArmSummary, treatment: ArmSummary, *, alpha: float
+) -> Effect:
+    """Student's t bounds with Welch and Satterthwaite's degrees of freedom."""
+    a, b = _Arm.of(control), _Arm.of(treatment)
+    share_a, share_b = a.variance / a.n, b.variance / b.n
+    part_a, part_b = share_a / (share_a + share_b), share_b / (share_a + share_b)
+    freedom = 1 / (part_a**2 / (a.n - 1) + part_b**2 / (b.n - 1))
+    half = float(t.ppf(1 - alpha / 2, freedom)) * error
+    p_value = 2 * float(t.sf(abs(estimate) / error, freedom))
+    return Effect(estimate, error, estimate - half, estimate + half, p_value)
+
+
+def _why_not(control: ArmSummary, treatment: ArmSummary, relative: bool) -> str | None:
+    """Why there is no effect to speak of, or None."""
+    for name, arm in (("control", control), ("treatment", treatment)):
+        if arm.user_count < MIN_USERS:
+            return f"{name} has {arm.user_count} users, an interval needs {MIN_USERS}"
+        if arm.mean is None or arm.variance is None:
+            return f"{name} has a denominator of zero"
+        if not arm.variance > 0:
+            return f"{name} has no variance: every user has the same value"
+    if relative and control.unadjusted_mean == 0:
+        return "control's mean is zero, so there is no relative effect"
+    return None

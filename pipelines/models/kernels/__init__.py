@@ -1,0 +1,1 @@
+"""Arithmetic that recommenders share: exact top-N, neighbours, signals of histories, threads."""

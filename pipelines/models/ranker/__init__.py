@@ -1,0 +1,1 @@
+"""The two-stage ranker: candidates of other recommenders, put in order by boosted trees."""

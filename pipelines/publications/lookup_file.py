@@ -1,0 +1,172 @@
+"""`lists.sqlite`, the file of a publication that answers one user's list in microseconds."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+
+from pipelines.lists.list_rows import FALLBACK
+from pipelines.publications.serving_files import by_blocks_of_users, in_batches
+
+#: A row of more than a quarter of a page gets pages of its own, which makes the file three times
+#: as large and a look-up three times as slow; lists of 50 items have about 2,000 bytes.
+PAGE_BYTES = 16_384
+#: Rows of `lists.sqlite`, sorted by its key.
+_PACKED_LISTS = """
+with labels as (
+    select user_id, strategy, reason, rank as from_rank
+    from block
+    qualify (strategy, reason) is distinct from lag((strategy, reason)) over (
+        partition by user_id order by rank
+    )
+),
+label_lists as (
+    select
+        user_id,
+        list(
+            {'from_rank': from_rank, 'strategy': strategy, 'reason': reason} order by from_rank
+        ) as labels
+    from labels group by user_id
+),
+packed as (
+    select
+        any_value(placement) as placement,
+        any_value(variant) as variant,
+        user_id,
+        list(item_id order by rank) as items,
+        list(score order by rank) as scores,
+        any_value(model_version) as model_version
+    from block group by user_id
+)
+select
+    packed.placement,
+    packed.variant,
+    packed.user_id,
+    to_json({
+        'items': packed.items, 'scores': packed.scores, 'labels': label_lists.labels,
+        'model_version': packed.model_version
+    })::varchar
+from packed inner join label_lists using (user_id)
+order by packed.user_id
+"""
+
+_PACKED_SIMILAR = """
+with labels as (
+    select item_id, strategy, reason, rank as from_rank
+    from similar_items
+    qualify (strategy, reason) is distinct from lag((strategy, reason)) over (
+        partition by item_id order by rank
+    )
+),
+label_lists as (
+    select
+        item_id,
+        list(
+            {'from_rank': from_rank, 'strategy': strategy, 'reason': reason} order by from_rank
+        ) as labels
+    from labels group by item_id
+),
+packed as (
+    select
+        item_id,
+        list(similar_item_id order by rank) as items,
+        list(score order by rank) as scores
+    from similar_items group by item_id
+)
+select
+    packed.item_id,
+    to_json({
+        'items': packed.items, 'scores': packed.scores, 'labels': label_lists.labels,
+        'model_version': ''
+    })::varchar
+from packed inner join label_lists using (item_id)
+order by packed.item_id
+"""
+_PACKED_EXCLUSIONS = """
+select placement, user_id, to_json(item_ids)::varchar
+from exclusions order by placement, user_id
+"""
+
+
+def open_lookups(path: Path) -> sqlite3.Connection:
+    """Open a `lists.sqlite` that never changes: read only, without locks, for any thread.
+
+    Raises
+    ------
+    sqlite3.Error
+        If there is no such file; one that is no database fails at its first statement.
+    """
+    return sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+    )
+
+
+def build_lookups(
+    connection: duckdb.DuckDBPyConnection, target: Path, meta: dict[str, str]
+) -> None:
+    """Write `lists.sqlite`: one packed row per placement, variant and user, and what goes with it.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Has `lists`, `similar_items`, `exclusions` and `items`.
+    target : Path
+        A file that does not exist.
+    meta : dict of str to str
+        Rows of the table `meta`, such as ``publication_id``.
+
+    Notes
+    -----
+    `lists.payload` is JSON with parallel arrays in order of rank:
+    ``{"items": [...], "scores": [...], "labels": [{"from_rank", "strategy", "reason"}, ...],
+    "model_version": ...}``; a label holds from its rank to the next label's. `fallbacks` has the
+    same payload for people the night does not know, by category, ``''`` for any. `exclusions` is
+    what the placement's rule kept from a user, a JSON array; no row means nothing. `similar` is
+    ``{"items", "scores", "labels", "model_version"}`` by item.
+    """
+    with closing(sqlite3.connect(target, isolation_level=None)) as out:
+        out.executescript(
+            f"""
+            pragma page_size = {PAGE_BYTES};
+            pragma journal_mode = off;
+            pragma synchronous = off;
+            begin;
+            create table lists (
+                placement text not null, variant text not null, user_id text not null,
+                payload text not null, primary key (placement, variant, user_id)
+            ) without rowid;
+            create table fallbacks (
+                placement text not null, category text not null, payload text not null,
+                primary key (placement, category)
+            ) without rowid;
+            create table exclusions (
+                placement text not null, user_id text not null, payload text not null,
+                primary key (placement, user_id)
+            ) without rowid;
+            create table similar (item_id text primary key, payload text not null) without rowid;
+            create table items (
+                item_id text primary key, title text, category text, price real,
+                is_available integer
+            ) without rowid;
+            create table meta (key text primary key, value text not null) without rowid;
+            """
+        )
+        for cursor in by_blocks_of_users(connection, _PACKED_LISTS):
+            for batch in in_batches(cursor):
+                is_fallback = batch[0][1] == FALLBACK  # a block is of one variant
+                if is_fallback:
+                    rows = [(place, key, payload) for place, _, key, payload in batch]
+                    out.executemany("insert into fallbacks values (?, ?, ?)", rows)
+                else:
+                    out.executemany("insert into lists values (?, ?, ?, ?)", batch)
+        for batch in in_batches(connection.execute(_PACKED_SIMILAR)):
+            out.executemany("insert into similar values (?, ?)", batch)
+        for batch in in_batches(connection.execute(_PACKED_EXCLUSIONS)):
+            out.executemany("insert into exclusions values (?, ?, ?)", batch)
+        for batch in in_batches(connection.execute("select * from items order by item_id")):
+            out.executemany("insert into items values (?, ?, ?, ?, ?)", batch)
+        out.executemany("insert into meta values (?, ?)", sorted(meta.items()))
+        out.execute("commit")

@@ -1,0 +1,126 @@
+"""`manifest.json`: what a publication is made of, and the sha256 of every file of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.config import Settings
+from pipelines.base.current import (
+    LOOKUPS,
+    MANIFEST,
+    MANIFEST_HASH,
+    SCHEMA_VERSION,
+)
+from pipelines.base.durable import (
+    file_sha256,
+    fsync_file,
+    read_if_there,
+    read_json,
+    write_json,
+    write_text,
+)
+from pipelines.base.paths import NightFolder
+from pipelines.base.tracking import git_commit, parent_run_id
+from pipelines.evaluate.results import METRICS_FILE
+from pipelines.experiments.definition import CONTROL
+from pipelines.experiments.state import placement_experiment
+from pipelines.publications.serving_files import SERVING
+
+
+def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) -> None:
+    """Write the manifest of the files in a folder, and the sha256 of the manifest itself.
+
+    Parameters
+    ----------
+    settings : Settings
+    staging : Path
+        Holds both files of the publication, closed.
+    counts : dict
+        ``publication_id``, ``as_of``, ``logical_hash``, ``generated_at``, ``user_count``,
+        ``row_count``, ``lists`` and ``experiments``; the manifest adds ``models``, ``metrics``
+        and ``gate`` of each placement, its list length, the night's MLflow run, what the audit
+        found, the git commit, and the files' hashes.
+    """
+    as_of = date.fromisoformat(counts["as_of"])
+    run = settings.run_folder(as_of)
+    for name in (SERVING, LOOKUPS):
+        fsync_file(staging / name)
+    manifest = {
+        **counts,
+        "schema_version": SCHEMA_VERSION,
+        "git_commit": git_commit(),
+        "run_id": parent_run_id(settings, as_of),
+        "list_lengths": {name: rules.list_length for name, rules in settings.placements.items()},
+        "models": read_roles(settings, as_of),
+        "gate": {name: read_if_there(run.gate(name)) for name in settings.placements},
+        "audit": {
+            entry["placement"] + "/" + entry["variant"] + "/" + entry["rule"]: entry["found"]
+            for entry in read_json(run.audit)["rules"]
+        },
+        "files": {
+            name: {
+                "sha256": file_sha256(staging / name),
+                "byte_count": (staging / name).stat().st_size,
+            }
+            for name in (SERVING, LOOKUPS)
+        },
+    }
+    manifest["metrics"] = _champion_metrics(run, manifest["models"])
+    write_json(staging / MANIFEST, manifest)
+    write_text(staging / MANIFEST_HASH, f"{file_sha256(staging / MANIFEST)}\n")
+
+
+def read_roles(settings: Settings, as_of: date) -> dict[str, Any]:
+    """What wrote each placement's control lists: the champion's `role.json`, or None."""
+    run = settings.run_folder(as_of)
+    return {place: read_if_there(run.role_file(place, "champion")) for place in settings.placements}
+
+
+def model_rows(settings: Settings, publication_id: str, as_of: date) -> list[dict[str, Any]]:
+    """Rows of `SERVING_PUBLICATION_MODELS` of a night's lists: control, and every other variant."""
+    run = settings.run_folder(as_of)
+    rows = []
+    for placement in settings.placements:
+        variants = sorted(path.stem for path in (run.lists / placement).glob("*.parquet"))
+        for variant in variants:
+            name = "champion" if variant == CONTROL else variant
+            role = read_if_there(run.role_file(placement, name))
+            if role is not None:
+                rows.append(_model_row(role, publication_id, placement, variant))
+    return rows
+
+
+def _model_row(
+    role: dict[str, Any], publication_id: str, placement: str, variant: str
+) -> dict[str, Any]:
+    return {
+        "publication_id": publication_id,
+        "placement": placement,
+        "variant": variant,
+        "as_of": date.fromisoformat(publication_id[:10]),
+        "candidate": role["candidate"],
+        "recommender": role["spec"]["recommender"],
+        "spec_hash": role["spec_hash"],
+        "specification": json.dumps(role["spec"], sort_keys=True),
+        "model_version": role["model_version"],
+        "run_id": role["run_id"],
+    }
+
+
+def published_experiments(settings: Settings, as_of: date) -> list[dict[str, Any]]:
+    """Experiments whose arms' lists a night wrote, as they are frozen."""
+    found = [placement_experiment(settings, as_of, name) for name in settings.placements]
+    return [experiment.as_dict() for experiment in found if experiment is not None]
+
+
+def _champion_metrics(run: NightFolder, models: dict[str, Any]) -> dict[str, Any]:
+    """Gate-window metrics of each placement's champion, where it was evaluated tonight."""
+    metrics = {}
+    for placement, role in models.items():
+        name = (role or {}).get("candidate", "")
+        found = read_if_there(run.evaluation(name, "gate", placement) / METRICS_FILE)
+        metrics[placement] = found and found["metrics"]
+    return metrics

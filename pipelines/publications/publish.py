@@ -1,0 +1,301 @@
+"""Publish audited lists: an immutable folder, the warehouse's rows, then one pointer flip."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.audit.audit import read_audited_files
+from pipelines.base.config import Settings
+from pipelines.base.current import (
+    LOOKUPS,
+    PIN,
+    POINTER,
+    SCHEMA_VERSION,
+    Publication,
+    date_of,
+    named_id,
+    point_to,
+    protected_ids,
+    publish_lock,
+    read_pointed,
+    read_publication,
+    stored_ids,
+)
+from pipelines.base.durable import fsync_folder, put_folder, write_json
+from pipelines.base.errors import PublicationNotFoundError
+from pipelines.base.faults import faultpoint
+from pipelines.base.tracking import attempt, parent_run_id
+from pipelines.base.warehouse import connect
+from pipelines.features.read import read_catalogue
+from pipelines.lists.list_rows import FALLBACK
+from pipelines.publications.lookup_file import build_lookups
+from pipelines.publications.manifest import model_rows, published_experiments, write_manifest
+from pipelines.publications.serving_files import (
+    SERVING,
+    NightFiles,
+    build_serving,
+    count_lists,
+    count_users,
+    logical_hash,
+    open_lists,
+)
+from pipelines.publications.serving_rows import drop_rows, insert_rows, refresh_view
+
+logger = logging.getLogger(__name__)
+
+
+def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str, Any]:
+    """Publish the night's audited lists and make them current, and so live unless one is pinned.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    force : bool, default False
+        Make them current also if a later night's are now.
+
+    Returns
+    -------
+    dict
+        ``publication_id``, ``as_of``, ``logical_hash``, ``user_count``, ``row_count``;
+        ``is_new`` (False if the same lists were published before), ``is_current`` (CURRENT names
+        it), ``pinned_id`` (None without a pin) and ``is_live`` (it is what readers see).
+
+    Raises
+    ------
+    AuditError
+        If the lists there are not those that passed the audit.
+    PublicationNotFoundError
+        If PIN.json is there but cannot be read: nobody knows what must stay. Nothing is changed.
+    PublishLockedError
+        If another publisher is at work.
+    WarehouseLockedError
+        If another process writes the warehouse; the live publication stays.
+
+    Notes
+    -----
+    Every step brings one thing to the state it must have and may be repeated, so a run that was
+    killed anywhere is healed by running it again: the folder appears whole by a rename, the
+    warehouse's rows are there before CURRENT names them, CURRENT changes by a rename, and what
+    retention drops goes last. Each `as_of` keeps its last publication only; of those the newest
+    `publish.keep` stay, and the live and the pinned one always.
+    """
+    with publish_lock(settings):
+        pinned_id = named_id(settings, PIN)
+        files = read_audited_files(settings, as_of)
+        _empty_staging(settings)
+        publication, is_new = _store(settings, as_of, files)
+        with connect(settings) as warehouse:
+            insert_rows(warehouse, publication)
+            is_current = _make_current(settings, publication, force)
+            if pinned_id == publication.publication_id:
+                point_to(settings, publication, PIN)  # it may have been built again
+            kept = retained_ids(settings, publication.publication_id)
+            drop_rows(warehouse, kept)
+            refresh_view(settings, warehouse)
+        _drop_folders(settings, kept)
+    names = ("publication_id", "as_of", "logical_hash", "user_count", "row_count")
+    result = {name: publication.manifest[name] for name in names}
+    write_json(settings.run_folder(as_of).publication, result)
+    _tag_night(settings, as_of, publication.publication_id)
+    state = {"is_new": is_new, "is_current": is_current, "pinned_id": pinned_id}
+    state["is_live"] = is_current if pinned_id is None else pinned_id == result["publication_id"]
+    level = logging.INFO if state["is_live"] else logging.WARNING
+    logger.log(level, "publication %s", describe_state({**result, **state}))
+    return {**result, **state}
+
+
+def describe_state(result: dict[str, Any]) -> str:
+    """What became of a publication, in a line.
+
+    Examples
+    --------
+    >>> state = {"is_new": True, "is_current": True, "is_live": False, "pinned_id": "2011-12-02-aa"}
+    >>> describe_state({"publication_id": "2011-12-09-bb", **state})
+    '2011-12-09-bb: new, current, not live: 2011-12-02-aa is pinned (`recsys unpin` ends that)'
+    """
+    words = [
+        "new" if result["is_new"] else "published before",
+        "current" if result["is_current"] else "not current, a later night is (--force changes)",
+        "live" if result["is_live"] else "not live",
+    ]
+    if result["pinned_id"] is not None:
+        words[-1] += f": {result['pinned_id']} is pinned (`recsys unpin` ends that)"
+    return f"{result['publication_id']}: {', '.join(words)}"
+
+
+def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
+    """Publications to keep: the live, the pinned, and the last K nights' own.
+
+    Parameters
+    ----------
+    settings : Settings
+    newest_of_its_night : str
+        Publication that takes the place of others with its `as_of`.
+    """
+    night = date_of(newest_of_its_night)
+    ids = [
+        publication_id
+        for publication_id in stored_ids(settings)
+        if publication_id == newest_of_its_night or date_of(publication_id) != night
+    ]
+    return {*ids[-settings.publish.keep :], *protected_ids(settings)}
+
+
+# the folder
+
+
+def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publication, bool]:
+    """The publication of these lists, built unless it is there and sound."""
+    with connect(settings, path=Path(":memory:")) as connection:
+        catalogue = read_catalogue(settings, as_of, as_of)
+        open_lists(connection, _night_files(settings, as_of, files), catalogue)
+        content = logical_hash(connection)
+        publication_id = f"{as_of}-{content[:8]}"
+        if (settings.publications / publication_id).exists():
+            try:
+                return read_publication(settings, publication_id), False
+            except PublicationNotFoundError as error:
+                logger.warning("building it again: %s", error)
+        staging = settings.publication_staging / publication_id
+        staging.mkdir(parents=True)
+        faultpoint("publication.begins")
+        counts = _build_files(connection, settings, staging, as_of, content)
+    write_manifest(settings, staging, counts)
+    _put_in_place(settings, staging)
+    return read_publication(settings, publication_id), True
+
+
+def _night_files(settings: Settings, as_of: date, files: list[str]) -> NightFiles:
+    run = settings.run_folder(as_of)
+    return NightFiles(
+        [run.lists / name for name in files],
+        run.similar,
+        [run.exclusions(name) for name in settings.placements],
+    )
+
+
+def _build_files(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    staging: Path,
+    as_of: date,
+    content: str,
+) -> dict[str, Any]:
+    """Both files, and what the manifest says of them."""
+    lists = count_lists(connection)
+    publication_id = staging.name
+    # The one clock of the data path: it says when, and decides nothing.
+    moment = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    counts: dict[str, Any] = {
+        "publication_id": publication_id,
+        "as_of": as_of.isoformat(),
+        "generated_at": moment,
+        "logical_hash": content,
+        "user_count": count_users(connection),
+        "row_count": sum(entry["row_count"] for entry in lists if entry["variant"] != FALLBACK),
+        "lists": lists,
+        "experiments": published_experiments(settings, as_of),
+    }
+    build_serving(
+        connection,
+        staging / SERVING,
+        publication_id=publication_id,
+        as_of=as_of,
+        counts=counts,
+        models=model_rows(settings, publication_id, as_of),
+    )
+    faultpoint("publication.serving_built")
+    build_lookups(connection, staging / LOOKUPS, _lookup_meta(settings, counts))
+    faultpoint("publication.lookups_built")
+    return counts
+
+
+def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
+    """What the API must know of the night besides its lists: the rules they were made by."""
+    names = ("publication_id", "as_of", "generated_at", "logical_hash")
+    rules = (
+        *("exclude", "exclude_within_days", "list_length"),
+        *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
+    )
+    placements = {
+        name: placement.model_dump(mode="json", include=set(rules))
+        for name, placement in settings.placements.items()
+    }
+    return {
+        **{name: str(counts[name]) for name in names},
+        "schema_version": str(SCHEMA_VERSION),
+        "placements": json.dumps(placements),
+        "exposure_types": json.dumps(list(settings.events.exposures)),
+        "experiments": json.dumps(counts["experiments"]),
+    }
+
+
+def _put_in_place(settings: Settings, staging: Path) -> None:
+    """Rename the whole folder to its name; a damaged one there makes way."""
+    put_folder(staging, settings.publications / staging.name)
+
+
+def _empty_staging(settings: Settings) -> None:
+    """Remove what a killed publisher left behind; nobody else is at work under the lock."""
+    for left in settings.publications.glob(".*.old"):
+        shutil.rmtree(left, ignore_errors=True)
+    shutil.rmtree(settings.publication_staging, ignore_errors=True)
+    for fresh in settings.publications.glob("*.json.*.tmp"):
+        fresh.unlink()
+
+
+def _drop_folders(settings: Settings, kept: set[str]) -> None:
+    """Remove publications by rename first, so that none is ever seen half there."""
+    staging = settings.publication_staging
+    staging.mkdir(exist_ok=True)
+    for publication_id in stored_ids(settings):
+        if publication_id not in kept:
+            os.replace(settings.publications / publication_id, staging / publication_id)
+            faultpoint("publication.dropped")
+            logger.info("dropped publication %s", publication_id)
+    fsync_folder(settings.publications)
+    _empty_staging(settings)
+
+
+# the pointer
+
+
+def _make_current(settings: Settings, publication: Publication, force: bool) -> bool:
+    """Flip CURRENT unless it names a later night; returns whether it names this one now."""
+    if not force and _current_night(settings, publication) > publication.as_of:
+        return False
+    point_to(settings, publication)
+    return True
+
+
+def _current_night(settings: Settings, publication: Publication) -> date:
+    """The night that CURRENT names; the newest on disk if that cannot be told."""
+    try:
+        if named_id(settings, POINTER) in (None, publication.publication_id):
+            return publication.as_of
+        return read_pointed(settings, POINTER).as_of
+    except PublicationNotFoundError as error:
+        newest = max(date_of(publication_id) for publication_id in stored_ids(settings))
+        logger.warning("taking %s for the current night: %s", newest, error)
+        return newest
+
+
+def _tag_night(settings: Settings, as_of: date, publication_id: str) -> None:
+    """Say in the night's MLflow run what was published from it."""
+    run_id = parent_run_id(settings, as_of)
+    if run_id is not None:
+        attempt(
+            settings,
+            lambda client: client.set_tag(run_id, "publication_id", publication_id),
+            "tagging the night with its publication",
+            night=as_of,
+        )

@@ -1,0 +1,188 @@
+"""A placement as it is served: recommender, fallback, histories and rules in one folder of data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipelines.base.config import Settings
+from pipelines.base.settings_sections import PlacementSettings
+from pipelines.evaluate.inputs import planned_spec
+from pipelines.features.interactions import Interactions
+from pipelines.models.artefacts import load_recommender, save_recommender
+from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.candidates import fit_candidate
+from pipelines.registry.histories import load_histories, save_histories
+from pipelines.rules.exclusion import placement_exclusion
+from pipelines.rules.list_rules import ListRules, make_list_rules
+from pipelines.rules.place import Labels, PlacedLists, make_labels, place, place_for_anyone
+
+#: Columns of the catalogue that serving needs: what may be shown, and how it is called.
+CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available"]
+#: Columns of `ServedPlacement.recommend`.
+LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
+
+
+@dataclass(frozen=True)
+class ServedPlacement:
+    """Everything that turns a user id into a list.
+
+    Parameters
+    ----------
+    recommender, fallback : Recommender
+        The role's own, and who answers for users it has nothing for.
+    history : Interactions
+        Of every user known before the night.
+    catalogue : DataFrame
+        One row per item_id: title, category and is_available.
+    rules : PlacementSettings
+        What may be shown.
+    """
+
+    recommender: Recommender
+    fallback: Recommender
+    history: Interactions
+    catalogue: pd.DataFrame
+    rules: PlacementSettings
+
+    def recommend(self, user_ids: Sequence[str], k: int) -> pd.DataFrame:
+        """Lists of some users, known or not.
+
+        Parameters
+        ----------
+        user_ids : sequence of str
+            Answered in this order; a repeated id is answered once.
+        k : int
+            Longest list; at least 1.
+
+        Returns
+        -------
+        DataFrame
+            One row per user_id and rank: item_id, score, strategy, reason, as the night
+            publishes them: up to `list_length` the beginning of the published list.
+        """
+        ids = np.array(list(dict.fromkeys(user_ids)), dtype=np.str_)
+        position = pd.Index(self.history.user_ids).get_indexer(pd.Index(ids))
+        known = self.history.select_users(position[position >= 0])
+        exclude = self._exclusion(known)
+        length = max(k, self.rules.list_length)
+        rules = self._list_rules
+        own = place(self.recommender, self.fallback, known, length, rules=rules, exclude=exclude)
+        others = place_for_anyone(
+            self.fallback,
+            self.history,
+            ids[position < 0],
+            length,
+            rules=rules,
+            exclude=exclude,
+        )
+        frame = pd.concat(
+            [
+                _to_rows(own, make_labels(self.recommender, self.fallback)),
+                _to_rows(others, make_labels(None, self.fallback)),
+            ]
+        )
+        frame = frame[frame["rank"] <= k]
+        asked = pd.Index(ids).get_indexer(pd.Index(frame["user_id"]))
+        return frame.iloc[np.lexsort((frame["rank"], asked))].reset_index(drop=True)
+
+    @cached_property
+    def _list_rules(self) -> ListRules:
+        return make_list_rules(self.rules, self.history, self.catalogue)
+
+    def _exclusion(self, asked: Interactions) -> Exclusion:
+        """The placement's rule; items of no feed are kept from everybody."""
+        rule = placement_exclusion(self.rules, asked, self.catalogue)
+        banned = ~np.isin(asked.item_ids, self.catalogue["item_id"].to_numpy(dtype=np.str_))
+        if rule.items is not None:
+            banned = banned | rule.items
+        return replace(rule, items=banned)
+
+
+def _to_rows(lists: PlacedLists, labels: Labels) -> pd.DataFrame:
+    """One row per user_id and rank."""
+    user, column = np.nonzero(lists.items >= 0)
+    label = labels.of_rows(lists)
+    return pd.DataFrame(
+        {
+            "user_id": lists.user_ids[user],
+            "rank": column + 1,
+            "item_id": lists.item_ids[lists.items[user, column]],
+            "score": lists.scores[user, column].astype(np.float64),
+            "strategy": np.array(labels.strategies)[label],
+            "reason": np.array(labels.reasons)[label],
+        },
+        columns=LIST_COLUMNS,
+    )
+
+
+def gather_placement(
+    settings: Settings, as_of: date, placement: str, recommender: Recommender
+) -> ServedPlacement:
+    """Put a fitted recommender together with what it is served with on a night.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        Histories end, and the catalogue is known, before this day.
+    placement : str
+    recommender : Recommender
+        Fitted at `as_of`.
+    """
+    from pipelines.features.read import read_catalogue, read_interactions
+
+    history = read_interactions(settings, as_of, as_of)
+    rules = settings.placements[placement]
+    fallback = fit_candidate(planned_spec(settings, as_of, rules.fallback), history)
+    catalogue = read_catalogue(settings, as_of, as_of)[CATALOGUE_COLUMNS]
+    return ServedPlacement(recommender, fallback, history, catalogue, rules)
+
+
+def save_placement(
+    settings: Settings,
+    as_of: date,
+    served: ServedPlacement,
+    recommender_folder: Path,
+    folder: Path,
+) -> None:
+    """Write a placement as data: npz, parquet and JSON.
+
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+        The night whose plan says what the fallback is.
+    served : ServedPlacement
+    recommender_folder : Path
+        Where its recommender was saved; copied as it is.
+    folder : Path
+        Made; must not exist.
+    """
+    shutil.copytree(recommender_folder, folder / "recommender")
+    spec = planned_spec(settings, as_of, served.rules.fallback)
+    save_recommender(served.fallback, spec, folder / "fallback")
+    save_histories(served.history, folder / "histories.npz")
+    served.catalogue.to_parquet(folder / "catalogue.parquet", index=False)
+    rules = json.dumps(served.rules.model_dump(mode="json"), indent=2)
+    (folder / "placement.json").write_text(rules + "\n", encoding="utf-8")
+
+
+def load_placement(folder: Path) -> ServedPlacement:
+    """Read what `save_placement` wrote."""
+    rules = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
+    return ServedPlacement(
+        recommender=load_recommender(folder / "recommender"),
+        fallback=load_recommender(folder / "fallback"),
+        history=load_histories(folder / "histories.npz"),
+        catalogue=pd.read_parquet(folder / "catalogue.parquet"),
+        rules=PlacementSettings.model_validate(rules),
+    )

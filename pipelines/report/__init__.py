@@ -1,0 +1,7 @@
+"""The night told: what came in, who won, what was published, and how it looks for customers.
+
+In:    the night's run folder, the warehouse's counts, the publication.
+Out:   report.md, report.json, and the same text for a terminal.
+Grain: one report per night; one section per placement.
+Fails when: the night has no run folder.
+"""

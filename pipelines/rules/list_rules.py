@@ -1,0 +1,161 @@
+"""A placement's rules on a list as a whole, the same for lists that are judged and served.
+
+Order: what a user has seen and what is not available never enters a list (`placement_exclusion`);
+category cap and diversification choose the first ranks in one pass; pinned items come last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from pipelines.base.settings_sections import PinSettings, PlacementSettings
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import TopN
+from pipelines.rules.pins import Pin, falling_scores
+from pipelines.rules.rerank import Similarity, item_categories, item_similarity, rerank
+
+#: Items fetched for each rank that cap and diversification choose, at least.
+POOL_FACTOR = 5
+
+
+@dataclass(frozen=True)
+class ListRules:
+    """Category cap, diversification and pins over one vocabulary of items.
+
+    Parameters
+    ----------
+    item_ids : ndarray of str, shape (n_items,)
+    depth : int
+        First ranks that cap and diversification choose.
+    max_per_category : int or None
+    categories : ndarray of int32, shape (n_items, most_categories)
+    diversity : float
+    similarity : Similarity or None
+        None without diversification.
+    pins : tuple of PinSettings
+    """
+
+    item_ids: np.ndarray
+    depth: int
+    max_per_category: int | None
+    categories: np.ndarray
+    diversity: float
+    similarity: Similarity | None
+    pins: tuple[PinSettings, ...]
+
+    @property
+    def is_reordering(self) -> bool:
+        """Whether any rule chooses the first ranks anew."""
+        return self._is_capped or self.diversity > 0
+
+    @property
+    def _is_capped(self) -> bool:
+        return self.max_per_category is not None and bool((self.categories >= 0).any())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Rules that can change a list here, as the settings name them."""
+        active = {
+            "max_per_category": self._is_capped,
+            "diversity": self.diversity > 0,
+            "pinned": bool(self.pins_of(self.item_ids)),
+        }
+        return tuple(name for name, is_active in active.items() if is_active)
+
+    def without(self, name: str) -> ListRules:
+        """The same rules but one."""
+        off = {"max_per_category": None, "diversity": 0.0, "pinned": ()}
+        key = "pins" if name == "pinned" else name
+        return replace(self, **{key: off[name]})  # type: ignore[arg-type]  # each is its field's type
+
+    def fetch_length(self, k: int) -> int:
+        """Items to ask a recommender for where lists of `k` are wanted.
+
+        The pool of cap and diversification is ``POOL_FACTOR * depth`` whatever `k` is, so a short
+        list is the beginning of a long one.
+        """
+        return max(k, POOL_FACTOR * self.depth) if self.is_reordering else k
+
+    def reorder(self, lists: TopN, k: int) -> TopN:
+        """Lists of at most `k` after cap and diversification.
+
+        Parameters
+        ----------
+        lists : TopN
+            Of `fetch_length` items.
+        k : int
+        """
+        if not self.is_reordering:
+            return _cut(lists, lists.items, lists.scores, k)
+        pool = min(POOL_FACTOR * self.depth, lists.items.shape[1])
+        known = self._positions(lists)
+        order = np.tile(np.arange(lists.items.shape[1]), (len(lists.items), 1))
+        order[:, :pool] = rerank(
+            known[:, :pool],
+            self.depth,
+            # one row more: an item that is not known is in no category, and like no other
+            categories=np.pad(self.categories, ((0, 1), (0, 0)), constant_values=-1),
+            max_per_category=self.max_per_category,
+            similarity=self.similarity,
+            diversity=self.diversity,
+        )
+        items = np.take_along_axis(lists.items, order, axis=1)
+        scores = falling_scores(items, np.take_along_axis(lists.scores, order, axis=1))
+        return _cut(lists, items, scores, k)
+
+    def pins_of(self, item_ids: np.ndarray) -> list[Pin]:
+        """Pins whose items are in a vocabulary, as positions in it."""
+        position = {item_id: n for n, item_id in enumerate(item_ids.tolist())} if self.pins else {}
+        return [
+            Pin(pin.rank, position[pin.item_id]) for pin in self.pins if pin.item_id in position
+        ]
+
+    def _positions(self, lists: TopN) -> np.ndarray:
+        """Items of lists as positions in `item_ids`; its length for one it does not know."""
+        if np.array_equal(lists.item_ids, self.item_ids):
+            return lists.items
+        position = pd.Index(self.item_ids).get_indexer(pd.Index(lists.item_ids))
+        position = np.where(position < 0, len(self.item_ids), position)
+        return np.where(lists.items < 0, -1, position[lists.items]).astype(np.int32)
+
+
+def make_list_rules(
+    placement: PlacementSettings, history: Interactions, catalogue: pd.DataFrame | None
+) -> ListRules:
+    """Rules of a placement on a night.
+
+    Parameters
+    ----------
+    placement : PlacementSettings
+        `max_per_category`, `diversity`, `rerank_depth`, `pinned`.
+    history : Interactions
+        Of all users: the likeness of items comes from it.
+    catalogue : DataFrame or None
+        One row per item_id; `category` if there is one. The cap does not bind items without.
+
+    Returns
+    -------
+    ListRules
+        Over the items of `history`.
+    """
+    category_of = {}
+    is_capped = placement.max_per_category is not None
+    if is_capped and catalogue is not None and "category" in catalogue:
+        known = catalogue[["item_id", "category"]].dropna()
+        category_of = dict(zip(known["item_id"], known["category"], strict=True))
+    return ListRules(
+        item_ids=history.item_ids,
+        depth=placement.rerank_depth,
+        max_per_category=placement.max_per_category,
+        categories=item_categories(history.item_ids, category_of),
+        diversity=placement.diversity,
+        similarity=item_similarity(history) if placement.diversity > 0 else None,
+        pins=placement.pinned,
+    )
+
+
+def _cut(lists: TopN, items: np.ndarray, scores: np.ndarray, k: int) -> TopN:
+    return replace(lists, items=items[:, :k], scores=scores[:, :k])

@@ -1,0 +1,201 @@
+"""The one chain that makes a list: rank, reorder by the rules, fill, pin, and say who chose what.
+
+Evaluation, published lists, the registered model and the prices of rules all make lists by
+`place`. The API answers row by row; its tests hold it to the same lists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipelines.features.interactions import Interactions
+from pipelines.models.base import Exclusion, Recommender, TopN
+from pipelines.models.popularity import Popularity
+from pipelines.rules.fill import back_fill
+from pipelines.rules.list_rules import ListRules
+from pipelines.rules.pins import PINNED, PINNED_REASON, insert_pins
+
+#: Who chose an item: the recommender by what the user did, the recommender to complete its own
+#: list, the fallback for a whole list, the fallback for the rest of one, the shop.
+OWN, OWN_COMPLETION, FALLBACK_LIST, FALLBACK_REST, PIN = range(5)
+#: What the reason of every row of a list shorter than asked ends with.
+SHORT_LIST = "short list: no other item may be shown"
+FOR_ANYONE = "fallback: for anyone not known on this night"
+
+
+@dataclass(frozen=True)
+class PlacedLists(TopN):
+    """Lists as a placement shows them.
+
+    Parameters
+    ----------
+    source : ndarray of int, shape (n_users, k)
+        Who chose each item: `OWN`, `OWN_COMPLETION`, `FALLBACK_LIST`, `FALLBACK_REST` or `PIN`;
+        without meaning past the end.
+    """
+
+    source: np.ndarray
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the rows of lists say about who chose them, a word and a sentence for each row.
+
+    Parameters
+    ----------
+    strategies, reasons : list of str
+        By source, then by source again for lists that are short.
+    """
+
+    strategies: list[str]
+    reasons: list[str]
+
+    def of_rows(self, lists: PlacedLists) -> np.ndarray:
+        """Positions in `strategies` and `reasons` of the items of lists, row by row."""
+        is_listed = lists.items >= 0
+        is_short = ~is_listed.all(axis=1, keepdims=True)
+        positions: np.ndarray = (lists.source + (PIN + 1) * is_short)[is_listed]
+        return positions
+
+
+def place(
+    recommender: Recommender,
+    fallback: Recommender | None,
+    history: Interactions,
+    k: int,
+    *,
+    rules: ListRules,
+    exclude: Exclusion,
+) -> PlacedLists:
+    """Make the lists of some users by every rule of a placement.
+
+    Parameters
+    ----------
+    recommender : Recommender
+        Fitted.
+    fallback : Recommender or None
+        Fitted; completes short lists. None leaves them short.
+    history : Interactions
+        Users to serve.
+    k : int
+        Longest list.
+    rules : ListRules
+        Cap, diversification and pins.
+    exclude : Exclusion
+        In the rows and columns of `history`.
+
+    Returns
+    -------
+    PlacedLists
+        One row per user of `history`, in its order.
+
+    Notes
+    -----
+    What is excluded never enters a list. Cap and diversification choose the first ranks of the
+    recommender's list, and of the fallback's; then the one completes the other (`back_fill`), and
+    pinned items come last.
+    """
+    own = _rank(recommender, history, k, rules, exclude)
+    source = _own_source(recommender, history, own)
+    lists: TopN = own
+    if fallback is not None:
+        short = np.flatnonzero((own.items < 0).any(axis=1))
+        spare = _rank(fallback, history.select_users(short), k, rules, exclude.select_users(short))
+        lists = back_fill(own, spare, short)
+        has_own = (own.items >= 0).any(axis=1, keepdims=True)
+        source = np.where(own.items >= 0, source, np.where(has_own, FALLBACK_REST, FALLBACK_LIST))
+    pins = rules.pins_of(lists.item_ids)
+    if pins:
+        kept = exclude.with_items(history.item_ids, lists.item_ids)
+        pinned = insert_pins(lists.items, lists.scores, pins, kept)
+        source = np.take_along_axis(source, np.maximum(pinned.origin, 0), axis=1)
+        source = np.where(pinned.is_pinned, PIN, source)
+        lists = replace(lists, items=pinned.items, scores=pinned.scores)
+    return PlacedLists(lists.user_ids, lists.item_ids, lists.items, lists.scores, source)
+
+
+def place_for_anyone(
+    fallback: Recommender,
+    history: Interactions,
+    user_ids: np.ndarray,
+    k: int,
+    *,
+    rules: ListRules,
+    exclude: Exclusion,
+) -> PlacedLists:
+    """Make the fallback's list for users without history, the same for each of them.
+
+    Parameters
+    ----------
+    fallback : Recommender
+        Fitted.
+    history : Interactions
+        Whose items are known; its users do not matter.
+    user_ids : ndarray of str, shape (n_users,)
+        Not in `history`.
+    k : int
+        Longest list.
+    rules : ListRules
+    exclude : Exclusion
+        Over the items of `history`; only what is kept from everybody matters.
+
+    Returns
+    -------
+    PlacedLists
+        Every row the fallback's but the pinned ones.
+    """
+    strangers = without_history(history, user_ids)
+    lists = place(fallback, None, strangers, k, rules=rules, exclude=Exclusion(items=exclude.items))
+    return replace(lists, source=np.where(lists.source == PIN, PIN, FALLBACK_LIST))
+
+
+def without_history(history: Interactions, user_ids: np.ndarray) -> Interactions:
+    """Users who did nothing yet, over the items of a history."""
+    return replace(history.select_users(np.array([], dtype=int)), user_ids=user_ids)
+
+
+def make_labels(recommender: Recommender | None, fallback: Recommender) -> Labels:
+    """Labels of a recommender's lists, completed by a fallback.
+
+    Parameters
+    ----------
+    recommender : Recommender or None
+        None for the lists of people the night does not know, which are the fallback's.
+    fallback : Recommender
+    """
+    writer = recommender or fallback
+    whole = f"fallback: no history that {writer.strategy} can learn from"
+    strategies = [writer.strategy, Popularity.strategy, fallback.strategy, fallback.strategy]
+    reasons = [
+        writer.reason or writer.strategy,
+        Popularity.reason,
+        FOR_ANYONE if recommender is None else whole,
+        f"fallback: {writer.strategy} had no more items",
+        PINNED_REASON,
+    ]
+    return Labels(
+        [*strategies, PINNED] * 2, reasons + [f"{reason}; {SHORT_LIST}" for reason in reasons]
+    )
+
+
+def _rank(
+    recommender: Recommender, history: Interactions, k: int, rules: ListRules, exclude: Exclusion
+) -> TopN:
+    """Lists of at most `k` by every rule but the pins."""
+    fetched = recommender.recommend(history, rules.fetch_length(k), exclude=exclude)
+    return rules.reorder(fetched, k)
+
+
+def _own_source(recommender: Recommender, history: Interactions, own: TopN) -> np.ndarray:
+    """Whether a user met what the recommender lists, where it completes lists itself."""
+    if not recommender.completes_itself:
+        return np.full(own.items.shape, OWN)
+    known = history.with_items(own.item_ids)
+    met = known.matrix(recommender.get_params()["event_weights"]).tocoo()
+    row = np.arange(len(own.items), dtype=np.int64)[:, None]
+    is_met = np.isin(
+        row * known.n_items + own.items, met.row.astype(np.int64) * known.n_items + met.col
+    )
+    return np.where(is_met, OWN, OWN_COMPLETION)

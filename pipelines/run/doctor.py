@@ -1,0 +1,141 @@
+"""What a home has and what it lacks, with the command that mends it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipelines.base.config import Settings
+from pipelines.base.errors import PipelineError
+from pipelines.show.figures import format_bytes
+
+#: Free space below which a night may not finish.
+MIN_FREE_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked at.
+
+    Parameters
+    ----------
+    subject : str
+        What was looked at.
+    is_fine : bool
+    found : str
+        What was seen.
+    remedy : str
+        What to do if it is not fine; empty otherwise.
+    """
+
+    subject: str
+    is_fine: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Diagnosis]:
+    """Look at a home without changing it.
+
+    Returns
+    -------
+    list of Diagnosis
+        Disk, day files, warehouse, candidates, MLflow, publication, in this order.
+    """
+    looks: tuple[Callable[[Settings], Diagnosis], ...] = (
+        _disk,
+        _day_files,
+        _warehouse,
+        _recommenders,
+        _tracking,
+        _publication,
+    )
+    return [look(settings) for look in looks]
+
+
+def _disk(settings: Settings) -> Diagnosis:
+    place = settings.home
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    return Diagnosis(
+        "disk",
+        free >= MIN_FREE_BYTES,
+        f"{format_bytes(free)} free for {settings.home}",
+        "Free at least 2 GiB, or choose another place with --home.",
+    )
+
+
+def _day_files(settings: Settings) -> Diagnosis:
+    days = sorted(
+        path.name.removeprefix("date=") for path in settings.landing.glob("events/date=*")
+    )
+    if not days:
+        return Diagnosis(
+            "day files",
+            False,
+            f"none under {settings.landing}",
+            "Land a source, for example: recsys land online-retail",
+        )
+    return Diagnosis("day files", True, f"{len(days)} days, {days[0]} to {days[-1]}")
+
+
+def _warehouse(settings: Settings) -> Diagnosis:
+    from pipelines.base.warehouse import connect
+
+    if not settings.warehouse_path.exists():
+        return Diagnosis(
+            "warehouse",
+            False,
+            f"{settings.warehouse_path} does not exist yet",
+            "Run a night: recsys run --as-of YYYY-MM-DD",
+        )
+    try:
+        with connect(settings, read_only=True) as warehouse:
+            row = warehouse.execute("select count(*), max(event_at) from raw.events").fetchone()
+    except PipelineError as error:
+        return Diagnosis("warehouse", False, str(error), "Wait for the running night.")
+    count, newest = row or (0, None)
+    return Diagnosis(
+        "warehouse", count > 0, f"{count:,} events, newest {newest}", "Load some days."
+    )
+
+
+def _recommenders(settings: Settings) -> Diagnosis:
+    from pipelines.models.candidates import candidate_spec, make_recommender
+
+    for candidate in settings.candidates:
+        try:
+            make_recommender(candidate_spec(settings, candidate))
+        except PipelineError as error:
+            return Diagnosis("candidates", False, str(error), "Correct it in recsys.toml.")
+    return Diagnosis("candidates", True, f"{len(settings.candidates)} specifications, all valid")
+
+
+def _tracking(settings: Settings) -> Diagnosis:
+    from pipelines.base import tracking
+
+    runs = tracking.count_runs(settings)
+    return Diagnosis(
+        "MLflow",
+        runs is not None,
+        f"{settings.tracking_uri}: {'no answer' if runs is None else f'{runs} nights'}",
+        "Start the server, or remove mlflow.tracking_uri to use the home's own store. "
+        "Nights go on without it, but nothing new is promoted.",
+    )
+
+
+def _publication(settings: Settings) -> Diagnosis:
+    from pipelines.base.current import PIN, named_id, read_current
+
+    try:
+        live = read_current(settings).publication_id
+        pinned = named_id(settings, PIN)
+    except PipelineError as error:
+        return Diagnosis("publication", False, str(error), "Run a night, or: recsys rollback")
+    if pinned is None:
+        return Diagnosis("publication", True, f"CURRENT is {live}")
+    return Diagnosis(
+        "publication", True, f"{live} is pinned: later nights are not shown until recsys unpin"
+    )

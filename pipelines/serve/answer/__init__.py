@@ -1,0 +1,1 @@
+"""From a publication and a request to an answer, without HTTP."""

@@ -1,0 +1,305 @@
+"""From a publication's look-ups to the rows of one answer, by the rules of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from pipelines.rules.shown_items import PINNED, category_names, keeps_item
+from pipelines.serve.answer.explore import draw_swap, shown_order
+from pipelines.serve.answer.list_store import ItemInfo, ListStore, PlacementRules, StoredList
+from pipelines.serve.answer.ranking import (
+    Row,
+    cap_categories,
+    fill,
+    fuse,
+    insert_pins,
+    let_scores_fall,
+    rows_of,
+)
+from pipelines.serve.answer.static_lists import StaticLists
+from pipelines.serve.answer.team_draft import draft_teams
+from pipelines.serve.answer.wishes import AnswerRows, Wish
+from pipelines.serve.log.recent import RecentEvent
+
+FILLED_REASON = "fallback: nothing else of the list may be shown now"
+#: How the reason of a row begins that is not the recommender's own.
+_FALLBACK = "fallback:"
+_SEGMENT = "segment_popularity"
+#: Events that do not say that their item is wanted.
+_UNWANTED = "return"
+
+
+class AnswerMaker:
+    """One answer in the making, over one publication.
+
+    Parameters
+    ----------
+    store : ListStore or StaticLists
+    wish : Wish
+    events : sequence of RecentEvent
+        What the user did since the batch.
+    today : int
+        Days since 1970-01-01; the rules are those of a batch at the end of this day.
+    stock : callable
+        Availability of an item since the batch, None where nothing is known.
+    """
+
+    def __init__(
+        self,
+        store: ListStore | StaticLists,
+        wish: Wish,
+        events: Sequence[RecentEvent],
+        today: int,
+        stock: Callable[[str], bool | None],
+    ) -> None:
+        self._store = store
+        self._wish = wish
+        self._rules: PlacementRules = store.placements[wish.placement]
+        self._events = events
+        self._stock = stock
+        self._kept = set(wish.exclude)
+        for event in events:
+            if keeps_item(
+                self._rules.exclude,
+                self._rules.exclude_within_days,
+                event.event_type,
+                today + 1 - event.day_number,
+                store.exposure_types,
+            ):
+                self._kept.add(event.item_id)
+        self._infos: dict[str, ItemInfo] = {}
+        self._asked: set[str] = set()
+
+    def for_user(self, user_id: str, recent: Sequence[str]) -> AnswerRows:
+        """Rows for a user.
+
+        Parameters
+        ----------
+        user_id : str
+        recent : sequence of str
+            Items of this session, newest last; without them, the user's own events count.
+
+        Notes
+        -----
+        The list that the batch made for the user, if it could learn from their history. Else
+        items like the recent ones; else what the batch gave the user, or gives to anyone: the
+        list of the category where one is asked for, else the popular list.
+        """
+        placement = self._wish.placement
+        own = self._store.get_list(placement, self._wish.variant, user_id)
+        if (mixed := self._interleaved(own, user_id)) is not None:
+            return mixed
+        if own is not None and _source_of(own) == "personal":
+            return self._finish(own, rows_of(own), "personal", user_id)
+        seeds = list(dict.fromkeys(reversed(recent))) or self._recent_items()
+        if seeds:
+            rows = self._shown(fuse(seeds, self._store.get_similar), is_checked=False)
+            rows = self._without_exclusions(rows, user_id)
+            if rows:
+                self._kept.update(seeds)
+                return self._finish(None, rows, "recent", user_id)
+        anyone, source = self._anyone()
+        if own is not None and self._wish.category is None:
+            return self._finish(own, rows_of(own), _source_of(own), user_id)
+        rows = [] if anyone is None else self._without_exclusions(rows_of(anyone), user_id)
+        return self._finish(anyone, rows, source, user_id)
+
+    def _interleaved(self, own: StoredList | None, user_id: str) -> AnswerRows | None:
+        """Rows drafted from the lists of both variants; None where one of them has none."""
+        rival = self._wish.opponent
+        other = (
+            None if rival is None else self._store.get_list(self._wish.placement, rival, user_id)
+        )
+        if rival is None or own is None or other is None:
+            return None
+        if "personal" not in (_source_of(own), _source_of(other)):
+            return None
+        first, second = (self._shown(rows_of(one), is_checked=True) for one in (own, other))
+        rows, teams = draft_teams(first, second, self._wish.coin)
+        made = self._finish(own, rows, "personal", user_id)
+        made.model_version = f"{own.model_version} {other.model_version}"
+        names = (self._wish.variant, rival)
+        made.teams = {
+            row.item_id: names[team]
+            for row, team in zip(rows, teams, strict=True)
+            if row.strategy != PINNED
+        }
+        return made
+
+    def for_item(self, item_id: str) -> AnswerRows:
+        """Rows of items like one; the list for anyone of its category where there is none."""
+        self._kept.add(item_id)
+        stored = self._store.get_similar(item_id)
+        if stored is not None and stored.items:
+            return self._finish(stored, rows_of(stored), "similar", None)
+        info = self._info([item_id]).get(item_id)
+        for category in category_names(info.category) if info else ():
+            if (found := self._store.get_fallback(self._wish.placement, category)) is not None:
+                made = self._finish(found, rows_of(found), "segment", None)
+                break
+        else:
+            anyone, source = self._anyone()
+            made = self._finish(anyone, rows_of(anyone) if anyone else [], source, None)
+        made.warnings.append("unknown_item")
+        return made
+
+    def titles(self, rows: Iterable[Row]) -> dict[str, str | None]:
+        """Titles of rows by item_id."""
+        ids = [row.item_id for row in rows]
+        return {item_id: info.title for item_id, info in self._info(ids).items()}
+
+    # candidates
+
+    def _recent_items(self) -> list[str]:
+        """Items of the user's own events since the batch, newest first."""
+        wanted = [
+            event.item_id
+            for event in self._events
+            if event.event_type != _UNWANTED and event.event_type not in self._store.exposure_types
+        ]
+        return list(dict.fromkeys(reversed(wanted)))
+
+    def _anyone(self) -> tuple[StoredList | None, str]:
+        """The list for anyone of the category asked for, and what it is."""
+        category = self._wish.category
+        if category is not None:
+            found = self._store.get_fallback(self._wish.placement, category)
+            if found is not None:
+                return found, "segment"
+        return self._store.get_fallback(self._wish.placement), "popular"
+
+    # rules
+
+    def _finish(
+        self, stored: StoredList | None, rows: list[Row], source: str, user_id: str | None
+    ) -> AnswerRows:
+        """Filter, complete, cap, pin and cut; a list that nothing left keeps the batch's order."""
+        is_own = source == "personal"
+        has_pin = {row.item_id for row in rows if row.strategy == PINNED}
+        rows = self._shown(rows, is_checked=source not in {"recent", "similar"})
+        model = (stored.model_version if stored else "") or (rows[0].strategy if rows else "")
+        made = AnswerRows(rows, source, model)
+        if len(rows) < self._wish.n and not self._wish.is_strict:
+            self._complete(made, user_id)
+        if source != "similar":
+            made.rows = self._pin(
+                made.rows,
+                user_id,
+                has_pin if is_own else None,
+                is_capped=stored is not None
+                and [row.item_id for row in made.rows] == list(stored.items),
+            )
+        if is_own:
+            self._explore(made)
+        made.rows = let_scores_fall(made.rows)[: self._wish.n]
+        if len(made.rows) < self._wish.n:
+            made.warnings.append("short_list")
+        return made
+
+    def _explore(self, made: AnswerRows) -> None:
+        """Swap two rows now and then, and say with what chance each is where it is."""
+        if self._wish.odds is None:
+            return
+        length = min(len(made.rows), self._wish.n)
+        pinned = {place for place, row in enumerate(made.rows) if row.strategy == PINNED}
+        odds = self._wish.odds(length, pinned)
+        if not odds.slots:
+            return
+        order = shown_order(length, draw_swap(odds, self._wish.request_id))
+        made.rows[:length] = [made.rows[place] for place in order]
+        made.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
+
+    def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:
+        """Rows that may be shown now; `is_checked` if the batch has left out what is not there."""
+        rows = [row for row in rows if row.item_id not in self._kept]
+        category = self._wish.category
+        infos = {} if is_checked and category is None else self._info([row.item_id for row in rows])
+        return [
+            row
+            for row in rows
+            if self._is_there(row.item_id, infos.get(row.item_id))
+            and (category is None or category in _categories(infos.get(row.item_id)))
+        ]
+
+    def _is_there(self, item_id: str, info: ItemInfo | None) -> bool:
+        now = self._stock(item_id)
+        return now if now is not None else info is None or info.is_available is not False
+
+    def _without_exclusions(self, rows: list[Row], user_id: str | None) -> list[Row]:
+        """Rows that the night's rule does not keep from the user."""
+        if user_id is None:
+            return rows
+        kept = self._store.get_exclusions(self._wish.placement, user_id)
+        return [row for row in rows if row.item_id not in kept]
+
+    def _complete(self, made: AnswerRows, user_id: str | None) -> None:
+        anyone, _ = self._anyone()
+        if anyone is None:
+            return
+        spare = [row for row in rows_of(anyone) if row.strategy != PINNED]
+        spare = self._without_exclusions(self._shown(spare, is_checked=True), user_id)
+        length = max(self._wish.n, len(made.rows))
+        filled = fill(made.rows, spare, length, FILLED_REASON)
+        if len(filled) > len(made.rows):
+            made.rows = filled
+            made.warnings.append("back_filled")
+
+    def _pin(
+        self, rows: list[Row], user_id: str | None, pinned: set[str] | None, *, is_capped: bool
+    ) -> list[Row]:
+        """Rows after cap and pins; `pinned` are those of the user's own list, None without one.
+
+        A list without rows stays without; one that is capped already keeps its order.
+        """
+        if not rows:
+            return rows
+        pins = [(str(pin["item_id"]), int(pin["rank"])) for pin in self._pins()]
+        allowed = self._allowed_pins([item_id for item_id, _ in pins], user_id, pinned)
+        rows = [row for row in rows if row.item_id not in allowed]
+        rows = rows if is_capped else self._cap(rows)
+        return insert_pins(rows, [pin for pin in pins if pin[0] in allowed])
+
+    def _pins(self) -> Collection[Any]:
+        return self._rules.pinned
+
+    def _allowed_pins(
+        self, item_ids: list[str], user_id: str | None, pinned: set[str] | None
+    ) -> set[str]:
+        if not item_ids:
+            return set()
+        if pinned is not None:
+            item_ids = [item_id for item_id in item_ids if item_id in pinned]
+        known = self._info(item_ids)
+        rows = [Row(item_id, 0.0, PINNED, "") for item_id in item_ids if item_id in known]
+        rows = self._without_exclusions(self._shown(rows, is_checked=False), user_id)
+        return {row.item_id for row in rows}
+
+    def _cap(self, rows: list[Row]) -> list[Row]:
+        most = self._rules.max_per_category
+        if most is None:
+            return rows
+        infos = self._info([row.item_id for row in rows])
+        categories = {item_id: _categories(info) for item_id, info in infos.items()}
+        return cap_categories(rows, self._rules.rerank_depth, most, categories)
+
+    def _info(self, item_ids: list[str]) -> dict[str, ItemInfo]:
+        """What is known of items; each is looked up once."""
+        if missing := [item_id for item_id in item_ids if item_id not in self._asked]:
+            self._asked.update(missing)
+            self._infos.update(self._store.get_items(missing))
+        return {item_id: self._infos[item_id] for item_id in item_ids if item_id in self._infos}
+
+
+def _source_of(stored: StoredList) -> str:
+    """What the batch's list of a user is: the recommender's, or one for many."""
+    label = next((one for one in stored.labels if one["strategy"] != PINNED), None)
+    if label is None:
+        return "popular"
+    if label["strategy"] == _SEGMENT:
+        return "segment"
+    return "popular" if label["reason"].startswith(_FALLBACK) else "personal"
+
+
+def _categories(info: ItemInfo | None) -> list[str]:
+    return category_names(info.category) if info is not None else []

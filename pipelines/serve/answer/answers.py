@@ -1,0 +1,124 @@
+"""What is asked of the service and what it answers, without HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.serve.answer.exposed import Exposed
+from pipelines.serve.answer.ranking import Row
+
+#: Codes of warnings and what they mean; every one is counted.
+WARNINGS = {
+    "unknown_placement": "no such placement is published; the default one answered",
+    "unknown_experiment": "the publication knows no such experiment; the control list answered",
+    "store_failure": "the publication could not be read; the popular list held in memory answered",
+    "stale": "the publication is older than serve.stale_hours",
+    "alarm": "the publication is older than serve.alarm_hours: look at the nightly run",
+    "back_filled": "the list was short and was completed from the list for anyone",
+    "short_list": "no other item may be shown",
+    "unknown_item": "nothing is known to be like this item; the list for anyone answered",
+    "exposure_not_logged": "what was shown could not be written to the log",
+}
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question for a user's list.
+
+    Parameters
+    ----------
+    user_id : str
+    n : int
+        Items wanted.
+    placement : str or None
+        None for the first one of the settings.
+    recent : tuple of str
+        Items of this session, newest last.
+    exclude : tuple of str
+        Items not to show.
+    category : str or None
+        Only items of this category.
+    is_strict : bool
+        Rather a short list than one completed from the list for anyone.
+    is_dry_run : bool
+        Whether the answer is not shown to anybody, and so not logged.
+    experiment : str or None
+    """
+
+    user_id: str
+    n: int = 10
+    placement: str | None = None
+    recent: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    category: str | None = None
+    is_strict: bool = False
+    is_dry_run: bool = False
+    experiment: str | None = None
+
+
+@dataclass
+class Answer:
+    """A list for a user or an item.
+
+    Parameters
+    ----------
+    request_id : str
+    items : list of dict
+        ``item_id``, ``rank``, ``score``, ``reason``, ``title``; best first.
+    source : str
+        ``personal``, ``recent``, ``similar``, ``segment``, ``popular`` or ``static``.
+    model_version, publication_id, generated_at : str
+    age_seconds : int
+        Since the publication was written.
+    is_stale : bool
+    warnings : list of str
+        Codes of `WARNINGS`, each once.
+    placement : str
+    exposed : Exposed or None
+        The user's arm, in an experiment.
+    chances : dict of str to list
+        What the log says of each item beside its id: ``teams`` of an interleaved answer,
+        ``propensities`` of an explored one.
+    """
+
+    request_id: str
+    items: list[dict[str, Any]]
+    source: str
+    model_version: str
+    publication_id: str
+    generated_at: str
+    age_seconds: int
+    is_stale: bool
+    placement: str
+    warnings: list[str] = field(default_factory=list)
+    exposed: Exposed | None = None
+    chances: dict[str, list[Any]] = field(default_factory=dict)
+
+    def as_dict(self, subject: dict[str, Any]) -> dict[str, Any]:
+        """The answer as the API sends it; `subject` says for whom or what it is."""
+        return {
+            "request_id": self.request_id,
+            **subject,
+            "placement": self.placement,
+            "items": self.items,
+            "source": self.source,
+            "experiment": self.exposed.as_dict() if self.exposed else None,
+            "model_version": self.model_version,
+            "publication_id": self.publication_id,
+            "generated_at": self.generated_at,
+            "age_seconds": self.age_seconds,
+            "stale": self.is_stale,
+            "warnings": [{"code": code, "detail": WARNINGS[code]} for code in self.warnings],
+        }
+
+
+def entry_of(rank: int, row: Row, titles: dict[str, str | None]) -> dict[str, Any]:
+    """A row of an answer."""
+    return {
+        "item_id": row.item_id,
+        "rank": rank,
+        "score": row.score,
+        "reason": row.reason,
+        "title": titles.get(row.item_id),
+    }

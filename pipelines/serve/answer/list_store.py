@@ -1,0 +1,313 @@
+"""One verified publication, looked up in microseconds by any thread."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication
+from pipelines.base.errors import PublicationNotFoundError
+from pipelines.experiments.definition import CONTROL, Experiment
+from pipelines.publications.lookup_file import open_lookups
+
+#: What a file that is not one of ours, or not whole, may raise.
+_BROKEN = (sqlite3.Error, OSError, ValueError, KeyError, TypeError, AttributeError)
+#: Characters of a random key behind what all keys begin with.
+_PROBE_LENGTH = 8
+_ITEMS = (
+    "select item_id, title, category, price, is_available from items"
+    " where item_id in (select value from json_each(?))"
+)
+
+
+@dataclass(frozen=True)
+class StoredList:
+    """A list as it was published, best first.
+
+    Parameters
+    ----------
+    items : list of str
+        item_ids in order of rank, from 1.
+    scores : list of float
+        Of the items, non-increasing, on the scale of what ranked them.
+    labels : list of dict
+        ``from_rank``, ``strategy``, ``reason``; each holds up to the next one's rank.
+    model_version : str
+        Empty for items like an item.
+    """
+
+    items: list[str]
+    scores: list[float]
+    labels: list[dict[str, Any]]
+    model_version: str
+
+
+@dataclass(frozen=True)
+class ItemInfo:
+    """What the publication's night knew of an item; None where it knew nothing.
+
+    Parameters
+    ----------
+    title : str or None
+    category : str or None
+        Several are separated by ``|``.
+    price : float or None
+        In the shop's currency.
+    is_available : bool or None
+        None counts as available.
+    """
+
+    title: str | None
+    category: str | None
+    price: float | None
+    is_available: bool | None
+
+
+@dataclass(frozen=True)
+class PlacementRules:
+    """A placement's rules as the publication's night had them.
+
+    Parameters
+    ----------
+    exclude : str or tuple of str
+        ``none``, ``all``, or the event types that keep an item from its user.
+    exclude_within_days : int or None
+        Only events at most this many days old do.
+    list_length : int
+        Items of a list, at most.
+    max_per_category : int or None
+        Items of a category in the first `rerank_depth` ranks, at most.
+    rerank_depth : int
+    pinned : tuple of mapping
+        ``item_id`` and ``rank``, from 1.
+    diversity : float, default 0.0
+        Weight of unlikeness in the first `rerank_depth` ranks, from 0 (off) to below 1.
+    fallback : str or None, default None
+        Candidate that completes lists.
+    """
+
+    exclude: str | tuple[str, ...]
+    exclude_within_days: int | None
+    list_length: int
+    max_per_category: int | None
+    rerank_depth: int
+    pinned: tuple[Mapping[str, Any], ...]
+    diversity: float = 0.0
+    fallback: str | None = None
+
+
+class ListStore:
+    """Look-ups in the `lists.sqlite` of one publication.
+
+    The file never changes, so it is read without locks of its own; one lock here keeps threads
+    apart, since a look-up is shorter than what a second connection would save.
+
+    Attributes
+    ----------
+    publication_id : str
+    as_of : date
+        What happened before this day is known in the lists.
+    generated_at : datetime
+        UTC, in whole seconds.
+    placements : mapping of str to PlacementRules
+        The first is the default placement.
+    exposure_types : frozenset of str
+        Event types that tell what a user was shown, not what the user did.
+
+    Notes
+    -----
+    The sha256 of the file is checked by `recommend.current`, not here. A look-up in a file that
+    was damaged since raises `sqlite3.Error`, or `ValueError` for a payload that does not parse;
+    after `close` it raises `sqlite3.ProgrammingError`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        meta = dict(connection.execute("select key, value from meta"))
+        if int(meta["schema_version"]) != SCHEMA_VERSION:
+            raise ValueError(f"schema_version {meta['schema_version']}")
+        self.publication_id: str = meta["publication_id"]
+        self.as_of = date.fromisoformat(meta["as_of"])
+        moment = datetime.fromisoformat(meta["generated_at"])
+        self.generated_at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        self.exposure_types = frozenset(json.loads(meta["exposure_types"]))
+        running = [Experiment.from_dict(one) for one in json.loads(meta.get("experiments", "[]"))]
+        #: By placement: the one whose arms' lists are in the file.
+        self.experiments = {one.definition.placement: one for one in running}
+        self.placements: Mapping[str, PlacementRules] = {
+            name: _read_rules(rules) for name, rules in json.loads(meta["placements"]).items()
+        }
+
+    @classmethod
+    def open(cls, publication: Publication) -> ListStore:
+        """Open a publication whose hashes were verified.
+
+        Raises
+        ------
+        PublicationNotFoundError
+            If its `lists.sqlite` is not there, cannot be read, is of another schema version, or
+            is another publication's.
+        """
+        path = publication.folder / LOOKUPS
+        try:
+            connection = open_lookups(path)
+            try:
+                store = cls(connection)
+                if store.publication_id != publication.publication_id:
+                    raise ValueError(f"the lists of {store.publication_id}")
+            except BaseException:
+                connection.close()
+                raise
+        except _BROKEN as error:
+            raise PublicationNotFoundError(
+                f"{LOOKUPS} must be that of {publication.publication_id}, readable, and of schema "
+                f"version {SCHEMA_VERSION}. Found {error!r} in {path}. Publish that night again "
+                f"(`recsys publish --as-of {publication.as_of}`) or roll back to another one."
+            ) from error
+        return store
+
+    def get_list(self, placement: str, variant: str, user_id: str) -> StoredList | None:
+        """A user's list; None if there is none."""
+        found = self._payload(
+            "select payload from lists where placement = ? and variant = ? and user_id = ?",
+            *(placement, variant, user_id),
+        )
+        return None if found is None else StoredList(**found)
+
+    def variants(self, placement: str) -> tuple[str, ...]:
+        """Variants that a placement has lists of, control first."""
+        experiment = self.experiments.get(placement)
+        return tuple(arm.name for arm in experiment.definition.arms) if experiment else (CONTROL,)
+
+    def get_fallback(self, placement: str, category: str = "") -> StoredList | None:
+        """The list for anyone, or the best items of a category; None if there is none."""
+        found = self._payload(
+            "select payload from fallbacks where placement = ? and category = ?",
+            *(placement, category),
+        )
+        return None if found is None else StoredList(**found)
+
+    def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
+        """Items that the placement's rule kept from a user at `as_of`, available or not."""
+        found = self._payload(
+            "select payload from exclusions where placement = ? and user_id = ?",
+            *(placement, user_id),
+        )
+        return frozenset(found or ())
+
+    def get_similar(self, item_id: str) -> StoredList | None:
+        """Items like this one, best first; None if none are known."""
+        found = self._payload("select payload from similar where item_id = ?", item_id)
+        return None if found is None else StoredList(**found)
+
+    def get_items(self, item_ids: Iterable[str]) -> dict[str, ItemInfo]:
+        """What is known of some items, by item_id; those in no feed are left out."""
+        wanted = json.dumps(list(item_ids))
+        with self._lock:
+            rows = self._connection.execute(_ITEMS, (wanted,)).fetchall()
+        return {
+            item_id: ItemInfo(title, category, price, None if shown is None else bool(shown))
+            for item_id, title, category, price, shown in rows
+        }
+
+    def sample_check(self, n: int = 100) -> None:
+        """Look up random lists, as a last test before a publication is served.
+
+        Parameters
+        ----------
+        n : int, default 100
+            Look-ups per placement and variant.
+
+        Raises
+        ------
+        PublicationNotFoundError
+            If one cannot be read, or is not a list.
+
+        Notes
+        -----
+        Keys are found by seeks in the index, so the time does not grow with the lists.
+        """
+        try:
+            for placement, variant in self._kinds():
+                for user_id in self._random_users(placement, variant, n):
+                    found = self.get_list(placement, variant, user_id)
+                    if found is None or not 0 < len(found.items) == len(found.scores):
+                        raise ValueError(f"{found} as the list of {(placement, variant, user_id)}")
+        except _BROKEN as error:
+            raise PublicationNotFoundError(
+                f"Random look-ups in {self.publication_id} must give lists. Found {error!r}. "
+                f"Publish that night again (`recsys publish --as-of {self.as_of}`) or roll back to "
+                "another one."
+            ) from error
+
+    def close(self) -> None:
+        """Let the file go."""
+        with self._lock:
+            self._connection.close()
+
+    def _kinds(self) -> Iterator[tuple[str, str]]:
+        """Placements and variants that have lists."""
+        # two seeks: one over (placement, variant) > (?, ?) reads every row of the last kind
+        row = self._row("select placement, variant from lists order by 1, 2 limit 1")
+        while row is not None:
+            yield row[0], row[1]
+            row = self._row(
+                "select placement, variant from lists where placement = ? and variant > ?"
+                " order by variant limit 1",
+                *row,
+            ) or self._row(
+                "select placement, variant from lists where placement > ?"
+                " order by placement, variant limit 1",
+                row[0],
+            )
+
+    def _random_users(self, placement: str, variant: str, n: int) -> Iterator[str]:
+        """Users at random places: whoever comes next after texts made of ids' own characters."""
+        of_kind = "from lists where placement = ? and variant = ?"
+        low, high = (
+            str(self._row(f"select {end}(user_id) {of_kind}", placement, variant)[0])
+            for end in ("min", "max")
+        )
+        pairs = enumerate(zip(low, high, strict=False))
+        same = next((at for at, (one, other) in pairs if one != other), len(low))
+        letters = {*low[same:], *high[same:]} or {" "}
+        draw = random.Random()
+        for _ in range(n):
+            probe = low[:same] + "".join(draw.choices(sorted(letters), k=_PROBE_LENGTH))
+            row = self._row(
+                f"select user_id {of_kind} and user_id >= ? order by user_id limit 1",
+                *(placement, variant, probe),
+            )
+            user_id = str(row[0]) if row else low
+            letters |= set(user_id[same:])
+            yield user_id
+
+    def _row(self, sql: str, *values: str) -> Any:
+        with self._lock, closing(self._connection.execute(sql, values)) as cursor:
+            return cursor.fetchone()
+
+    def _payload(self, sql: str, *key: str) -> Any:
+        with self._lock:
+            row = self._connection.execute(sql, key).fetchone()
+        return None if row is None else json.loads(row[0])
+
+
+def _read_rules(values: Mapping[str, Any]) -> PlacementRules:
+    """Rules of the file; what this version does not know is passed over."""
+    exclude = values["exclude"]
+    known = {field.name for field in fields(PlacementRules)} & set(values)
+    return PlacementRules(
+        **{
+            **{name: values[name] for name in known},
+            "exclude": exclude if isinstance(exclude, str) else tuple(exclude),
+            "pinned": tuple(values["pinned"]),
+        }
+    )

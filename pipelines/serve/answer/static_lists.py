@@ -1,0 +1,64 @@
+"""Popular lists held in memory, for the moment when the publication's file cannot be read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from pipelines.base.errors import PublicationNotFoundError
+from pipelines.serve.answer.list_store import ItemInfo, ListStore, StoredList
+
+#: What a look-up in a file raises that was damaged after it was checked.
+STORE_FAILURES = (
+    sqlite3.Error,
+    PublicationNotFoundError,
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+)
+
+
+class StaticLists:
+    """Look-ups like those of a store, of the lists for anyone only.
+
+    Parameters
+    ----------
+    store : ListStore
+        Whose lists for anyone, with their items, are copied.
+    """
+
+    def __init__(self, store: ListStore) -> None:
+        self.publication_id = store.publication_id
+        self.as_of = store.as_of
+        self.generated_at = store.generated_at
+        self.placements = store.placements
+        self.exposure_types = store.exposure_types
+        self._lists = {name: store.get_fallback(name) for name in store.placements}
+        shown = {item for one in self._lists.values() if one is not None for item in one.items}
+        pinned = {pin["item_id"] for rules in store.placements.values() for pin in rules.pinned}
+        self._items = store.get_items(sorted(shown | pinned))
+
+    def get_list(self, placement: str, variant: str, user_id: str) -> StoredList | None:
+        """None: nobody's own list is held."""
+        del placement, variant, user_id
+        return None
+
+    def get_fallback(self, placement: str, category: str = "") -> StoredList | None:
+        """A placement's list for anyone, whatever the category."""
+        del category
+        return self._lists.get(placement)
+
+    def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
+        """Nothing: what was kept from a user at the night is not held."""
+        del placement, user_id
+        return frozenset()
+
+    def get_similar(self, item_id: str) -> StoredList | None:
+        """None: no list of similar items is held."""
+        del item_id
+        return None
+
+    def get_items(self, item_ids: Iterable[str]) -> dict[str, ItemInfo]:
+        """What is known of the items of the lists for anyone."""
+        return {item_id: self._items[item_id] for item_id in item_ids if item_id in self._items}

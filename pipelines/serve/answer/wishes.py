@@ -1,0 +1,120 @@
+"""What an answer is to be made of, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from pipelines.base.settings_sections import ServeSettings
+from pipelines.experiments.definition import CONTROL, INTERLEAVED
+from pipelines.serve.answer.answers import Query
+from pipelines.serve.answer.explore import SwapOdds, swap_odds
+from pipelines.serve.answer.exposed import Exposed
+from pipelines.serve.answer.list_store import ListStore
+from pipelines.serve.answer.ranking import Row
+from pipelines.serve.answer.team_draft import draft_coin
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an answer is to be.
+
+    Parameters
+    ----------
+    n : int
+    placement : str
+    category : str or None
+    is_strict : bool
+    exclude : collection of str
+        Items not to show, whatever the rules say.
+    variant : str, default "control"
+        Whose lists.
+    opponent : str or None, default None
+        Another variant, whose lists are drafted with those of `variant` into one.
+    coin : int, default 0
+        Of `draft_coin`.
+    odds : callable or None, default None
+        From the number of rows and the places of pinned ones to what may change places.
+    request_id : str, default ""
+        Seeds the draw of what does.
+    """
+
+    n: int
+    placement: str
+    category: str | None
+    is_strict: bool
+    exclude: Collection[str]
+    variant: str = CONTROL
+    opponent: str | None = None
+    coin: int = 0
+    odds: Callable[[int, Collection[int]], SwapOdds] | None = None
+    request_id: str = ""
+
+
+@dataclass
+class AnswerRows:
+    """Rows of an answer, and where they are from.
+
+    Parameters
+    ----------
+    rows : list of Row
+    source, model_version : str
+    warnings : list of str
+    teams : dict of str to str
+        By item_id, the variant that drafted it; empty where lists were not interleaved.
+    propensities : list of float
+        Of each row, the chance that its item is where it is; empty where no chance was involved.
+    """
+
+    rows: list[Row]
+    source: str
+    model_version: str
+    warnings: list[str] = field(default_factory=list)
+    teams: dict[str, str] = field(default_factory=dict)
+    propensities: list[float] = field(default_factory=list)
+
+
+def wish_for(
+    settings: ServeSettings,
+    store: ListStore,
+    placement: str,
+    query: Query,
+    *,
+    exposed: Exposed | None,
+    request_id: str,
+) -> Wish:
+    """What a query asks for, with whose lists answer it and what is left to chance.
+
+    Notes
+    -----
+    Interleaved answers are not explored: a swap would move an item that a team has drafted. Nor are
+    dry runs, which nobody sees, and lists of one category, whose places are not the list's own.
+    """
+    wish: dict[str, Any] = {
+        **{"n": query.n, "placement": placement, "category": query.category},
+        **{"is_strict": query.is_strict, "exclude": query.exclude},
+        "variant": exposed.variant if exposed else CONTROL,
+    }
+    if exposed is not None and exposed.variant == INTERLEAVED:
+        wish["variant"], wish["opponent"] = store.variants(placement)
+        wish["coin"] = draft_coin(query.user_id, exposed.experiment_id, store.publication_id)
+    elif (
+        (share := settings.explore_share.get(placement, 0.0)) > 0
+        and not query.is_dry_run
+        and query.category is None
+    ):
+        wish["odds"] = partial(swap_odds, depth=settings.explore_depth, share=share)
+        wish["request_id"] = request_id
+    return Wish(**wish)
+
+
+def chances_of(made: AnswerRows) -> dict[str, list[Any]]:
+    """What the log says of each item beside its id; nothing where no chance was involved."""
+    found: dict[str, list[Any]] = {}
+    if made.teams:
+        found["teams"] = [made.teams.get(row.item_id) for row in made.rows]
+    if made.propensities:
+        found["propensities"] = made.propensities
+    return found

@@ -1,0 +1,1 @@
+"""The HTTP layer: routes, keys, limits, errors and their documentation."""

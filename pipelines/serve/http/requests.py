@@ -1,0 +1,87 @@
+"""Parameters and bodies of requests, checked at the edge."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import Request
+
+from pipelines.base.errors import RequestRefusedError
+from pipelines.serve.http.schemas import MAX_ROWS
+from pipelines.serve.log.limits import clean_id
+
+#: Ids in one parameter.
+MAX_IDS = 500
+
+
+def read_id(where: str, text: str) -> str:
+    """An id of a path or query.
+
+    Raises
+    ------
+    RequestRefusedError
+        422 with what is wrong with it.
+    """
+    try:
+        return clean_id(text)
+    except ValueError as error:
+        raise refuse(where, str(error)) from error
+
+
+def read_optional_id(where: str, text: str | None) -> str | None:
+    """An id that may be left out."""
+    return None if text is None else read_id(where, text)
+
+
+def read_ids(where: str, text: str | None) -> tuple[str, ...]:
+    """Ids with commas between them, each once.
+
+    Raises
+    ------
+    RequestRefusedError
+        422 if one is no id, or there are more than `MAX_IDS`.
+    """
+    if not text:
+        return ()
+    parts = text.split(",")
+    if len(parts) > MAX_IDS:
+        raise refuse(where, f"must hold at most {MAX_IDS} ids, holds {len(parts)}")
+    return tuple(dict.fromkeys(read_id(where, part) for part in parts))
+
+
+async def read_rows(request: Request, name: str) -> list[Any]:
+    """Rows of a body ``{name: [row, …]}``.
+
+    Raises
+    ------
+    RequestRefusedError
+        415 if it is not sent as JSON, 413 if it is too long, 422 if it is not of this form.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RequestRefusedError(
+            415, "A body must be sent with Content-Type: application/json. This one was not."
+        )
+    body = await request.body()
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise refuse("body", "must be JSON") from error
+    rows = value.get(name) if isinstance(value, dict) and set(value) == {name} else None
+    if not isinstance(rows, list):
+        raise refuse("body", f'must be an object {{"{name}": [...]}}')
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise refuse(f"body.{name}", f"must hold 1 to {MAX_ROWS} rows, holds {len(rows)}")
+    return rows
+
+
+def _refuse_constant(word: str) -> float:
+    raise ValueError(f"{word} is not JSON")
+
+
+def refuse(where: str, detail: str) -> RequestRefusedError:
+    """The refusal of one wrong part."""
+    return RequestRefusedError(
+        422, f"{where} {detail}.", errors=[{"where": where, "detail": detail}]
+    )

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from pipelines.base.durable import (
+    file_sha256,
+    fsync_file,
+    fsync_folder,
+    read_if_there,
+    read_json,
+    to_json,
+    write_json,
+)
+
+
+def test_json_is_the_same_for_equal_values_and_keeps_other_alphabets():
+    assert to_json({"b": 1, "a": "é"}) == '{\n  "a": "é",\n  "b": 1\n}\n'
+
+
+def test_a_crash_before_the_rename_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "value.json"
+    write_json(path, 1)
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("power cut")))
+    with pytest.raises(OSError, match="power cut"):
+        write_json(path, 2)
+    assert read_json(path) == 1
+
+
+def test_folders_are_made_on_the_way(tmp_path):
+    write_json(tmp_path / "a" / "b.json", {"x": None})
+    assert read_json(tmp_path / "a" / "b.json") == {"x": None}
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.json"]
+
+
+def test_a_missing_file_is_no_value(tmp_path):
+    assert read_if_there(tmp_path / "none.json") is None
+
+
+def test_sha256_is_of_the_bytes(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    fsync_file(tmp_path / "x")
+    fsync_folder(tmp_path)
+    assert file_sha256(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from pipelines.events.feeds import FEEDS
+from pipelines.events.row_rules import EVENT_RULES, ITEM_RULES, reason_expression
+
+GOOD_EVENT = {
+    "landed_date": "date '2024-03-01'",
+    "event_id": "'e1'",
+    "event_type": "'view'",
+    "user_id": "'u1'",
+    "item_id": "'i1'",
+    "event_at": "timestamp '2024-03-01 23:59:59.999999'",
+    "price": "0.0",
+}
+
+
+def reason_of(feed, values):
+    columns = {name: f"null::{kind}" for name, kind in FEEDS[feed].columns.items()}
+    columns |= {"line": "null::varchar", "unreadable": "null::varchar"} | values
+    row = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
+    expression = reason_expression(FEEDS[feed].rules)
+    parameters = {"types": ["view"]} if "$types" in expression else {}
+    query = f"select {expression} from (select {row})"
+    return duckdb.connect().execute(query, parameters).fetchone()[0]
+
+
+def test_a_good_event_breaks_no_rule():
+    assert reason_of("events", GOOD_EVENT) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"line": "'{'"}, "malformed_row"),
+        ({"item_id": "'i' || chr(64976)"}, "bad_utf8"),
+        ({"session_id": "repeat('s', 1001)"}, "oversized_text"),
+        ({"user_id": "repeat('u', 257)"}, "id_too_long"),
+        ({"user_id": "'u' || chr(127)"}, "control_characters"),
+        ({"user_id": "' '"}, "missing_user"),
+        ({"item_id": "null::varchar"}, "missing_item"),
+        ({"event_type": "'buy'"}, "bad_type"),
+        ({"event_type": "null::varchar"}, "bad_type"),
+        ({"event_at": "null::timestamp"}, "missing_time"),
+        ({"event_at": "timestamp '1989-12-31'"}, "bad_time"),
+        ({"event_at": "timestamp 'infinity'"}, "bad_time"),
+        ({"event_at": "null::timestamp", "unreadable": '\'{"event_at":"x"}\''}, "bad_time"),
+        ({"event_at": "timestamp '2024-03-02'"}, "future_event"),
+        ({"unreadable": '\'{"position":"first"}\''}, "bad_number"),
+        ({"value": "'-inf'::double"}, "non_finite_number"),
+        ({"price": "-0.01"}, "negative_price"),
+    ],
+)
+def test_a_bad_event_has_the_reason_of_the_first_rule_it_breaks(values, reason):
+    assert reason_of("events", GOOD_EVENT | values) == reason
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"user_id": "repeat('u', 256)"},
+        {"value": "-1.0"},
+        {"event_at": "timestamp '1990-01-01'"},
+        {"price": "null::double"},
+    ],
+)
+def test_the_edge_of_a_rule_is_good(values):
+    assert reason_of("events", GOOD_EVENT | values) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, None),
+        ({"title": "repeat('t', 1001)"}, "oversized_text"),
+        ({"valid_from": "timestamp '2024-03-02'"}, "future_item"),
+        ({"unreadable": '\'{"is_available":"maybe"}\''}, "bad_flag"),
+        ({"price": "'nan'::double"}, "non_finite_number"),
+    ],
+)
+def test_items_have_rules_of_their_own(values, reason):
+    row = {"landed_date": "date '2024-03-01'", "item_id": "'i1'"}
+    assert reason_of("items", row | values) == reason
+
+
+def test_every_rule_has_a_reason_of_its_own_and_a_meaning():
+    for rules in (EVENT_RULES, ITEM_RULES):
+        assert len({rule.reason for rule in rules}) == len(rules)
+        assert all(rule.meaning for rule in rules)

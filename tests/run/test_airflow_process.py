@@ -1,0 +1,61 @@
+"""A night in the process that Airflow runs it in, with a candidate that fails."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from pipelines.base.config import load_settings
+from pipelines.base.current import read_current
+from pipelines.run.night import NIGHT
+from pipelines.run.scheduler import NIGHTLY_DAG, prepare_airflow, run_night
+from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
+
+BROKEN = """
+[[candidates]]
+name = "broken"
+recommender = "item_knn"
+params = { n_neighbors = 0 }
+"""
+
+
+def ask(settings, sql):
+    with closing(sqlite3.connect(settings.home / "airflow" / "airflow.db")) as database:
+        return database.execute(sql).fetchall()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("airflow")
+def test_airflow_is_prepared_once_with_the_pool_of_the_warehouse(make_settings):
+    settings = make_settings()
+    prepare_airflow(settings)
+    written = (settings.home / "airflow" / "prepared").stat().st_mtime_ns
+    prepare_airflow(settings)
+    assert (settings.home / "airflow" / "prepared").stat().st_mtime_ns == written
+    assert ask(settings, "select slots from slot_pool where pool = 'warehouse'") == [(1,)]
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("airflow")
+def test_one_broken_candidate_is_retried_and_shown_and_the_night_goes_on(tmp_path):
+    file = tmp_path / "shop.toml"
+    listed = SHOP_SETTINGS.read_text().replace('"ease"]', '"ease", "broken"]')
+    file.write_text(listed + BROKEN)
+    settings, shown = load_settings(file, tmp_path / "home"), []
+    land_small_shop(settings)
+    run_night(settings, shop_night(10), shown.append)
+    assert read_current(settings).as_of == shop_night(10)
+    tasks = ask(settings, "select task_id, map_index, state, try_number from task_instance")
+    broken = len(settings.candidates) - 1
+    failed = [task for task in tasks if task[2] != "success"]
+    assert failed == [("evaluate_candidate", broken, "failed", 2)]
+    once = 1 + len(NIGHT) - 3  # `choose_night` and the verbs; three of them are mapped
+    assert len(tasks) == once + len(settings.candidates) + 2 * len(settings.placements)
+    (run,) = ask(settings, "select dag_id, state from dag_run")
+    assert run == (NIGHTLY_DAG, "success")
+    assert re.fullmatch(r"The steps took \d+\.\d s, Airflow around them \d+\.\d s", shown[-1])
+    said = [line.split(" (")[0] for line in shown if line.startswith("FAILED")]
+    assert said == [f"FAILED evaluate_candidate[{broken}]"] * 2

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pipelines.publications.choose import pin
+from pipelines.run.doctor import MIN_FREE_BYTES, examine
+from pipelines.run.night import run_in_a_row
+from tests.conftest import land_small_shop, shop_night
+
+BASELINES = ("popularity", "recent_popularity")
+
+
+def by_subject(settings):
+    return {finding.subject: finding for finding in examine(settings)}
+
+
+def test_an_empty_home_is_told_what_to_run_first(make_settings):
+    settings = make_settings()
+    found = by_subject(settings)
+    assert not found["day files"].is_fine
+    assert "recsys land online-retail" in found["day files"].remedy
+    assert "recsys run --as-of" in found["warehouse"].remedy
+    assert not found["publication"].is_fine
+
+
+def test_looking_at_a_home_leaves_it_as_it_was(make_settings):
+    settings = make_settings()
+    examine(settings)
+    assert not settings.home.exists()
+
+
+def test_a_home_after_a_night_lacks_nothing(small_shop):
+    settings = small_shop()
+    run_in_a_row(settings, shop_night(10))
+    found = examine(settings)
+    assert [finding.subject for finding in found if not finding.is_fine] == []
+    assert by_subject(settings)["MLflow"].found.endswith(": 1 nights")
+    assert "CURRENT is 2024-03-11-" in by_subject(settings)["publication"].found
+    pin(settings)
+    assert "is pinned: later nights are not shown" in by_subject(settings)["publication"].found
+    (settings.publications / "PIN.json").write_text("{")
+    broken = by_subject(settings)["publication"]
+    assert not broken.is_fine and "recsys unpin" in broken.found
+
+
+def test_days_that_were_landed_are_counted(make_settings):
+    settings = make_settings()
+    land_small_shop(settings)
+    assert by_subject(settings)["day files"].found == "70 days, 2024-01-01 to 2024-03-10"
+
+
+def test_a_wrong_candidate_is_named(make_settings):
+    wrong = {"name": "odd", "recommender": "popularity", "params": {"halflife": 3}}
+    sound = [{"name": name, "recommender": "popularity"} for name in BASELINES]
+    finding = by_subject(make_settings(candidates=[wrong, *sound]))["candidates"]
+    assert not finding.is_fine
+    assert "halflife" in finding.found
+
+
+def test_a_full_disk_is_seen(make_settings, monkeypatch):
+    usage = type("Usage", (), {"free": MIN_FREE_BYTES - 1})
+    monkeypatch.setattr("shutil.disk_usage", lambda place: usage)
+    assert not by_subject(make_settings())["disk"].is_fine
+
+
+def test_an_mlflow_server_that_does_not_answer_is_said(make_settings):
+    settings = make_settings(mlflow={"tracking_uri": "http://127.0.0.1:1"})
+    finding = by_subject(settings)["MLflow"]
+    assert (finding.is_fine, finding.found) == (False, "http://127.0.0.1:1: no answer")

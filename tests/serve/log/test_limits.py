@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pipelines.base.errors import RequestRefusedError
+from pipelines.serve.log.limits import (
+    MAX_BODY_BYTES,
+    RateLimiter,
+    check_length,
+    clean_id,
+    limit_body,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must not be empty"),
+        ("  \t".replace("\t", " "), "must not be empty"),
+        ("x" * 257, "at most 256 characters, has 257"),
+        ("a\x00b", "control characters, holds U\\+0000"),
+        ("a\nb", "control characters"),
+        ("a\x85b", "control characters"),
+        ("a\ud800b", "control characters"),
+        ("caf\ufffd", "valid UTF-8"),
+        ("\ufdd0x", "valid UTF-8"),
+        ("\u0958" * 200, "at most 256 characters, has 400"),  # grows when it is normalised
+    ],
+)
+def test_bad_ids_are_refused_with_what_is_wrong(text, message):
+    with pytest.raises(ValueError, match=message):
+        clean_id(text)
+
+
+@pytest.mark.parametrize("text", ["17841", "a/b?c=d&e", "x" * 256, "日本", "'; drop table--", ".."])
+def test_any_other_text_is_an_id(text):
+    assert clean_id(text) == text
+
+
+def test_ids_are_nfc_normalised():
+    assert clean_id("cafe\u0301") == "caf\u00e9"
+
+
+def test_a_bucket_empties_and_fills_at_its_rate():
+    limiter = RateLimiter(rate=2.0, burst=3, max_clients=10)
+    for _ in range(3):
+        limiter.take("one", now=100.0)
+    with pytest.raises(RequestRefusedError, match="At most 2 requests a second") as refusal:
+        limiter.take("one", now=100.1)
+    assert (refusal.value.status, refusal.value.headers) == (429, {"Retry-After": "1"})
+    limiter.take("another", now=100.1)
+    limiter.take("one", now=100.5)  # half a second brought one token
+
+
+def test_waiting_longer_than_the_bucket_holds_brings_no_more_than_a_full_one():
+    limiter = RateLimiter(rate=100.0, burst=2, max_clients=10)
+    limiter.take("one", now=0.0)
+    for _ in range(2):
+        limiter.take("one", now=1000.0)
+    with pytest.raises(RequestRefusedError, match="requests a second"):
+        limiter.take("one", now=1000.0)
+
+
+def test_a_slow_rate_says_how_long_to_wait():
+    limiter = RateLimiter(rate=0.1, burst=1, max_clients=10)
+    limiter.take("one", now=0.0)
+    with pytest.raises(RequestRefusedError, match="Try again in 10 s"):
+        limiter.take("one", now=0.0)
+
+
+def test_only_so_many_buckets_are_kept():
+    limiter = RateLimiter(rate=1.0, burst=1, max_clients=5)
+    for number in range(1000):
+        limiter.take(f"client-{number}", now=0.0)
+    assert len(limiter) == 5
+
+
+def test_an_announced_giant_body_is_refused_before_it_is_read():
+    check_length([(b"content-length", str(MAX_BODY_BYTES).encode())])
+    with pytest.raises(RequestRefusedError, match="at most 1,000,000 bytes") as refusal:
+        check_length([(b"content-length", str(MAX_BODY_BYTES + 1).encode())])
+    assert refusal.value.status == 413
+
+
+def test_a_body_that_announces_nothing_is_counted_as_it_comes():
+    chunks = [{"type": "http.request", "body": b"x" * 400_000, "more_body": True}] * 3
+
+    async def receive():
+        return chunks.pop()
+
+    async def read_three():
+        limited = limit_body(receive)
+        return [len((await limited())["body"]) for _ in range(3)]
+
+    with pytest.raises(RequestRefusedError, match="at most 1,000,000 bytes"):
+        asyncio.run(read_three())
+    assert chunks == []
