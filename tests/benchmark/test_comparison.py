@@ -152,7 +152,7 @@ def test_summary_says_quality_and_cost() -> None:
         "peak_memory_mib": 1234,
         "error": None,
     }
-    expected = "NDCG@5 0.250000, fit 1.0 s, lists 2.0 s, peak 1,234 MiB"
+    expected = "NDCG@5 .250000, fit 1.0 s, lists 2.0 s, peak 1,234 MiB"
     assert summarise(row, 5) == expected
 
 

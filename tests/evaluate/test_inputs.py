@@ -191,7 +191,7 @@ def test_every_module_that_an_evaluation_has_loaded_is_in_its_hash(
     )
     code = (
         "import sys; from datetime import date; from pipelines.base.config import parse_settings;"
-        "from pipelines.offline import evaluate; evaluate._log_window = lambda *found: {};"
+        "from pipelines.evaluate import evaluation as evaluate; evaluate._log_window = lambda *found: {};"
         "evaluate.evaluate_candidate(parse_settings(eval(sys.argv[1])), date(2024, 3, 1), 'blend');"
         "print([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'pipelines'])"
     )

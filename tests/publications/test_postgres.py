@@ -179,7 +179,7 @@ def test_a_reader_in_a_loop_sees_the_old_lists_or_the_new_ones_and_never_neither
 PUSH_AND_HANG = """
 import sys
 from pipelines.base.config import load_settings
-from pipelines.recommend import postgres
+from pipelines.publications import postgres
 
 exchange_rows = postgres._exchange_rows
 

@@ -191,7 +191,7 @@ EIGHT_PUBLISHERS = """
 import os, sys
 from pipelines.base.errors import PublishLockedError
 from pipelines.run.night import call_verb
-from pipelines.recommend import publication
+from pipelines.publications import publish as publication
 
 read = publication.read_audited_files
 until_the_others_ended, others_ended = os.pipe()
