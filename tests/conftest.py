@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,10 @@ from rich.console import Console
 
 from pipelines.backtest.replay import BacktestPlan, plan_backtest, run_backtest
 from pipelines.base.config import Settings, load_settings, parse_settings
+from pipelines.base.durable import new_file
+from pipelines.features import build
+from pipelines.features.parsed_project import keep_parsed, read_parsed
+from pipelines.run.night import run_in_a_row
 from pipelines.show.document import Document
 from pipelines.show.terminal import print_document
 
@@ -33,6 +40,58 @@ def terminal_text(document: Document, width: int = 100) -> str:
     stream = io.StringIO()
     print_document(document, Console(file=stream, width=width, highlight=False))
     return stream.getvalue()
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Fill a folder that processes share: the first that asks does, all others wait for it."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store_template(session_folder: Path) -> Path:
+    """An empty SQLite store of MLflow: making one takes seconds, copying it does not."""
+
+    def make(folder: Path) -> None:
+        from mlflow.tracking import MlflowClient
+
+        MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db").search_experiments()
+
+    return make_once(session_folder / "store", make) / "mlflow.db"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_parses(session_folder: Path) -> Iterator[None]:
+    """Give every home what dbt parsed for another one: the project is parsed once, not by each."""
+    shared = session_folder / "parses"
+
+    def keep(path: Path, target: Path) -> None:
+        keep_parsed(path, target)
+        with new_file(shared / path.name) as fresh:
+            shutil.copy(path, fresh)
+
+    def read(path: Path) -> Any:
+        if not path.exists() and (shared / path.name).exists():
+            with new_file(path) as fresh:
+                shutil.copy(shared / path.name, fresh)
+        return read_parsed(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "keep_parsed", keep)
+        patch.setattr(build, "read_parsed", read)
+        yield
 
 
 @pytest.fixture
@@ -53,13 +112,36 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     return make
 
 
-@pytest.fixture
-def small_shop(tmp_path: Path) -> Callable[..., Settings]:
-    """Lands ten weeks of a shop with three tastes in a home of its own, by name."""
+@pytest.fixture(scope="session")
+def shop_after(session_folder: Path) -> Callable[..., Settings]:
+    """The small shop after the nights of some weeks, in this order, for reading only."""
 
-    def land(name: str = "home") -> Settings:
+    def after(*weeks: int) -> Settings:
+        def make(folder: Path) -> None:
+            settings = load_settings(SHOP_SETTINGS, folder / "home")
+            shutil.rmtree(settings.home, ignore_errors=True)
+            if weeks[:-1]:
+                shutil.copytree(after(*weeks[:-1]).home, settings.home)
+            else:
+                land_small_shop(settings)
+            run_in_a_row(settings, shop_night(weeks[-1]))
+
+        name = f"shop_after_{'_'.join(map(str, weeks))}"
+        return load_settings(SHOP_SETTINGS, make_once(session_folder / name, make) / "home")
+
+    return after
+
+
+@pytest.fixture
+def small_shop(tmp_path: Path, shop_after: Callable[..., Settings]) -> Callable[..., Settings]:
+    """Ten weeks of a shop with three tastes in a home of its own, by name, after some nights."""
+
+    def land(name: str = "home", *, after: tuple[int, ...] = ()) -> Settings:
         settings = load_settings(SHOP_SETTINGS, tmp_path / name)
-        land_small_shop(settings)
+        if after:
+            shutil.copytree(shop_after(*after).home, settings.home)
+        else:
+            land_small_shop(settings)
         return settings
 
     return land

@@ -223,17 +223,7 @@ def evaluate_all(evaluate: Callable[..., None]) -> Callable[..., None]:
     return write
 
 
-# an MLflow store that is made once
-
-
-@pytest.fixture(scope="session")
-def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite store of MLflow: making one takes seconds, copying it does not."""
-    from mlflow.tracking import MlflowClient
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
+# an MLflow store
 
 
 @pytest.fixture

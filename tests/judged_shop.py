@@ -1,4 +1,4 @@
-"""Fabricated evaluations, and an MLflow store that is made once."""
+"""Fabricated evaluations, and homes with an MLflow store."""
 
 from __future__ import annotations
 
@@ -20,16 +20,6 @@ from pipelines.evaluate.score import means_by_segment
 from tests.conftest import write_item_versions
 
 AS_OF = date(2024, 3, 1)
-
-
-@pytest.fixture(scope="session")
-def store_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty SQLite store of MLflow: making one takes seconds, copying it does not."""
-    from mlflow.tracking import MlflowClient
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
 
 
 @pytest.fixture

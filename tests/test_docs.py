@@ -17,8 +17,6 @@ from pipelines.ask.query import run_sql
 from pipelines.base import tables
 from pipelines.base.cli import VERBS, cli
 from pipelines.base.config import Settings, load_settings
-from pipelines.run.night import run_in_a_row
-from tests.conftest import shop_night
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -131,9 +129,8 @@ def test_the_page_of_tables_follows_the_contracts():
     assert TABLES_PAGE.read_text() == tables_page(), "run: python -m tests.test_docs"
 
 
-def test_every_query_of_the_docs_runs_on_published_lists(small_shop):
-    settings = small_shop()
-    run_in_a_row(settings, shop_night(10))
+def test_every_query_of_the_docs_runs_on_published_lists(shop_after):
+    settings = shop_after(10)
     of_postgres = ROOT / "docs" / "publications.md"
     queries = [
         (query, False) for path in PAGES if path != of_postgres for query in blocks(path, "sql")

@@ -19,6 +19,8 @@ from pipelines.features.build import build_features
 from pipelines.features.snapshot import take_snapshot
 from tests.conftest import SHOP_DAYS, SHOP_FIRST_DAY, SHOP_SETTINGS, land_small_shop
 
+pytestmark = pytest.mark.xdist_group("late_events")
+
 LATEST = timedelta(hours=72)
 LAST_DAY = SHOP_FIRST_DAY + timedelta(days=SHOP_DAYS - 1)
 #: The first night that can know every event, also one of the last second that is 72 hours late.

@@ -26,6 +26,8 @@ from pipelines.models.parameters import PURCHASES_ONLY
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 from tests.models.test_base import make
 
+pytestmark = pytest.mark.xdist_group("leaks")
+
 K = 10
 #: A mean this many standard errors above another's is not chance: one in 700 for a single one.
 Z = 3.0
@@ -40,13 +42,9 @@ def build_night(settings, night):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    """The small shop with the snapshots of two nights, a week apart."""
-    settings = load_settings(SHOP_SETTINGS, tmp_path_factory.mktemp("shop"))
-    land_small_shop(settings)
-    for night in (PLANTED, NIGHT):
-        build_night(settings, night)
-    return settings
+def shop(shop_after):
+    """The small shop with the snapshots of two nights, a week apart, among others."""
+    return shop_after(8, 9, 10)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +127,8 @@ class LabelCopier(Recommender):
 
 
 @pytest.mark.parametrize("trust", [1.0, 0.7], ids=["the label alone", "as one of the features"])
-def test_a_copied_label_is_caught_by_the_ceiling(shop, monkeypatch, trust):
+def test_a_copied_label_is_caught_by_the_ceiling(small_shop, monkeypatch, trust):
+    shop = small_shop(after=(8, 9, 10))
     monkeypatch.setitem(RECOMMENDERS, "label_copier", f"{__name__}:LabelCopier")
     windows = shop.night(NIGHT).windows
     future = {

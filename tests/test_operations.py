@@ -13,32 +13,20 @@ from click.testing import CliRunner
 
 from pipelines.base import errors
 from pipelines.base.cli import cli
-from pipelines.base.config import load_settings
 from pipelines.base.current import publish_lock, read_current, stored_ids
 from pipelines.base.durable import read_json
 from pipelines.base.warehouse import connect
 from pipelines.run.night import run_in_a_row
-from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
+from tests.conftest import SHOP_SETTINGS, shop_night
 
 PAGE = Path(__file__).parent.parent / "docs" / "operations.md"
-NIGHTS = [shop_night(9), shop_night(9) + timedelta(days=1)]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Two published nights."""
-    settings = load_settings(SHOP_SETTINGS, tmp_path_factory.mktemp("operations") / "home")
-    land_small_shop(settings)
-    for night in NIGHTS:
-        run_in_a_row(settings, night)
-    return settings
+NIGHTS = [shop_night(8), shop_night(9)]
 
 
 @pytest.fixture
-def home(made, tmp_path):
-    """A copy of it for a test to break."""
-    shutil.copytree(made.home, tmp_path / "home", symlinks=True)
-    return load_settings(SHOP_SETTINGS, tmp_path / "home")
+def home(small_shop):
+    """Two published nights for a test to break."""
+    return small_shop(after=(8, 9))
 
 
 def recsys(settings, *words, fails=None):

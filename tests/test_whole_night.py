@@ -37,29 +37,24 @@ def list_files(settings):
 
 
 def test_the_same_night_twice_leaves_every_table_and_list_identical(small_shop):
-    settings = small_shop()
-    run_in_a_row(settings, shop_night(10))
+    settings = small_shop(after=(10,))
     before = fingerprints(settings), list_files(settings), read_current(settings)
     run_in_a_row(settings, shop_night(10))
     assert (fingerprints(settings), list_files(settings), read_current(settings)) == before
     assert before[0]["serving.recommendations"][0] > 0
 
 
-def test_nights_in_order_1_2_3_and_3_1_2_end_in_identical_tables(small_shop):
-    nights = [shop_night(week) for week in (8, 9, 10)]
-    in_order, shuffled = small_shop("in_order"), small_shop("shuffled")
-    for night in nights:
-        run_in_a_row(in_order, night)
-    for night in (nights[2], nights[0], nights[1]):
-        run_in_a_row(shuffled, night)
+def test_nights_in_order_1_2_3_and_3_1_2_end_in_identical_tables(small_shop, shop_after):
+    in_order, shuffled = shop_after(8, 9, 10), small_shop(after=(10,))
+    for week in (8, 9):
+        run_in_a_row(shuffled, shop_night(week))
     assert fingerprints(shuffled) == fingerprints(in_order)
     assert list_files(shuffled) == list_files(in_order)
     assert read_current(shuffled).publication_id == read_current(in_order).publication_id
 
 
-def test_every_user_of_the_shop_has_a_full_list_in_every_placement(small_shop):
-    settings = small_shop()
-    run_in_a_row(settings, shop_night(10))
+def test_every_user_of_the_shop_has_a_full_list_in_every_placement(shop_after):
+    settings = shop_after(10)
     with connect(settings, read_only=True) as warehouse:
         rows = warehouse.execute(
             "select placement, count(distinct user_id), min(longest) from ("
@@ -71,8 +66,7 @@ def test_every_user_of_the_shop_has_a_full_list_in_every_placement(small_shop):
 
 
 def test_a_tampered_day_stops_the_night_and_the_lists_stay(small_shop):
-    settings = small_shop()
-    run_in_a_row(settings, shop_night(9))
+    settings = small_shop(after=(8, 9))
     before = read_current(settings), fingerprints(settings)
     day_file = next((settings.landing / "events").glob(f"date={date(2024, 3, 5)}/*.parquet"))
     day_file.write_bytes(day_file.read_bytes()[:-200])

@@ -68,7 +68,7 @@ def build_features(
         built = invoke(build)
         nodes = nodes_of(built)
         if built.success:
-            nodes += nodes_of(invoke(["source", "freshness"]))
+            nodes += nodes_of(invoke(["source", "freshness", "--no-write-json"]))
     report = BuildReport(
         as_of,
         settings.night(as_of).cutoffs,

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 #: Variables of a night: the SQL of models has them, and dbt renders it when it runs, not when it
 #: parses. No YAML may have them.
 NIGHT_VARIABLES = ("as_of", "cutoffs")
+#: Variables of the profile, which dbt renders each time it connects.
+PROFILE_VARIABLES = ("warehouse", "temp_directory", "memory_limit", "threads")
 #: Where dbt leaves what it parsed, in its target folder.
 DBT_PARSED = "partial_parse.msgpack"
 #: What decides how a project is parsed, beside its files and variables.
@@ -37,7 +39,7 @@ def project_hash(project: Path) -> str:
 
 
 def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
-    """The file of a parse: its name tells variables apart, all but the night's.
+    """The file of a parse: its name tells variables apart, all but the night's and the profile's.
 
     Parameters
     ----------
@@ -45,7 +47,8 @@ def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
     variables : mapping of str to object
         All that dbt is told, `project_hash` among it.
     """
-    lasting = {name: value for name, value in variables.items() if name not in NIGHT_VARIABLES}
+    fleeting = (*NIGHT_VARIABLES, *PROFILE_VARIABLES)
+    lasting = {name: value for name, value in variables.items() if name not in fleeting}
     return settings.parsed_projects / f"{stable_hash(lasting)}.msgpack"
 
 

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from pipelines.base.step_seconds import read_step_seconds, timed_step
-from pipelines.run.night import call_verb, run_in_a_row
+from pipelines.run.night import call_verb
 from tests.conftest import shop_night
 
 AS_OF = date(2024, 3, 1)
@@ -53,9 +53,8 @@ def test_a_task_of_the_dag_is_timed(tmp_path, monkeypatch, make_settings):
     assert step["verb"] == "load_days" and step["seconds"] >= 0
 
 
-def test_a_night_in_a_row_times_every_step_before_its_report(small_shop):
-    settings = small_shop()
-    run_in_a_row(settings, shop_night(10))
+def test_a_night_in_a_row_times_every_step_before_its_report(shop_after):
+    settings = shop_after(10)
     report = json.loads(settings.run_folder(shop_night(10)).report.read_text())
     runs = {step["verb"]: step["run_count"] for step in report["steps"]}
     assert runs["evaluate_candidate"] == len(settings.candidates)

@@ -3,7 +3,6 @@
 from tests.judged_shop import (  # noqa: F401 - pytest finds fixtures by their names here
     _forget_failed_servers,
     fabricate,
-    store_template,
     take_shop,
     with_store,
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.base.config import Settings, parse_settings
+from pipelines.base.config import Settings, parse_settings, stable_hash
 from pipelines.base.tables import RAW_EVENTS, RAW_ITEMS, Table
 from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.features.build import build_features
@@ -140,6 +141,29 @@ def build_world(settings: Settings, nights: Sequence[date], **options: Any) -> W
     with connect(settings, read_only=True) as warehouse:
         tables = fingerprint_tables(warehouse)
     return World(settings, reports, read_features(settings), tables, files)
+
+
+@pytest.fixture(scope="session")
+def built_homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Homes that tests have built before."""
+    return tmp_path_factory.mktemp("built")
+
+
+@pytest.fixture
+def at_once(tmp_path: Path, built_homes: Path) -> Callable[..., Settings]:
+    """A home of the test's own with these events, and with the tables of some nights."""
+
+    def make(events: Sequence[tuple[Any, ...]], *nights: date, name: str = "home") -> Settings:
+        made = built_homes / stable_hash([events, list(map(str, nights))])
+        if not made.exists():
+            settings = world_settings(made)
+            insert_events(settings, events)
+            insert_items(settings, ITEMS)
+            for night in nights:
+                build_features(settings, night)
+        return world_settings(shutil.copytree(made, tmp_path / name))
+
+    return make
 
 
 @pytest.fixture(scope="session")

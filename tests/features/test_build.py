@@ -149,11 +149,8 @@ def test_days_built_night_by_night_are_those_built_at_once(tmp_path, shop):
 
 
 @pytest.mark.parametrize("change", ["a table from before", "another project"])
-def test_days_of_another_version_are_built_anew(tmp_path, shop, monkeypatch, change):
-    settings = world_settings(tmp_path)
-    insert_events(settings, EVENTS)
-    insert_items(settings, ITEMS)
-    build_features(settings, SECOND_NIGHT)
+def test_days_of_another_version_are_built_anew(at_once, shop, monkeypatch, change):
+    settings = at_once(EVENTS, SECOND_NIGHT)
     with connect(settings) as warehouse:
         warehouse.execute("update intermediate.int_user_item_days set event_count = 9")
         if change == "a table from before":
@@ -166,12 +163,9 @@ def test_days_of_another_version_are_built_anew(tmp_path, shop, monkeypatch, cha
 
 
 def test_what_a_night_adds_is_inserted_from_views_and_said_as_it_is_built(
-    tmp_path, monkeypatch, caplog
+    at_once, monkeypatch, caplog
 ):
-    settings = world_settings(tmp_path)
-    insert_events(settings, EVENTS)
-    insert_items(settings, ITEMS)
-    build_features(settings, FIRST_NIGHT)
+    settings = at_once(EVENTS, FIRST_NIGHT)
     said = []
     follow = build._follow
     monkeypatch.setattr(
@@ -220,19 +214,10 @@ MORE_EVENTS = [
 ]
 
 
-def at_once(home, events, nights):
-    settings = world_settings(home)
-    insert_events(settings, events)
-    insert_items(settings, ITEMS)
-    for night in nights:
-        build_features(settings, night)
-    return settings
-
-
 THREE_NIGHTS = [date(2024, 2, day) for day in (9, 10, 12)]
 
 
-def test_nights_in_a_row_leave_the_tables_of_the_same_nights_on_the_whole_log(tmp_path):
+def test_nights_in_a_row_leave_the_tables_of_the_same_nights_on_the_whole_log(tmp_path, at_once):
     """Cutoffs taken from the ones before are those that are summed from all events."""
     settings = world_settings(tmp_path / "nights")
     insert_items(settings, ITEMS)
@@ -242,7 +227,7 @@ def test_nights_in_a_row_leave_the_tables_of_the_same_nights_on_the_whole_log(tm
             insert_events(settings, landings.pop(0)[1])
         build_features(settings, night)
     assert not landings
-    anew = at_once(tmp_path / "anew", MORE_EVENTS, [])
+    anew = at_once(MORE_EVENTS)
     for night in THREE_NIGHTS:  # nothing is remembered: each night sums all
         change(anew, "drop table if exists intermediate.int_built_dates")
         build_features(anew, night)
@@ -276,9 +261,9 @@ def summed_pairs(settings):
         "delete from raw.events where landed_date = '2024-01-30'",
     ],
 )
-def test_a_changed_day_file_is_built_anew_wherever_it_is_known(tmp_path, changed):
+def test_a_changed_day_file_is_built_anew_wherever_it_is_known(at_once, changed):
     """Also where the night that first met it was stopped half way, and it was changed back since."""
-    settings = at_once(tmp_path / "changed", MORE_EVENTS, [date(2024, 2, 11)])
+    settings = at_once(MORE_EVENTS, date(2024, 2, 11))
     before = tables(settings)
     change(settings, "create table kept as from raw.events", changed)
     change(
@@ -295,9 +280,7 @@ def test_a_changed_day_file_is_built_anew_wherever_it_is_known(tmp_path, changed
     assert tables(settings) == before
     change(settings, changed)
     build_features(settings, SECOND_NIGHT)
-    other = world_settings(tmp_path / "other")
-    insert_events(other, MORE_EVENTS)
-    insert_items(other, ITEMS)
+    other = at_once(MORE_EVENTS, name="other")
     change(other, changed)
     build_features(other, SECOND_NIGHT)
     tonight = f"cutoff_date in {tuple(map(str, settings.night(SECOND_NIGHT).cutoffs))}"
@@ -307,8 +290,8 @@ def test_a_changed_day_file_is_built_anew_wherever_it_is_known(tmp_path, changed
         assert found[0] == found[1] != [], table
 
 
-def test_cutoffs_that_are_built_and_unchanged_are_not_written_again(tmp_path):
-    settings = at_once(tmp_path, MORE_EVENTS, [FIRST_NIGHT])
+def test_cutoffs_that_are_built_and_unchanged_are_not_written_again(at_once):
+    settings = at_once(MORE_EVENTS, FIRST_NIGHT)
     change(settings, "update features.feat_user_items set quantity = 77 where user_id = 'bob'")
     build_features(settings, SECOND_NIGHT)
 
@@ -323,23 +306,20 @@ def test_cutoffs_that_are_built_and_unchanged_are_not_written_again(tmp_path):
     assert traced() == {date(2024, 1, 22), date(2024, 1, 29)}
 
 
-def test_other_settings_build_everything_anew(tmp_path):
-    at_once(tmp_path / "home", MORE_EVENTS, [SECOND_NIGHT])
+def test_other_settings_build_everything_anew(at_once):
+    homes = at_once(MORE_EVENTS, SECOND_NIGHT).home, at_once(MORE_EVENTS, name="anew").home
     found = []
-    for home in ("home", "anew"):
-        settings = world_settings(tmp_path / home, half_life_days=3)
+    for home in homes:
+        settings = world_settings(home, half_life_days=3)
         events = settings.events.model_copy(update={"exposures": ("view", "impression")})
         settings = settings.model_copy(update={"events": events})
-        if home == "anew":
-            insert_events(settings, MORE_EVENTS)
-            insert_items(settings, ITEMS)
         build_features(settings, SECOND_NIGHT)
         found.append(tables(settings))
     assert found[0] == found[1]
 
 
-def test_rows_that_no_build_has_passed_are_tested_again(tmp_path):
-    settings = at_once(tmp_path, MORE_EVENTS, [FIRST_NIGHT])
+def test_rows_that_no_build_has_passed_are_tested_again(at_once):
+    settings = at_once(MORE_EVENTS, FIRST_NIGHT)
     twice = (
         "insert into features.feat_user_items by name from features.feat_user_items "
         "where cutoff_date = '2024-02-05'"

@@ -12,6 +12,7 @@ from pipelines.features.build import DBT_PROJECT, build_features, dbt_variables
 from pipelines.features.parsed_project import (
     DBT_PARSED,
     NIGHT_VARIABLES,
+    PROFILE_VARIABLES,
     keep_parsed,
     kept_path,
     project_hash,
@@ -20,48 +21,40 @@ from pipelines.features.parsed_project import (
 from tests.features.conftest import (
     EVENTS,
     FIRST_NIGHT,
-    ITEMS,
     SECOND_NIGHT,
-    insert_events,
-    insert_items,
     world_settings,
 )
 
 pytestmark = pytest.mark.xdist_group("features")
 
 
-def built(settings, nights):
-    insert_events(settings, EVENTS)
-    insert_items(settings, ITEMS)
-    for night in nights:
-        build_features(settings, night)
-    with connect(settings, read_only=True) as warehouse:
-        return fingerprint_tables(warehouse)
-
-
-def test_a_later_night_is_built_from_what_an_earlier_one_parsed(tmp_path, monkeypatch):
-    settings = world_settings(tmp_path / "kept")
-    built(settings, [FIRST_NIGHT])
+def test_a_later_night_is_built_from_what_an_earlier_one_parsed(at_once, monkeypatch):
+    settings = at_once(EVENTS, FIRST_NIGHT)
     (kept,) = (settings.home / "dbt").iterdir()
     monkeypatch.setattr(build, "keep_parsed", lambda *_: pytest.fail("the project was parsed"))
     report = build_features(settings, SECOND_NIGHT)
-    with connect(settings, read_only=True) as warehouse:
-        tables = fingerprint_tables(warehouse)
     assert report.failed == ()
     monkeypatch.undo()
     monkeypatch.setattr(build, "read_parsed", lambda _: None)
-    anew = world_settings(tmp_path / "anew")
-    assert built(anew, [FIRST_NIGHT, SECOND_NIGHT]) == tables
+    anew, tables = at_once(EVENTS, name="anew"), []
+    for night in (FIRST_NIGHT, SECOND_NIGHT):
+        build_features(anew, night)
+    for home in (settings, anew):
+        with connect(home, read_only=True) as warehouse:
+            tables.append(fingerprint_tables(warehouse))
+    assert tables[0] == tables[1]
     assert [path.name for path in (settings.home / "dbt").iterdir()] == [kept.name]
 
 
-def test_what_is_kept_is_told_apart_by_what_dbt_is_told_but_the_night(tmp_path):
+def test_what_is_kept_is_told_apart_by_what_dbt_is_told_but_the_night_and_the_warehouse(tmp_path):
     settings = world_settings(tmp_path)
     variables = dbt_variables(settings, FIRST_NIGHT)
     path = kept_path(settings, variables)
     later = dbt_variables(settings, FIRST_NIGHT + timedelta(days=1))
     assert later["as_of"] != variables["as_of"] and later["cutoffs"] != variables["cutoffs"]
     assert kept_path(settings, later) == path
+    for name in PROFILE_VARIABLES:
+        assert kept_path(settings, variables | {name: "another"}) == path
     for other in ({"stale_warn_days": 4}, {"project_hash": "another"}):
         assert kept_path(settings, variables | other) != path
 
@@ -99,7 +92,16 @@ def test_a_damaged_file_is_no_parse(tmp_path, caplog):
     assert "cannot be read and is made anew" in caplog.text
 
 
+def files_with(variables):
+    """Files of the project that are rendered as it is parsed: of SQL, those with the profile's."""
+    pattern = re.compile(rf"var\(\s*['\"]({'|'.join(variables)})\b")
+    files = [path for path in DBT_PROJECT.rglob("*") if path.suffix in (".sql", ".yml")]
+    return {path.name for path in files if pattern.search(path.read_text())}
+
+
 def test_no_yaml_has_a_variable_of_the_night():
-    pattern = re.compile(rf"var\(\s*['\"]({'|'.join(NIGHT_VARIABLES)})")
-    told = [path for path in DBT_PROJECT.rglob("*.yml") if pattern.search(path.read_text())]
-    assert told == []
+    assert not [name for name in files_with(NIGHT_VARIABLES) if name.endswith(".yml")]
+
+
+def test_only_the_profile_has_its_variables():
+    assert files_with(PROFILE_VARIABLES) == {"profiles.yml"}

@@ -26,6 +26,8 @@ from pipelines.publications.postgres import push_postgres
 from pipelines.run.services import LOOPBACK, free_port
 
 dbapi = pytest.importorskip("adbc_driver_postgresql.dbapi", reason="extra `postgres` not installed")
+pytestmark = pytest.mark.xdist_group("postgres")
+
 VARIABLE = "RECSYS_TEST_DSN"
 LISTS = "recsys.recommendations"
 

@@ -9,6 +9,5 @@ from tests.gated_shop import (  # noqa: F401 - pytest finds fixtures by their na
     evaluate_all,
     night,
     shop,
-    store_template,
     thresholds,
 )

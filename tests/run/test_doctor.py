@@ -2,8 +2,7 @@ from __future__ import annotations
 
 from pipelines.publications.choose import pin
 from pipelines.run.doctor import MIN_FREE_BYTES, examine
-from pipelines.run.night import run_in_a_row
-from tests.conftest import land_small_shop, shop_night
+from tests.conftest import land_small_shop
 
 BASELINES = ("popularity", "recent_popularity")
 
@@ -28,8 +27,7 @@ def test_looking_at_a_home_leaves_it_as_it_was(make_settings):
 
 
 def test_a_home_after_a_night_lacks_nothing(small_shop):
-    settings = small_shop()
-    run_in_a_row(settings, shop_night(10))
+    settings = small_shop(after=(10,))
     found = examine(settings)
     assert [finding.subject for finding in found if not finding.is_fine] == []
     assert by_subject(settings)["MLflow"].found.endswith(": 1 nights")

@@ -5,7 +5,6 @@ import pytest
 from pipelines.base.current import read_current
 from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.run.later_nights import replay_later_nights
-from pipelines.run.night import run_in_a_row
 from tests.conftest import shop_night
 
 FIRST, SECOND = shop_night(9), shop_night(10)
@@ -13,9 +12,7 @@ FIRST, SECOND = shop_night(9), shop_night(10)
 
 @pytest.fixture
 def one_night(small_shop):
-    settings = small_shop()
-    run_in_a_row(settings, SECOND)
-    return settings
+    return small_shop(after=(10,))
 
 
 def champions(settings):

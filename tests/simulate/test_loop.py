@@ -30,10 +30,23 @@ def rows(settings, sql):
         return warehouse.execute(sql).fetchall()
 
 
-def check_the_loop(settings, simulation, truths):
+def play(settings, simulation, **options):
+    """What people saw and did in some days; the night after them knows it."""
+    truths = simulate_shop(settings, simulation, **options)
+    run_in_a_row(settings, simulation.first_night + timedelta(days=simulation.days))
+    return truths
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    """Two days of an experiment, played once for all tests that only look at them."""
+    settings = load_settings(CONFIG, tmp_path_factory.mktemp("played") / "home")
+    start_experiment(settings, "tastes")
+    return settings, play(settings, Simulation(n_users=400, n_items=80, past_days=42, days=2))
+
+
+def check_the_loop(settings, truths):
     """Every answer, look and click is in the warehouse exactly once, and counted right."""
-    after = date.fromordinal(simulation.first_night.toordinal() + simulation.days)
-    run_in_a_row(settings, after)
     served = {
         (one["request_id"], item)
         for truth in truths
@@ -89,14 +102,12 @@ def check_conversion(settings, truths):
 
 
 @pytest.mark.slow
-def test_what_was_shown_comes_back_and_trains_the_next_night(tmp_path):
-    settings = load_settings(CONFIG, tmp_path / "home")
-    start_experiment(settings, "tastes")
-    simulation = Simulation(n_users=400, n_items=80, past_days=42, days=1)
-    truths = simulate_shop(settings, simulation)
-    ctr = check_the_loop(settings, simulation, truths)
+@pytest.mark.xdist_group("loop")
+def test_what_was_shown_comes_back_and_trains_the_next_night(played):
+    settings, truths = played
+    ctr = check_the_loop(settings, truths)
     check_conversion(settings, truths)
-    report = measure_experiment(settings, read_experiment(settings, "tastes"), date(2024, 2, 13))
+    report = measure_experiment(settings, read_experiment(settings, "tastes"), date(2024, 2, 14))
     assert report["health"]["is_healthy"]
     assert report["users"]["control"] + report["users"]["longer"] == len(
         {one["user_id"] for truth in truths for one in truth.served}
@@ -145,12 +156,10 @@ def check_every_event_twice(settings, twice, night):
 
 
 @pytest.mark.slow
-def test_every_event_twice_in_any_order_changes_no_figure(tmp_path):
-    settings, night = load_settings(CONFIG, tmp_path / "once"), date(2024, 2, 14)
-    start_experiment(settings, "tastes")
-    simulate_shop(settings, Simulation(n_users=400, n_items=80, past_days=42, days=2))
-    run_in_a_row(settings, night)
-    check_every_event_twice(settings, tmp_path / "twice", night)
+@pytest.mark.xdist_group("loop")
+def test_every_event_twice_in_any_order_changes_no_figure(played, tmp_path):
+    settings, _ = played
+    check_every_event_twice(settings, tmp_path / "twice", date(2024, 2, 14))
 
 
 @pytest.mark.slow
@@ -168,9 +177,8 @@ def test_interleaved_and_explored_answers_come_back_with_their_teams_and_chances
         }
     )
     start_experiment(settings, "both")
-    simulation = Simulation(n_users=400, n_items=80, past_days=42, days=1)
-    truths = simulate_shop(settings, simulation)
-    check_the_loop(settings, simulation, truths)
+    truths = play(settings, Simulation(n_users=400, n_items=80, past_days=42, days=1))
+    check_the_loop(settings, truths)
     served = {one["request_id"]: one for truth in truths for one in truth.served}
     clicks = {pair for truth in truths for pair in truth.clicks}
     shown = rows(
@@ -212,9 +220,8 @@ def test_interleaved_and_explored_answers_come_back_with_their_teams_and_chances
 def test_2000_users_over_10_nights_through_a_live_api(tmp_path):
     settings = load_settings(CONFIG, tmp_path / "home")
     start_experiment(settings, "tastes")
-    simulation = Simulation(n_users=2000, days=10)
-    truths = simulate_shop(settings, simulation, over_http=True, show=print)
-    ctr = check_the_loop(settings, simulation, truths)
+    truths = play(settings, Simulation(n_users=2000, days=10), over_http=True, show=print)
+    ctr = check_the_loop(settings, truths)
     check_conversion(settings, truths)
     check_every_event_twice(settings, tmp_path / "twice", date(2024, 2, 22))
     answers = sum(len(truth.served) for truth in truths)

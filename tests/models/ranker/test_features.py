@@ -1,21 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.base.config import Settings, load_settings
+from pipelines.base.config import Settings
 from pipelines.base.warehouse import connect
-from pipelines.events.load import load_days
-from pipelines.features.build import build_features
 from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_catalogue, read_interactions, read_users
-from pipelines.features.snapshot import take_snapshot
 from pipelines.models.ranker.features import read_facts, read_item_facts
 from pipelines.models.ranker.items import ITEM_FEATURES
 from pipelines.models.ranker.pairs import PAIR_FEATURES
 from pipelines.models.ranker.users import USER_FEATURES
-from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
+from tests.conftest import shop_night
 from tests.histories import named_facts
 
 PURCHASES = {"purchase": 1.0}
@@ -36,21 +35,11 @@ def test_facts_of_some_users_are_those_of_all(random_history: Interactions) -> N
     np.testing.assert_array_equal(read_item_facts(random_history, PURCHASES), everybody.items)
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The small shop with the feature tables of one night."""
-    settings = load_settings(SHOP_SETTINGS, tmp_path_factory.mktemp("shop"))
-    land_small_shop(settings)
-    load_days(settings, shop_night(10))
-    build_features(settings, shop_night(10))
-    take_snapshot(settings, shop_night(10))
-    return settings
-
-
 @pytest.mark.parametrize("weeks_before", [0, 1, 2])
 def test_features_equal_the_columns_of_the_feature_tables(
-    night: Settings, weeks_before: int
+    shop_after: Callable[..., Settings], weeks_before: int
 ) -> None:
+    night = shop_after(10)
     cutoff = shop_night(10 - weeks_before)
     history = read_interactions(night, shop_night(10), cutoff)
     facts = read_facts(history, {"purchase": 1.0})

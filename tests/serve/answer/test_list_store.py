@@ -29,6 +29,8 @@ from tests.published_shop import (
     write_table,
 )
 
+pytestmark = pytest.mark.xdist_group("store")
+
 PIN = {"item_id": "i09", "rank": 2}
 
 

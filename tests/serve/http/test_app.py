@@ -13,6 +13,8 @@ from pipelines.serve.http.auth import make_key
 from tests.serve.conftest import make_content
 from tests.serve.publications import publish_by_hand, running_api
 
+pytestmark = pytest.mark.xdist_group("app")
+
 LIST = "/v1/recommendations/"
 PURCHASE = {"event_type": "purchase", "user_id": "someone", "item_id": "a"}
 HOSTILE = [
