@@ -187,6 +187,7 @@ def make_catalogue(draw: np.random.Generator) -> pd.DataFrame:
             "category": [f"category {number % 200}" for number in range(N_ITEMS)],
             "price": draw.integers(1, 100, N_ITEMS).astype(float),
             "is_available": True,
+            "is_in_feed": True,
         }
     )
 

@@ -143,7 +143,7 @@ def write_snapshot(settings: Settings, as_of: date) -> None:
     for cutoff in settings.night(as_of).cutoffs:
         items = pd.DataFrame({"item_id": [f"i{n}" for n in range(8)]})
         items["title"] = [f"Thing {n}" for n in range(8)]
-        items["is_available"] = True
+        items["is_available"] = items["is_in_feed"] = True
         items = items.reindex(columns=list(FEAT_ITEMS.columns))
         items.to_parquet(folder / f"items-{cutoff}.parquet", index=False)
         users = pd.DataFrame({"user_id": sorted(set(days["user_id"])), "segment": "heavy"})

@@ -128,6 +128,7 @@ def take_shop() -> Callable[..., None]:
             items["first_known_at"] = pd.to_datetime(items["item_id"].map(first_days)).astype(
                 "datetime64[us]"
             )
+            items["is_in_feed"] = True
             items["is_available"] = ~items["item_id"].isin(unavailable)
             items.to_parquet(folder / f"items-{cutoff}.parquet", index=False)
         digest = stable_hash([sorted(map(str, rows)), sorted(unavailable)])

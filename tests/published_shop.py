@@ -151,6 +151,7 @@ def write_snapshot(
             "title": title,
             "category": category(item_id),
             "is_available": item_id != "i13",
+            "is_in_feed": True,
         }
         for item_id, title in titles.items()
     ]
@@ -437,7 +438,12 @@ def open_rows(tmp_path: Path) -> Iterator[Callable[..., duckdb.DuckDBPyConnectio
             ]
             pq.write_table(pa.Table.from_pylist(kept, EXCLUSION_SCHEMA), sides[1])
             titles = {"title": ["A", "B", "C"], "category": None, "price": 1.5}
-            catalogue = {"item_id": ["a", "b", "c"], **titles, "is_available": True}
+            catalogue = {
+                "item_id": ["a", "b", "c"],
+                **titles,
+                "is_available": True,
+                "is_in_feed": True,
+            }
             open_lists(connection, NightFiles(files, sides[0], [sides[1]]), pd.DataFrame(catalogue))
             return connection
 

@@ -18,8 +18,8 @@ from pipelines.publications.lookup_file import open_lookups
 
 #: Rules of a placement that are told, in the order of the settings.
 STORED_RULES = (
-    *("exclude", "exclude_within_days", "list_length", "max_per_category", "diversity"),
-    *("rerank_depth", "pinned", "fallback"),
+    *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
+    *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
 )
 
 
@@ -115,7 +115,7 @@ def _check_user(night: LiveNight, user_id: str, *, is_known: bool) -> None:
 
 def _check_item(night: LiveNight, item_id: str, lists: Iterable[list[dict[str, Any]]]) -> None:
     is_listed = any(row["item_id"] == item_id for rows in lists for row in rows)
-    if not (is_listed or night.items([item_id]) or night.is_met(item_id)):
+    if not (is_listed or night.items([item_id])):
         raise UnknownItemError(
             f"An item must be in a feed, a list or a history of {night.publication.publication_id}."
             f" Found {item_id!r} in none. Look for its id: "
@@ -208,8 +208,8 @@ def _explain_item(
     Returns
     -------
     dict
-        ``item_id``, title, category, price, is_available; ``events`` of the user with it;
-        ``row`` of the list, or None with ``reasons``; ``rank_without_rules`` and
+        ``item_id``, title, category, price, is_available, is_in_feed; ``events`` of the user with
+        it; ``row`` of the list, or None with ``reasons``; ``rank_without_rules`` and
         ``removed_above``: items that the recommender alone has above this one and the rules
         removed, with reasons, or None if that is not known.
     """
@@ -219,7 +219,7 @@ def _explain_item(
     above = None
     if rank is not None:
         above = _with_reasons(item_rules, item_rules.removed_above(rank))
-    names = ("title", "category", "price", "is_available")
+    names = ("title", "category", "price", "is_available", "is_in_feed")
     return {
         "item_id": item_id,
         **{name: known.get(item_id, {}).get(name) for name in names},

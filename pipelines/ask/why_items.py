@@ -51,17 +51,17 @@ class ItemReasons:
         Returns
         -------
         list of dict
-            ``rule`` (``exclude``, ``is_available``, ``item_feed``, one of `MOVING_RULES`,
-            ``below_the_end``, ``not_ranked``, ``not_known``) and ``in_words``; ``events`` with
-            ``exclude``, ``rank`` with ``below_the_end`` and the rules that move.
+            ``rule`` (``exclude``, ``show_items_without_feed``, ``is_available``, one of
+            `MOVING_RULES`, ``below_the_end``, ``not_ranked``, ``not_known``) and ``in_words``;
+            ``events`` with ``exclude``, ``rank`` with ``below_the_end`` and the rules that move.
         """
         found = []
         if item_id in self.kept:
             found.append(self._kept(item_id))
-        if item_id not in known:
-            words = "no item feed knows it, and such items are shown to nobody"
-            found.append({"rule": "item_feed", "in_words": words})
-        elif known[item_id]["is_available"] is False:
+        if item_id in self.night.without_feed(self.placement):
+            words = f"it is in no items feed, and {feed_in_words(self.rules)}"
+            found.append({"rule": "show_items_without_feed", "in_words": words})
+        if known.get(item_id, {}).get("is_available") is False:
             words = "it was not available, so nobody is shown it"
             found.append({"rule": "is_available", "in_words": words})
         return found or [self._place(item_id)]
@@ -146,6 +146,24 @@ def exclusion_in_words(rules: PlacementSettings) -> str:
     return f"{what}{recent} {'is' if isinstance(rules.exclude, str) else 'are'} left out"
 
 
+def feed_in_words(rules: PlacementSettings) -> str:
+    """What a placement does with items that only events know.
+
+    Examples
+    --------
+    >>> feed_in_words(PlacementSettings(show_items_without_feed=False))
+    'items in no feed are not shown (show_items_without_feed = false)'
+    >>> feed_in_words(PlacementSettings())
+    'items in no feed are shown only where there is no feed (show_items_without_feed is not set)'
+    """
+    setting = "show_items_without_feed"
+    if rules.show_items_without_feed is None:
+        return f"items in no feed are shown only where there is no feed ({setting} is not set)"
+    if rules.show_items_without_feed:
+        return f"items in no feed are shown too ({setting} = true)"
+    return f"items in no feed are not shown ({setting} = false)"
+
+
 def _and_more(count: int) -> str:
     if count <= 0:
         return ""
@@ -161,6 +179,8 @@ def rules_in_words(rules: PlacementSettings) -> list[str]:
     ['lists have 50 items', 'at most 3 items of a category in the first 10 ranks']
     """
     words = [exclusion_in_words(rules), f"lists have {rules.list_length:,} items"]
+    if rules.show_items_without_feed is not None:
+        words.append(feed_in_words(rules))
     if rules.max_per_category is not None:
         cap = f"at most {rules.max_per_category} items of a category"
         words.append(f"{cap} in the first {rules.rerank_depth} ranks")

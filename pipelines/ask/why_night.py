@@ -19,6 +19,7 @@ from pipelines.base.settings_sections import PlacementSettings
 from pipelines.base.warehouse import read_records
 from pipelines.experiments.definition import CONTROL
 from pipelines.features.snapshot import DAYS_FILE
+from pipelines.lists.list_rows import ANYONE
 from pipelines.rules.shown_items import keeps_item
 
 _DAYS = """
@@ -103,12 +104,14 @@ class LiveNight:
         )
 
     def items(self, item_ids: list[str]) -> dict[str, dict[str, Any]]:
-        """Title, category, price and is_available by item_id; items in no feed are left out."""
+        """Title, category, price, is_available and is_in_feed by item_id, of items it knew.
+
+        A publication from before `is_in_feed` was told leaves it out.
+        """
         rows = read_records(
             self.connection,
             """
-            select item_id, title, category, price, is_available
-            from items where list_contains($1::varchar[], item_id)
+            select * from items where list_contains($1::varchar[], item_id)
             """,
             item_ids,
         )
@@ -121,6 +124,10 @@ class LiveNight:
             *(placement, user_id),
         )
         return set() if row is None else set(json.loads(row[0]))
+
+    def without_feed(self, placement: str) -> set[str]:
+        """Items that the placement showed to nobody because no items feed had them."""
+        return self.kept_items(placement, ANYONE)
 
     # the user's events, from the snapshot
 
@@ -168,10 +175,6 @@ class LiveNight:
             ):
                 found.setdefault(row["item_id"], []).append(row)
         return found
-
-    def is_met(self, item_id: str) -> bool:
-        """Whether anybody's history holds the item; False without a snapshot."""
-        return bool(self._read_days("select 1 as one from days limit 1", None, item_id))
 
     def _read_days(
         self, sql: str, user_id: str | None, item_id: str | None = None

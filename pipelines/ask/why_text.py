@@ -153,6 +153,8 @@ def _item_blocks(placement: Row) -> list[Block]:
             f"{name} is at rank {row['rank']} with score {score}: {row['reason']} "
             f"({row['strategy']}){alone}"
         ]
+        if item["is_in_feed"] is False:
+            told.append("It is in no items feed: nothing but events is known of it")
     else:
         told = [f"{name} is not in the list{alone}"]
         told += [f"- {reason['in_words']}" for reason in item["reasons"]]

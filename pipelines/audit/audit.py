@@ -159,7 +159,9 @@ def _register_inputs(audit: _Audit) -> None:
     """Tables `items`, `history` and `last_lists` for the rules."""
     connection = audit.connection
     catalogue = read_catalogue(audit.settings, audit.as_of, audit.as_of)
-    connection.register("catalogue", catalogue[["item_id", "category", "is_available"]])
+    connection.register(
+        "catalogue", catalogue[["item_id", "category", "is_available", "is_in_feed"]]
+    )
     connection.execute("create table items as select * from catalogue")
     connection.unregister("catalogue")
     # What `read_interactions` reads, in SQL: an exclusion that it misses is found here.

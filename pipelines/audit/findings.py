@@ -12,6 +12,11 @@ import duckdb
 from pipelines.base.config import Settings
 from pipelines.base.settings_sections import PlacementSettings
 
+#: Whether nobody may be shown a row of `items`, because no items feed has it; `$1` is the setting.
+WITHOUT_FEED = (
+    "not items.is_in_feed and not coalesce($1, (select not bool_or(is_in_feed) from items))"
+)
+
 
 @dataclass(frozen=True)
 class Finding:

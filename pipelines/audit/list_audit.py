@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.audit.categories import audit_categories
-from pipelines.audit.findings import Finding, ListFile
+from pipelines.audit.findings import WITHOUT_FEED, Finding, ListFile
 from pipelines.audit.pinned import audit_pins
 from pipelines.base.config import Settings
 from pipelines.base.durable import read_json
@@ -39,8 +39,8 @@ def audit_file(
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        Has `items` (item_id, is_available), `history` (user_id, item_id, event_type, event_date)
-        and, if `has_last`, `last_lists`.
+        Has `items` (item_id, is_available, is_in_feed), `history` (user_id, item_id, event_type,
+        event_date) and, if `has_last`, `last_lists`.
     settings : Settings
     as_of : date
     path : Path
@@ -142,6 +142,11 @@ def _items(file: ListFile) -> Iterator[Finding]:
         """
     )
     yield file.none_found("items", missing, "rows of an item that is unknown or not available")
+    unfed = file.value(
+        f"select count(*) from lists inner join items using (item_id) where {WITHOUT_FEED}",
+        file.rules.show_items_without_feed,
+    )
+    yield file.none_found("in_feed", unfed, "rows of an item that is in no items feed")
     if file.variant == FALLBACK:
         yield audit_categories(file)
         return

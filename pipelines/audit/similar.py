@@ -7,7 +7,7 @@ from datetime import date
 
 import duckdb
 
-from pipelines.audit.findings import Finding
+from pipelines.audit.findings import WITHOUT_FEED, Finding
 from pipelines.base.config import Settings
 from pipelines.base.durable import read_json
 from pipelines.lists.similar_items import SIMILAR_SCHEMA
@@ -57,6 +57,15 @@ _COUNTS = (
         "rows whose score is not finite or rises",
     ),
 )
+_WITHOUT_FEED = (
+    "in_feed",
+    f"""
+    select count(*) from similar_items
+    inner join items on similar_items.similar_item_id = items.item_id
+    where {WITHOUT_FEED}
+    """,
+    "rows of an item that is in no items feed",
+)
 
 
 def audit_similar(
@@ -67,7 +76,7 @@ def audit_similar(
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        Has `items` (item_id, is_available).
+        Has `items` (item_id, is_available, is_in_feed).
     settings : Settings
     as_of : date
 
@@ -83,15 +92,18 @@ def audit_similar(
             raise ValueError(f"columns are {found.columns}, not {SIMILAR_SCHEMA.names}")
         found.create_view("similar_items", replace=True)
         findings = [_none_found(connection, *count) for count in _COUNTS]
+        unfed = _none_found(connection, *_WITHOUT_FEED, settings.similar.show_items_without_feed)
         summary = read_json(path.with_suffix(".json"))
     except (duckdb.Error, OSError, ValueError, KeyError) as error:
         note = str(error).splitlines()[0]
         return [Finding(PLACE, LISTS, "readable", "a list file", None, False, note)]
-    return [*findings, _share(settings, summary)]
+    return [*findings, unfed, _share(settings, summary)]
 
 
-def _none_found(connection: duckdb.DuckDBPyConnection, rule: str, sql: str, note: str) -> Finding:
-    ((count,),) = connection.execute(sql).fetchall()
+def _none_found(
+    connection: duckdb.DuckDBPyConnection, rule: str, sql: str, note: str, *parameters: object
+) -> Finding:
+    ((count,),) = connection.execute(sql, list(parameters)).fetchall()
     return Finding(PLACE, LISTS, rule, "0", count, count == 0, note)
 
 

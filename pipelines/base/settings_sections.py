@@ -97,6 +97,8 @@ class PlacementSettings(Section):
     """Items kept from a user: none, all of the user's history, or those with these event types."""
     exclude_within_days: int | None = Field(None, ge=1)
     """Only events this recent exclude an item; without it, all of the history does."""
+    show_items_without_feed: bool | None = None
+    """Whether items that only events know are shown; without it, where no item is in a feed."""
     list_length: int = Field(50, ge=1, le=1000)
     """Items per list."""
     candidates: tuple[str, ...] | None = None
@@ -255,6 +257,8 @@ class SimilarSettings(Section):
     """Candidate that completes short ones, such as one that knows titles; default nobody."""
     list_length: int = Field(50, ge=1, le=1000)
     """Items like an item, at most."""
+    show_items_without_feed: bool | None = None
+    """As for a placement, of the items in these lists."""
     min_share: float = Field(0.5, ge=0, le=1)
     """Share of the items with a history that must have such a list (audit)."""
 

@@ -23,6 +23,7 @@ EVALUATION = "pipelines.evaluate.evaluation"
 LIST_SETTINGS = (
     "exclude",
     "exclude_within_days",
+    "show_items_without_feed",
     "max_per_category",
     "diversity",
     "rerank_depth",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import date
 
@@ -10,10 +11,13 @@ import pyarrow as pa
 
 from pipelines.base.config import Settings
 from pipelines.features.interactions import Interactions
-from pipelines.lists.list_rows import write_tables
+from pipelines.lists.list_rows import ANYONE, write_tables
 from pipelines.models.base import Exclusion
 
-#: What a placement's rule keeps from its users: one row per user_id from whom it keeps anything.
+logger = logging.getLogger(__name__)
+
+#: What a placement's rules keep from its users: one row per user_id from whom they keep anything;
+#: user_id is `ANYONE` for what they keep from everybody.
 EXCLUSION_SCHEMA = pa.schema(
     [
         ("placement", pa.string()),
@@ -26,17 +30,42 @@ BLOCK_USERS = 20_000
 
 
 def write_exclusions(
-    settings: Settings, as_of: date, placement: str, history: Interactions, exclude: Exclusion
+    settings: Settings,
+    as_of: date,
+    placement: str,
+    history: Interactions,
+    exclude: Exclusion,
+    *,
+    without_feed: np.ndarray,
 ) -> None:
-    """Write `lists/exclusions/<placement>.parquet`: what the rule keeps from each user.
+    """Write `lists/exclusions/<placement>.parquet`: what the rules keep from each user.
 
-    What is not available is kept from everybody and not in it.
+    Parameters
+    ----------
+    settings : Settings
+    as_of : date
+    placement : str
+    history : Interactions
+    exclude : Exclusion
+        In the rows and columns of `history`.
+    without_feed : ndarray of bool, shape (n_items,)
+        Items that nobody is shown because no items feed has them: the row of `ANYONE`. What is not
+        available is in no row; it may be again before the next night.
     """
     path = settings.run_folder(as_of).exclusions(placement)
     path.parent.mkdir(parents=True, exist_ok=True)
     pairs = exclude.pairs
 
     def tables() -> Iterator[pa.Table]:
+        if without_feed.any():
+            logger.warning(
+                "%s: %s items are in no items feed and are shown to nobody "
+                "(`show_items_without_feed`)",
+                *(placement, int(without_feed.sum())),
+            )
+            hidden = history.item_ids[without_feed].tolist()
+            row = {"placement": placement, "user_id": ANYONE, "item_ids": hidden}
+            yield pa.Table.from_pylist([row], schema=EXCLUSION_SCHEMA)
         if pairs is None:
             return
         for start in range(0, history.n_users, BLOCK_USERS):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipelines.base.config import Settings
 from pipelines.base.durable import read_json, write_json
@@ -31,7 +28,7 @@ from pipelines.lists.list_rows import (
 from pipelines.models.artefacts import load_recommender
 from pipelines.models.base import Exclusion
 from pipelines.models.candidates import fit_candidate
-from pipelines.rules.exclusion import placement_exclusion
+from pipelines.rules.exclusion import items_without_feed, placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
 from pipelines.rules.place import FALLBACK_LIST, PlacedLists, place
 
@@ -116,11 +113,13 @@ def generate_variant(
     run = settings.run_folder(as_of)
     summary = _write_users(run.variant(placement, variant), writer, history, exclude)
     anyone = list_for_anyone(writer, history, exclude)
-    by_category = lists_by_category(
-        writer, history, exclude, read_catalogue(settings, as_of, as_of)
-    )
+    catalogue = read_catalogue(settings, as_of, as_of)
+    by_category = lists_by_category(writer, history, exclude, catalogue)
     write_tables(run.variant(placement, FALLBACK), [anyone, by_category])
-    write_exclusions(settings, as_of, placement, history, exclude)
+    without_feed = items_without_feed(
+        history.item_ids, catalogue, settings.placements[placement].show_items_without_feed
+    )
+    write_exclusions(settings, as_of, placement, history, exclude, without_feed=without_feed)
     summary |= {"fallback_rows": anyone.num_rows, "as_of": as_of.isoformat()}
     write_json(run.variant(placement, variant).with_suffix(".json"), summary)
     return summary
@@ -162,11 +161,6 @@ def prepare_lists(
     history = read_interactions(settings, as_of, as_of)
     catalogue = read_catalogue(settings, as_of, as_of)
     exclude = placement_exclusion(rules, history, catalogue)
-    unknown = ~np.isin(history.item_ids, catalogue["item_id"].to_numpy(dtype=str))
-    if unknown.any():
-        logger.warning("%s items are in no item feed and are not shown", int(unknown.sum()))
-        banned = unknown if exclude.items is None else exclude.items | unknown
-        exclude = replace(exclude, items=banned)
     writer = ListWriter(
         placement,
         variant,

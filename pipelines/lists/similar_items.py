@@ -9,7 +9,6 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from scipy import sparse
 
@@ -21,6 +20,7 @@ from pipelines.features.read import read_catalogue, read_interactions
 from pipelines.lists.list_rows import write_tables
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.candidates import fit_candidate
+from pipelines.rules.exclusion import hidden_items
 from pipelines.rules.fill import FilledLists, back_fill
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class SimilarMaker:
         What recommenders were fitted on, with `event_type` among its types (see `with_choice`).
     event_type : int
         Code of the event by which an item is chosen.
-    unavailable : ndarray of bool, shape (n_items,)
+    hidden : ndarray of bool, shape (n_items,), or None
         Items that are in no list.
     length : int
         Items of a list, at most.
@@ -63,7 +63,7 @@ class SimilarMaker:
 
     history: Interactions
     event_type: int
-    unavailable: np.ndarray
+    hidden: np.ndarray | None
     length: int
     recommender: Recommender
     completer: Recommender | None
@@ -88,9 +88,9 @@ def generate_similar(settings: Settings, as_of: date) -> dict[str, Any]:
     Notes
     -----
     A recommender knows items, and users are their histories; so the items like i are its list for
-    somebody who chose i and nothing else on the last day before `as_of`. i itself and what is not
-    available are left out. The file has the same bytes on every run; without a candidate in the
-    settings it has no rows.
+    somebody who chose i and nothing else on the last day before `as_of`. i itself and what
+    nobody is shown are left out. The file has the same bytes on every run; without a candidate in
+    the settings it has no rows.
     """
     path = settings.run_folder(as_of).similar
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def _prepare(settings: Settings, as_of: date, history: Interactions) -> SimilarM
     return SimilarMaker(
         extended,
         code,
-        _not_shown(extended, catalogue),
+        hidden_items(extended.item_ids, catalogue, settings.similar.show_items_without_feed),
         settings.similar.list_length,
         recommender,
         None if name is None else fitted(name),
@@ -146,13 +146,6 @@ def with_choice(history: Interactions, recommender: Recommender) -> tuple[Intera
     return history, history.event_types.index(best)
 
 
-def _not_shown(history: Interactions, catalogue: pd.DataFrame) -> np.ndarray:
-    """Items that are in no feed, or not available."""
-    shown = catalogue[catalogue["is_available"].astype("boolean").fillna(True).to_numpy(bool)]
-    found: np.ndarray = ~np.isin(history.item_ids, shown["item_id"].to_numpy(dtype=str))
-    return found
-
-
 def rank_similar(maker: SimilarMaker, chosen: np.ndarray) -> FilledLists:
     """The items like some items, given by position; a row each, of `maker.length`."""
     one_each = _histories_of_one(maker, chosen)
@@ -160,7 +153,7 @@ def rank_similar(maker: SimilarMaker, chosen: np.ndarray) -> FilledLists:
         (np.ones(len(chosen), dtype=bool), (np.arange(len(chosen)), chosen)),
         shape=one_each.shape,
     )
-    exclude = Exclusion(itself, maker.unavailable)
+    exclude = Exclusion(itself, maker.hidden)
     own = maker.recommender.recommend(one_each, maker.length, exclude=exclude)
     if maker.completer is None:
         return back_fill(own, None)

@@ -90,6 +90,8 @@ select placement, user_id, to_json(item_ids)::varchar
 from exclusions order by placement, user_id
 """
 
+_ITEMS = "select item_id, title, category, price, is_available from items order by item_id"
+
 
 def open_lookups(path: Path) -> sqlite3.Connection:
     """Open a `lists.sqlite` that never changes: read only, without locks, for any thread.
@@ -124,7 +126,8 @@ def build_lookups(
     ``{"items": [...], "scores": [...], "labels": [{"from_rank", "strategy", "reason"}, ...],
     "model_version": ...}``; a label holds from its rank to the next label's. `fallbacks` has the
     same payload for people the night does not know, by category, ``''`` for any. `exclusions` is
-    what the placement's rule kept from a user, a JSON array; no row means nothing. `similar` is
+    what the placement's rules kept from a user, from everybody for ``''``, a JSON array; no row
+    means nothing. `similar` is
     ``{"items", "scores", "labels", "model_version"}`` by item.
     """
     with closing(sqlite3.connect(target, isolation_level=None)) as out:
@@ -166,7 +169,7 @@ def build_lookups(
             out.executemany("insert into similar values (?, ?)", batch)
         for batch in in_batches(connection.execute(_PACKED_EXCLUSIONS)):
             out.executemany("insert into exclusions values (?, ?, ?)", batch)
-        for batch in in_batches(connection.execute("select * from items order by item_id")):
+        for batch in in_batches(connection.execute(_ITEMS)):
             out.executemany("insert into items values (?, ?, ?, ?, ?)", batch)
         out.executemany("insert into meta values (?, ?)", sorted(meta.items()))
         out.execute("commit")

@@ -223,7 +223,7 @@ def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
     """What the API must know of the night besides its lists: the rules they were made by."""
     names = ("publication_id", "as_of", "generated_at", "logical_hash")
     rules = (
-        *("exclude", "exclude_within_days", "list_length"),
+        *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
         *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
     )
     placements = {

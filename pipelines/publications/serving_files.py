@@ -24,7 +24,7 @@ BLOCK_USERS = 20_000
 #: Rows moved from DuckDB to SQLite at once.
 _BATCH_ROWS = 10_000
 
-ITEM_COLUMNS = ("item_id", "title", "category", "price", "is_available")
+ITEM_COLUMNS = ("item_id", "title", "category", "price", "is_available", "is_in_feed")
 
 
 @dataclass(frozen=True)

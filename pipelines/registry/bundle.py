@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from pipelines.base.settings_sections import PlacementSettings
 from pipelines.evaluate.inputs import planned_spec
 from pipelines.features.interactions import Interactions
 from pipelines.models.artefacts import load_recommender, save_recommender
-from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.base import Recommender
 from pipelines.models.candidates import fit_candidate
 from pipelines.registry.histories import load_histories, save_histories
 from pipelines.rules.exclusion import placement_exclusion
@@ -26,7 +26,7 @@ from pipelines.rules.list_rules import ListRules, make_list_rules
 from pipelines.rules.place import Labels, PlacedLists, make_labels, place, place_for_anyone
 
 #: Columns of the catalogue that serving needs: what may be shown, and how it is called.
-CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available"]
+CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available", "is_in_feed"]
 #: Columns of `ServedPlacement.recommend`.
 LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
 
@@ -42,7 +42,7 @@ class ServedPlacement:
     history : Interactions
         Of every user known before the night.
     catalogue : DataFrame
-        One row per item_id: title, category and is_available.
+        One row per item_id: title, category, is_available and is_in_feed.
     rules : PlacementSettings
         What may be shown.
     """
@@ -72,7 +72,7 @@ class ServedPlacement:
         ids = np.array(list(dict.fromkeys(user_ids)), dtype=np.str_)
         position = pd.Index(self.history.user_ids).get_indexer(pd.Index(ids))
         known = self.history.select_users(position[position >= 0])
-        exclude = self._exclusion(known)
+        exclude = placement_exclusion(self.rules, known, self.catalogue)
         length = max(k, self.rules.list_length)
         rules = self._list_rules
         own = place(self.recommender, self.fallback, known, length, rules=rules, exclude=exclude)
@@ -97,14 +97,6 @@ class ServedPlacement:
     @cached_property
     def _list_rules(self) -> ListRules:
         return make_list_rules(self.rules, self.history, self.catalogue)
-
-    def _exclusion(self, asked: Interactions) -> Exclusion:
-        """The placement's rule; items of no feed are kept from everybody."""
-        rule = placement_exclusion(self.rules, asked, self.catalogue)
-        banned = ~np.isin(asked.item_ids, self.catalogue["item_id"].to_numpy(dtype=np.str_))
-        if rule.items is not None:
-            banned = banned | rule.items
-        return replace(rule, items=banned)
 
 
 def _to_rows(lists: PlacedLists, labels: Labels) -> pd.DataFrame:

@@ -26,8 +26,8 @@ def placement_exclusion(
     history : Interactions
         Known before the cutoff.
     catalogue : DataFrame, optional
-        One row per item_id with `is_available`. Items marked not available are kept from
-        everybody; items without a row or without a value count as available.
+        One row per item_id with `is_available` and `is_in_feed`; what `hidden_items` finds in it
+        is kept from everybody.
 
     Returns
     -------
@@ -37,7 +37,58 @@ def placement_exclusion(
     pairs = None
     if placement.exclude != "none":
         pairs = history.pairs_of_rows(_keeping_rows(placement, history))
-    return Exclusion(pairs, None if catalogue is None else _find_unavailable(history, catalogue))
+    items = None
+    if catalogue is not None:
+        items = hidden_items(history.item_ids, catalogue, placement.show_items_without_feed)
+    return Exclusion(pairs, items)
+
+
+def hidden_items(
+    item_ids: np.ndarray, catalogue: pd.DataFrame, show_items_without_feed: bool | None
+) -> np.ndarray | None:
+    """Items that nobody is shown: not available, or in no items feed.
+
+    Parameters
+    ----------
+    item_ids : ndarray of str, shape (n_items,)
+    catalogue : DataFrame
+        One row per item_id with `is_available` and `is_in_feed`. Items without a row or without a
+        value count as available.
+    show_items_without_feed : bool or None
+        See `items_without_feed`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_items,), or None
+        None when all may be shown.
+    """
+    is_gone = catalogue["is_available"].astype("boolean").eq(False).fillna(False).to_numpy(bool)
+    hidden = np.isin(item_ids, catalogue["item_id"].to_numpy()[is_gone].astype(np.str_))
+    hidden |= items_without_feed(item_ids, catalogue, show_items_without_feed)
+    return hidden if hidden.any() else None
+
+
+def items_without_feed(
+    item_ids: np.ndarray, catalogue: pd.DataFrame, show_items_without_feed: bool | None
+) -> np.ndarray:
+    """Items that nobody is shown because no items feed has them.
+
+    Parameters
+    ----------
+    item_ids : ndarray of str, shape (n_items,)
+    catalogue : DataFrame
+        One row per item_id with `is_in_feed`.
+    show_items_without_feed : bool or None
+        Whether such items are shown; None shows them only where no item is in a feed.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_items,)
+    """
+    in_feed = catalogue.loc[catalogue["is_in_feed"].to_numpy(bool), "item_id"]
+    is_shown = in_feed.empty if show_items_without_feed is None else show_items_without_feed
+    hidden: np.ndarray = ~np.isin(item_ids, in_feed.to_numpy(dtype=np.str_)) & (not is_shown)
+    return hidden
 
 
 def _keeping_rows(placement: PlacementSettings, history: Interactions) -> np.ndarray:
@@ -53,10 +104,3 @@ def _keeping_rows(placement: PlacementSettings, history: Interactions) -> np.nda
     table = np.array(answers, dtype=bool).reshape(len(history.event_types), len(ages))
     kept: np.ndarray = table[history.event_type, history.age_days]
     return kept
-
-
-def _find_unavailable(history: Interactions, catalogue: pd.DataFrame) -> np.ndarray | None:
-    """Mask over the history's items, or None when all are available."""
-    is_gone = catalogue["is_available"].astype("boolean").eq(False).fillna(False).to_numpy(bool)
-    gone = np.isin(history.item_ids, catalogue["item_id"].to_numpy()[is_gone].astype(np.str_))
-    return gone if gone.any() else None

@@ -136,16 +136,6 @@ def test_an_item_that_is_not_available_says_so(shop, one_night):
     assert [reason["rule"] for reason in item["reasons"]] == ["is_available"]
 
 
-def test_an_item_in_no_feed_says_so(shop, publish_night, bought_rows):
-    publish_night(events=[*bought_rows, ("u00", "i99", "purchase", 1)])
-    found = explain_user(shop, "u00", "i99")["placements"]
-    rules = {
-        name: [reason["rule"] for reason in placed["item"]["reasons"]]
-        for name, placed in found.items()
-    }
-    assert rules == {"discover": ["exclude", "item_feed"], "for_you": ["item_feed"]}
-
-
 def test_rules_are_those_of_the_night_and_not_of_the_settings_now(shop, one_night):
     placements = {
         name: rules.model_copy(update={"exclude": "none", "list_length": 3})

@@ -50,10 +50,6 @@ def test_old_events_keep_nothing_where_the_rule_says_so(publish_by_rules):
         assert night.kept_items("discover", "u00") == {"i00", "i01"}
 
 
-def test_an_item_is_met_if_anybody_met_it(night_of_views):
-    assert night_of_views.is_met("i05") and not night_of_views.is_met("i13")
-
-
 def test_rules_come_from_the_publication_in_its_order(publish_by_rules):
     with opened(publish_by_rules(diversity=0.3, rerank_depth=3)) as night:
         assert list(night.rules) == ["discover", "for_you"]

@@ -26,6 +26,7 @@ def night(shop, make_night):
             "title": "T",
             "category": kinds[number % 4],
             "is_available": True,
+            "is_in_feed": True,
         }
         for number in range(14)
     ]

@@ -9,6 +9,7 @@ from pipelines.audit.audit import audit_lists
 from pipelines.audit.list_audit import audit_missing
 from pipelines.base.durable import read_json
 from pipelines.base.errors import AuditError
+from pipelines.features.snapshot import items_file
 from pipelines.lists.list_rows import LIST_SCHEMA
 
 
@@ -69,6 +70,14 @@ def test_an_item_out_of_stock_fails(shop, make_lists):
     night = make_lists()
     damage(shop, night, lambda lists: in_row(lists, 2, item_id="i13"))
     assert failed_rules(shop, night) == {"items"}
+
+
+def test_an_item_in_no_feed_fails(shop, make_lists):
+    night = make_lists()
+    path = shop.run_folder(night).snapshot / items_file(night)
+    items = pd.read_parquet(path)
+    items.assign(is_in_feed=items["item_id"] != "i03").to_parquet(path, index=False)
+    assert failed_rules(shop, night) == {"in_feed"}
 
 
 def test_a_missing_label_fails(shop, make_lists):

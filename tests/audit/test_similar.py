@@ -18,15 +18,18 @@ def audited(shop, make_lists):
     night = make_lists()
     path = shop.run_folder(night).similar
 
-    def audit(change=None):
+    def audit(change=None, unfed=(), show=None):
         if change is not None:
             rows = change(pq.read_table(path).to_pandas())
             pq.write_table(pa.Table.from_pandas(rows, SIMILAR_SCHEMA, preserve_index=False), path)
         with duckdb.connect() as connection:
             items = pd.DataFrame({"item_id": [f"i{n:02}" for n in range(14)]})
+            items["is_in_feed"] = ~items["item_id"].isin(unfed)
             items["is_available"] = items["item_id"] != "i13"
             connection.register("items", items)
-            return {finding.rule: finding for finding in audit_similar(connection, shop, night)}
+            similar = shop.similar.model_copy(update={"show_items_without_feed": show})
+            settings = shop.model_copy(update={"similar": similar})
+            return {one.rule: one for one in audit_similar(connection, settings, night)}
 
     audit.path, audit.night = path, night
     return audit
@@ -42,7 +45,7 @@ def changed(column, value, row=0):
 
 def test_sound_lists_pass(audited):
     findings = audited()
-    assert len(findings) == 6 and all(finding.passed for finding in findings.values())
+    assert len(findings) == 7 and all(finding.passed for finding in findings.values())
     assert findings["min_share"].found == 1.0
 
 
@@ -61,6 +64,13 @@ def test_sound_lists_pass(audited):
 def test_a_broken_row_is_found(audited, rule, change):
     finding = audited(change)[rule]
     assert not finding.passed and finding.found > 0
+
+
+@pytest.mark.parametrize(("show", "passed"), [(None, False), (False, False), (True, True)])
+def test_an_item_in_no_feed_fails_unless_such_are_shown(audited, show, passed):
+    assert audited(unfed=["i03"], show=show)["in_feed"].passed is passed
+    everything = [f"i{number:02}" for number in range(14)]
+    assert audited(unfed=everything, show=show)["in_feed"].passed is (show is not False)
 
 
 def test_too_few_lists_fail(audited):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from pipelines.features.read import read_interactions
@@ -29,5 +30,6 @@ def test_blocks_of_users_change_nothing(shop, make_lists, monkeypatch):
     monkeypatch.setattr("pipelines.lists.exclusion_rows.BLOCK_USERS", 5)
     history = read_interactions(shop, night, night)
     exclude = placement_exclusion(shop.placements["discover"], history)
-    write_exclusions(shop, night, "discover", history, exclude)
+    nothing = np.zeros(history.n_items, dtype=bool)
+    write_exclusions(shop, night, "discover", history, exclude, without_feed=nothing)
     assert rows_of(shop, night, "discover") == whole

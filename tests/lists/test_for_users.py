@@ -83,13 +83,6 @@ def test_nobody_is_shown_what_they_had_or_what_is_out_of_stock(shop, make_night)
     assert not set(found.query("user_id == 'u05'")["item_id"]) & {"i05", "i06", "i07"}
 
 
-def test_an_item_without_a_feed_row_is_not_shown(shop, make_night):
-    events = [("u00", "i00", "purchase", 1), ("u01", "ghost", "purchase", 1)]
-    night = make_night(events=[*events, ("u00", "ghost", "purchase", 1)])
-    generate_lists(shop, night, "for_you")
-    assert set(read_lists(shop, night, "for_you")["item_id"]) == {"i00"}
-
-
 def test_a_list_that_ends_early_says_why(shop, make_night):
     night = make_night(events=[("u00", "i00", "purchase", 1), ("u01", "i01", "purchase", 1)])
     summary = generate_lists(shop, night, "for_you")

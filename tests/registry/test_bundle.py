@@ -61,7 +61,8 @@ def test_nobody_asked_is_an_empty_frame(gather):
 
 def test_item_that_is_gone_or_in_no_feed_is_shown_to_nobody(gather):
     served = gather("for_you")
-    catalogue = served.catalogue[served.catalogue["item_id"] != "i1"].copy()
+    catalogue = served.catalogue.copy()
+    catalogue.loc[catalogue["item_id"] == "i1", "is_in_feed"] = False
     catalogue.loc[catalogue["item_id"] == "i0", "is_available"] = False
     narrow = type(served)(**{**vars(served), "catalogue": catalogue})
     assert {"i0", "i1"} & set(served.recommend(["u00"], 8)["item_id"])

@@ -12,7 +12,7 @@ from pipelines.rules.place import place
 
 
 def catalogue_of(history, category=None):
-    frame = pd.DataFrame({"item_id": history.item_ids, "is_available": True})
+    frame = pd.DataFrame({"item_id": history.item_ids, "is_available": True, "is_in_feed": True})
     if category is not None:
         frame["category"] = [category(item_id) for item_id in history.item_ids]
     return frame

@@ -118,6 +118,7 @@ joined as (
         known_versions.category,
         known_versions.price,
         coalesce(known_versions.is_available, true) as is_available,
+        known_versions.item_id is not null as is_in_feed,
         least(
             first_versions.first_valid_from, item_totals.first_event_at
         ) as first_known_at,
@@ -156,6 +157,7 @@ items as (
         category,
         price,
         is_available,
+        is_in_feed,
         first_known_at,
         event_count,
         user_count,

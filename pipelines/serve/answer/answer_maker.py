@@ -227,10 +227,8 @@ class AnswerMaker:
         return now if now is not None else info is None or info.is_available is not False
 
     def _without_exclusions(self, rows: list[Row], user_id: str | None) -> list[Row]:
-        """Rows that the night's rule does not keep from the user."""
-        if user_id is None:
-            return rows
-        kept = self._store.get_exclusions(self._wish.placement, user_id)
+        """Rows that the night's rules do not keep from the user, or from everybody."""
+        kept = self._store.get_exclusions(self._wish.placement, user_id or "")
         return [row for row in rows if row.item_id not in kept]
 
     def _complete(self, made: AnswerRows, user_id: str | None) -> None:

@@ -196,12 +196,18 @@ class ListStore:
         return None if found is None else StoredList(**found)
 
     def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
-        """Items that the placement's rule kept from a user at `as_of`, available or not."""
-        found = self._payload(
-            "select payload from exclusions where placement = ? and user_id = ?",
-            *(placement, user_id),
+        """Items that the placement kept from a user at `as_of`, or from everybody (``""``).
+
+        What was not available is not among them.
+        """
+        found = (
+            self._payload(
+                "select payload from exclusions where placement = ? and user_id = ?",
+                *(placement, who),
+            )
+            for who in {"", user_id}
         )
-        return frozenset(found or ())
+        return frozenset().union(*(kept or () for kept in found))
 
     def get_similar(self, item_id: str) -> StoredList | None:
         """Items like this one, best first; None if none are known."""

@@ -36,6 +36,7 @@ class StaticLists:
         self.exposure_types = store.exposure_types
         self._lists = {name: store.get_fallback(name) for name in store.placements}
         shown = {item for one in self._lists.values() if one is not None for item in one.items}
+        self._kept = {name: store.get_exclusions(name, "") for name in store.placements}
         pinned = {pin["item_id"] for rules in store.placements.values() for pin in rules.pinned}
         self._items = store.get_items(sorted(shown | pinned))
 
@@ -50,9 +51,9 @@ class StaticLists:
         return self._lists.get(placement)
 
     def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
-        """Nothing: what was kept from a user at the night is not held."""
-        del placement, user_id
-        return frozenset()
+        """What was kept from everybody; what was kept from a user at the night is not held."""
+        del user_id
+        return self._kept[placement]
 
     def get_similar(self, item_id: str) -> StoredList | None:
         """None: no list of similar items is held."""

@@ -335,6 +335,7 @@ def catalogue(sold_out):
             "item_id": ITEMS,
             "category": [CATEGORIES[item] for item in ITEMS],
             "is_available": [item not in sold_out for item in ITEMS],
+            "is_in_feed": True,
         }
     )
 
