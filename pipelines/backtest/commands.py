@@ -37,10 +37,10 @@ def backtest_command(
     from pipelines.backtest.page import summary_lines
     from pipelines.backtest.replay import backtest_settings, plan_backtest, run_backtest
     from pipelines.base.windows import parse_day
-    from pipelines.show.document import Bullets
+    from pipelines.show.document import Bullets, Code
     from pipelines.show.terminal import print_answer
 
     plan = plan_backtest(parse_day(start), parse_day(end), every, name)
     results = run_backtest(settings, plan, show=lambda line: click.echo(line, err=True))
     page = f"Chart and every figure: {backtest_settings(settings, plan).backtest_page}"
-    print_answer(results, as_json, lambda: [Bullets([*summary_lines(results), page])])
+    print_answer(results, as_json, lambda: [Bullets(summary_lines(results)), Code(page)])

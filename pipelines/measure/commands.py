@@ -108,12 +108,12 @@ def report(settings: Any, experiment_id: str, as_of: Any, as_json: bool) -> None
     from pipelines.experiments.state import read_experiment
     from pipelines.measure.experiment_text import experiment_document
     from pipelines.measure.measure import measure_experiment
-    from pipelines.show.document import Paragraph
+    from pipelines.show.document import Code
     from pipelines.show.terminal import print_answer
 
     found = measure_experiment(settings, read_experiment(settings, experiment_id), as_of)
     page = settings.experiment_report(experiment_id, as_of) / "report.html"
-    said = Paragraph(f"Page: {page}")
+    said = Code(f"Page: {page}")
     print_answer(found, as_json, lambda: [*experiment_document(found), said])
 
 

@@ -12,6 +12,7 @@ from pipelines.measure.online_metrics import METRICS
 from pipelines.show.document import (
     Block,
     Bullets,
+    Column,
     Heading,
     Marked,
     Mood,
@@ -190,8 +191,9 @@ def _effect_table(report: dict[str, Any]) -> Table:
         "holds for one look, so it is shown once the planned users are there. Where the lists of "
         "the arms are equal for a user, nothing can differ: that row must hold zero."
     )
-    names = [wrap("metric"), left("role"), left("arm"), wrap("users"), right("count")]
-    lifts = [right("lift, at every look"), right("lift, planned end")]
+    names = [left("metric"), left("role"), left("arm"), wrap("users"), right("count")]
+    planned = Column("lift, planned end", is_right=True, wraps=True)
+    lifts = [right("lift, at every look"), planned]
     return Table([*names, *lifts], rows, notes=[legend])
 
 

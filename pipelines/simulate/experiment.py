@@ -15,7 +15,7 @@ from pipelines.measure.measure import (
     measure_experiments,
     write_report,
 )
-from pipelines.show.document import Block, Paragraph
+from pipelines.show.document import Block, Code
 from pipelines.simulate.days import DayTruth
 from pipelines.simulate.loop import Simulation, run_quietly, simulate_shop, true_lift
 
@@ -84,7 +84,7 @@ def describe_truth(settings: Settings, report: dict[str, Any]) -> list[Block]:
     """The report with what is true beside what was found, and where its page is."""
     as_of = date.fromisoformat(report["as_of"])
     page = settings.experiment_report(report["experiment_id"], as_of) / "report.html"
-    return [*experiment_document(report), Paragraph(f"Report: {page}")]
+    return [*experiment_document(report), Code(f"Report: {page}")]
 
 
 def _last_report(

@@ -67,7 +67,11 @@ def test_a_report_prints_health_effects_and_verdict(run):
     assert definition_hash(read_definition(settings, "first")) != experiment.config_hash
     store_units(settings, experiment, make_units(experiment, 3000))
     shown = run("experiment", "report", "home", "--as-of", NIGHT.isoformat()).output
-    assert "Users by arm: control" in shown and "buyers" in shown and "report.html" in shown
+    assert (
+        "Users by arm: control" in shown
+        and "share of users who buy" in shown
+        and "report.html" in shown
+    )
     stored = json.loads(
         run("experiment", "report", "home", "--as-of", NIGHT.isoformat(), "--json").output
     )
