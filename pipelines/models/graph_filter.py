@@ -161,15 +161,17 @@ class GraphFilter(Recommender):
         return scores
 
     def _add_low_pass(self, interest: sparse.csr_array, scores: np.ndarray) -> None:
-        """Add w x D_I^(-δ) V Vᵀ D_I^δ, by blocks of one shape: few bits depend on it."""
+        """Add w x D_I^(-δ) V Vᵀ D_I^δ, summed in float64.
+
+        BLAS sums a product in an order that depends on a row's place in its block; rounding the
+        sum to float32 leaves no trace of it.
+        """
         damping = _power(self.item_degree_, -self.item_exponent)[:, None]
-        frequencies = interest @ (self.item_factors_ * damping)
-        out = self.item_factors_.T * (np.float32(self.low_pass_weight) / damping.T)
+        frequencies = (interest @ (self.item_factors_ * damping)).astype(np.float64)
+        out = self.item_factors_.T * (np.float64(self.low_pass_weight) / damping.T)
         for start in range(0, len(scores), BLOCK_USERS):
-            block = frequencies[start : start + BLOCK_USERS]
-            filled = np.zeros((BLOCK_USERS, block.shape[1]), dtype=np.float32)
-            filled[: len(block)] = block
-            scores[start : start + BLOCK_USERS] += (filled @ out)[: len(block)]
+            rows = slice(start, start + BLOCK_USERS)
+            scores[rows] += (frequencies[rows] @ out).astype(np.float32)
 
     def _sharpen(self, back: sparse.csr_array, scores: np.ndarray) -> None:
         """Subtract s y P in place; `back` is R̃ᵀ."""

@@ -19,7 +19,9 @@ from pipelines.models.kernels.selection import LOWEST, MAX_ITEMS, Selection
 from pipelines.models.kernels.threads import in_threads
 
 #: Users of a tile of scores, and items at most; 2048 x 256 float32 stay in the cache.
-TILE_USERS = 256
+TILE_USERS = 240
+#: Columns of zeros beside them: at the edges of a product, BLAS rounds the last bit otherwise.
+MARGIN = 8
 TILE_ITEMS = 2048
 #: Items of a tile are a multiple of this: BLAS rounds rows outside whole steps in its own way.
 TILE_STEP = 16
@@ -128,9 +130,9 @@ def top_n_of_factors(
     has evenly spaced items; the few users for whom the guess was too high are ranked again with a
     bound that cannot be. Each worker
     thread runs single-threaded BLAS on its own users, so a list does not depend on the number of
-    threads. BLAS rounds the last bit of a product by its place in the matrix: every tile is filled
-    up to its full shape with zeros so that few places differ, but where two scores differ by less
-    than that bit, their order may depend on who else is in the tile.
+    threads. BLAS rounds the last bit of a product by its place in the matrix, and does so otherwise
+    at the edges: every tile is filled up to its full shape with zeros, with a margin of them on
+    either side, so a list does not depend on who else is in the tile.
     """
     allowed = np.arange(len(item_factors))
     if exclude_items is not None:
@@ -188,8 +190,8 @@ class _Catalogue:
         self, users: np.ndarray, pairs: sparse.csr_array | None
     ) -> Iterator[tuple[int, np.ndarray]]:
         """First row and scores of every tile, in the same memory; -inf where not to be listed."""
-        columns = _pad_rows(users, TILE_USERS).T
-        tile = np.empty((self.n_tile_items, TILE_USERS), dtype=np.float32)
+        columns = _pad_rows(users, TILE_USERS + MARGIN, before=MARGIN).T
+        tile = np.empty((self.n_tile_items, columns.shape[1]), dtype=np.float32)
         excluded = self._excluded_cells(pairs)
         for number in range(self.n_tiles):
             first = number * self.n_tile_items
@@ -200,7 +202,7 @@ class _Catalogue:
             yield first, tile
 
     def _excluded_cells(self, pairs: sparse.csr_array | None) -> list[np.ndarray]:
-        """Excluded cells of every tile: row times `TILE_USERS`, plus user."""
+        """Excluded cells of every tile: its row times its width, plus the user's column."""
         if pairs is None:
             return []
         row, user = self._row[pairs.indices], _rows_of(pairs)
@@ -210,7 +212,8 @@ class _Catalogue:
         # Small integers are sorted by counting.
         order = np.argsort(tile.astype(np.min_scalar_type(self.n_tiles)), kind="stable")
         stops = np.cumsum(np.bincount(tile, minlength=self.n_tiles))[:-1]
-        return np.split((row * TILE_USERS + user)[order], stops)
+        width = TILE_USERS + 2 * MARGIN
+        return np.split((row * width + MARGIN + user)[order], stops)
 
 
 def _rank_users(
@@ -221,15 +224,16 @@ def _rank_users(
     is_guess: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Items and scores of one block of users, and who may have got too few by a guess."""
-    selection = Selection(catalogue.positions, TILE_USERS, k)
+    own = slice(MARGIN, MARGIN + len(users))
+    selection = Selection(catalogue.positions, TILE_USERS + 2 * MARGIN, k)
     for first, tile in catalogue.score_tiles(users, pairs):
         if first == 0:
             floor = _floor_of(tile, _sampled_rank(k, catalogue.n_tiles) if is_guess else k)
-            floor[len(users) :] = np.inf  # the columns that fill up the tile
+            floor[: own.start] = floor[own.stop :] = np.inf  # the columns that fill up the tile
             selection.raise_floor(floor)
         selection.add(tile, first)
-    items, scores = (part[: len(users)] for part in selection.finish())
-    is_short = (items[:, -1] < 0) & (floor[: len(users)] > LOWEST)
+    items, scores = (part[own] for part in selection.finish())
+    is_short = (items[:, -1] < 0) & (floor[own] > LOWEST)
     return items, scores, is_short & is_guess
 
 
@@ -251,10 +255,10 @@ def _floor_of(tile: np.ndarray, rank: int) -> np.ndarray:
     return np.maximum(np.partition(maxima, -rank, axis=0)[-rank], LOWEST)
 
 
-def _pad_rows(matrix: np.ndarray, n_rows: int) -> np.ndarray:
-    """A float32 copy with rows of zeros at the end."""
-    padded = np.zeros((n_rows, matrix.shape[1]), dtype=np.float32)
-    padded[: len(matrix)] = matrix
+def _pad_rows(matrix: np.ndarray, n_rows: int, *, before: int = 0) -> np.ndarray:
+    """A float32 copy among zeros: `before` rows of them, then `n_rows` that start with it."""
+    padded = np.zeros((before + n_rows, matrix.shape[1]), dtype=np.float32)
+    padded[before : before + len(matrix)] = matrix
     return padded
 
 
