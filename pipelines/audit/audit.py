@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Audit:
-    """Connection and night of one audit."""
+    """Settings, night and database connection of one audit."""
 
     settings: Settings
     as_of: date
@@ -64,12 +64,12 @@ def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
 
     Notes
     -----
-    The last publication is the newest one with an earlier `as_of`; on the first night (and for
-    a placement or variant that it does not have) comparisons with it are skipped, and say so.
+    The last publication is the newest one with an earlier `as_of`; on the first night (and for a
+    placement or variant it does not have) comparisons with it are skipped, and noted.
     Where the gate has promoted another specification since, lists are meant to differ, so their
     overlap is held to `audit.min_overlap_after_promotion` instead of `audit.min_overlap_at_10`.
     """
-    forget_histories()  # lists are made
+    forget_histories()  # lists are made: free the histories
     with connect(settings, path=Path(":memory:")) as connection:
         last, notes = _find_last(settings, as_of)
         audit = _Audit(settings, as_of, connection, last)
@@ -94,7 +94,7 @@ def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
 
 
 def list_files(settings: Settings, as_of: date) -> list[str]:
-    """Paths under `lists/` of the files of the settings' placements, sorted."""
+    """Paths under `lists/` of the list files of the settings' placements, sorted."""
     folder = settings.run_folder(as_of).lists
     return sorted(
         str(path.relative_to(folder))
@@ -113,12 +113,12 @@ def _hashes(settings: Settings, as_of: date) -> dict[str, str]:
 
 
 def read_audited_files(settings: Settings, as_of: date) -> list[str]:
-    """Paths under `lists/` of the list files, which passed the audit and have not changed since.
+    """Paths under `lists/` of the list files, checked to be those that passed the audit.
 
     Raises
     ------
     AuditError
-        If there is no audit, it failed, or it was of other files than those there now.
+        If there was no audit, it failed, or the files have changed since.
     """
     path = settings.run_folder(as_of).audit
     retry = f"Run `recsys publish --as-of {as_of}` (lists, audit, publish)."
@@ -141,7 +141,7 @@ def read_audited_files(settings: Settings, as_of: date) -> list[str]:
 
 
 def _find_last(settings: Settings, as_of: date) -> tuple[Publication | None, list[str]]:
-    """Newest sound publication before `as_of`, and what to say about those passed over."""
+    """Newest sound publication before `as_of`, and notes on the damaged ones passed over."""
     notes: list[str] = []
     for publication_id in reversed(stored_ids(settings)):
         if date_of(publication_id) >= as_of:
@@ -156,7 +156,7 @@ def _find_last(settings: Settings, as_of: date) -> tuple[Publication | None, lis
 
 
 def _register_inputs(audit: _Audit) -> None:
-    """Tables `items`, `history` and `last_lists` for the rules."""
+    """Create the tables `items`, `history` and `last_lists` that the rules read."""
     connection = audit.connection
     catalogue = read_catalogue(audit.settings, audit.as_of, audit.as_of)
     connection.register(
@@ -164,7 +164,7 @@ def _register_inputs(audit: _Audit) -> None:
     )
     connection.execute("create table items as select * from catalogue")
     connection.unregister("catalogue")
-    # What `read_interactions` reads, in SQL: an exclusion that it misses is found here.
+    # The rows of `read_interactions`, read again in SQL, so that its mistakes are found here.
     connection.execute(
         """
         create table history as
@@ -186,7 +186,7 @@ def _register_inputs(audit: _Audit) -> None:
 
 
 def _audit_one(audit: _Audit, placement: str) -> list[Finding]:
-    """Findings of every variant of a placement, and of its list for anyone."""
+    """Audit every variant of a placement, and its lists for anyone."""
     found = [path.stem for path in sorted((audit.run.lists / placement).glob("*.parquet"))]
     variants = sorted({CONTROL, FALLBACK, *found})
     findings = []
@@ -206,7 +206,7 @@ def _audit_one(audit: _Audit, placement: str) -> list[Finding]:
 
 
 def _has_new_champion(audit: _Audit, placement: str) -> bool:
-    """Whether the last lists were another specification's; False unless both are known."""
+    """Whether the last lists were made by another specification; False unless both are known."""
     if audit.last is None:
         return False
     now = read_if_there(audit.run.role_file(placement, "champion")) or {}

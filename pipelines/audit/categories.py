@@ -1,4 +1,4 @@
-"""The rule of the audit on lists by category."""
+"""The audit's rule on lists by category."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pipelines.rules.shown_items import CATEGORY_SEPARATOR
 
 
 def audit_categories(file: ListFile) -> Finding:
-    """A list for a category holds items of that category only.
+    """Check that a list for a category holds items of that category only.
 
     Parameters
     ----------
     file : ListFile
-        Of the fallback, with the category in `user_id`. Its connection has the view `lists` and
+        The fallback's, with the category in `user_id`. Its connection has the view `lists` and
         the table `items`.
     """
     stray = file.value(

@@ -1,4 +1,4 @@
-"""What the audit found: one rule over one list file."""
+"""Findings of the audit: the outcome of one rule on one list file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import duckdb
 from pipelines.base.config import Settings
 from pipelines.base.settings_sections import PlacementSettings
 
-#: Whether nobody may be shown a row of `items`, because no items feed has it; `$1` is the setting.
+#: SQL condition: an item of `items` that no feed has, and so nobody is shown; `$1` is the setting.
 WITHOUT_FEED = (
     "not items.is_in_feed and not coalesce($1, (select not bool_or(is_in_feed) from items))"
 )
@@ -20,7 +20,7 @@ WITHOUT_FEED = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One rule over one placement and variant.
+    """Outcome of one audit rule for one placement and variant.
 
     Parameters
     ----------
@@ -28,11 +28,11 @@ class Finding:
     threshold : str
         What must hold, in words that follow "must be".
     found : float or None
-        The value that was compared; None if it could not be had, which fails, or if there was
-        nothing to compare with, which passes and is noted.
+        The value that was compared; None if it could not be computed, which fails, or if there
+        was nothing to compare with, which passes and is noted.
     passed : bool
     note : str
-        What was compared, or why not.
+        What was compared, or why nothing was.
     """
 
     placement: str
@@ -58,7 +58,7 @@ class ListFile:
     has_last : bool
         Whether there is a publication to compare with.
     has_new_champion : bool
-        Whether its lists are another specification's, because the gate promoted one since.
+        Whether that publication has another specification's lists, as the gate promoted since.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -70,12 +70,12 @@ class ListFile:
 
     @property
     def placement(self) -> str:
-        """The placement, from the path."""
+        """Name of the placement, from the path."""
         return self.path.parent.name
 
     @property
     def variant(self) -> str:
-        """The variant, from the path."""
+        """Name of the variant, from the path."""
         return self.path.stem
 
     @property
@@ -84,26 +84,26 @@ class ListFile:
         return self.settings.placements[self.placement]
 
     def value(self, sql: str, *parameters: object) -> float | None:
-        """The one number a statement returns."""
+        """Run a statement that returns one number."""
         ((value,),) = self.connection.execute(sql, list(parameters)).fetchall()
         return None if value is None else float(value)
 
     def finding(
         self, rule: str, threshold: str, found: float | None, passed: bool, note: str = ""
     ) -> Finding:
-        """A finding of this file."""
+        """Make a finding about this file."""
         return Finding(self.placement, self.variant, rule, threshold, found, passed, note)
 
     def none_found(self, rule: str, found: float | None, note: str) -> Finding:
-        """A rule that counts what must not be there."""
+        """Make the finding of a rule that counts rows that must not be there."""
         return self.finding(rule, "0", found, found == 0, note)
 
     def at_least(self, rule: str, low: float, found: float | None, note: str) -> Finding:
-        """A rule with a lower bound; a missing or NaN value fails."""
+        """Make the finding of a rule with a lower bound; a missing or NaN value fails."""
         passed = found is not None and math.isfinite(found) and found >= low
         return self.finding(rule, f"at least {low:g}", found, passed, note)
 
     def at_most(self, rule: str, high: float, found: float | None, note: str) -> Finding:
-        """A rule with an upper bound; a missing or NaN value fails."""
+        """Make the finding of a rule with an upper bound; a missing or NaN value fails."""
         passed = found is not None and math.isfinite(found) and found <= high
         return self.finding(rule, f"at most {high:g}", found, passed, note)

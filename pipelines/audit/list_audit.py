@@ -1,4 +1,4 @@
-"""The rules of the audit, each one statement over one list file."""
+"""The audit's rules on a list file, each one SQL statement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.rules.place import SHORT_LIST
 
 
 def audit_missing(placement: str, variant: str) -> Finding:
-    """The finding of a list file that is not there."""
+    """Finding for a list file that is missing."""
     rule = "fallback_present" if variant == FALLBACK else "rows"
     note = f"there is no lists/{placement}/{variant}.parquet"
     return Finding(placement, variant, rule, "more than 0", 0, False, note)
@@ -48,8 +48,8 @@ def audit_file(
     has_last : bool
         Whether there is a publication to compare with.
     has_new_champion : bool, default False
-        Whether the gate promoted another specification since; what must be kept of the last
-        lists is then `audit.min_overlap_after_promotion`.
+        Whether the gate promoted another specification since; the overlap with the last lists
+        must then be at least `audit.min_overlap_after_promotion`.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def audit_file(
 
 
 def _open_lists(file: ListFile) -> None:
-    """View `lists` over the file, and `list_facts`: one row per user."""
+    """Create the view `lists` over the file, and the table `list_facts`, one row per user."""
     found = file.connection.read_parquet(str(file.path))
     if found.columns != LIST_SCHEMA.names:
         raise ValueError(f"columns are {found.columns}, not {LIST_SCHEMA.names}")
@@ -93,7 +93,7 @@ def _open_lists(file: ListFile) -> None:
 
 
 def _form(file: ListFile) -> Iterator[Finding]:
-    """Rules a file must satisfy whatever the night knows."""
+    """Check the form of a file, which needs no other data of the night."""
     rule = "fallback_present" if file.variant == FALLBACK else "rows"
     anyone = ANYONE if file.variant == FALLBACK else None
     rows = file.value("select count(*) from lists where user_id = coalesce(?, user_id)", anyone)
@@ -133,7 +133,7 @@ def _form(file: ListFile) -> Iterator[Finding]:
 
 
 def _items(file: ListFile) -> Iterator[Finding]:
-    """Rules about what is shown."""
+    """Check the items that are listed."""
     missing = file.value(
         """
         select count(*) from lists
@@ -172,7 +172,7 @@ def _items(file: ListFile) -> Iterator[Finding]:
 
 
 def _users(file: ListFile) -> Iterator[Finding]:
-    """Every user of the history has a whole list or a reason."""
+    """Check that every user of the history has a whole list or a reason."""
     wanted = file.rules.list_length
     summary = read_json(file.path.with_suffix(".json"))
     short = file.value(
@@ -199,7 +199,7 @@ def _users(file: ListFile) -> Iterator[Finding]:
 
 
 def _against_last(file: ListFile) -> Iterator[Finding]:
-    """Comparisons with the last publication; skipped, and noted, where it has no such lists."""
+    """Compare with the last publication; skipped, and noted, where it has no such lists."""
     limits = file.settings.audit
     low, high = limits.min_users_ratio, limits.max_users_ratio
     labels = (file.placement, file.variant)
@@ -243,7 +243,7 @@ def _against_last(file: ListFile) -> Iterator[Finding]:
 
 
 def _overlap(file: ListFile, labels: tuple[str, str]) -> Finding:
-    """Mean share of the last first ten items that are among tonight's, users of both nights."""
+    """Check the mean share of a user's last top ten that is in tonight's, for users of both."""
     overlap = file.value(
         """
         with last_head as (
@@ -276,9 +276,10 @@ def _overlap(file: ListFile, labels: tuple[str, str]) -> Finding:
 
 
 def _item_share(file: ListFile) -> Finding:
-    """Over the first places, those the gate judged: longer lists hold what is in demand anyway.
+    """Check that no item is in too large a share of personal lists, in the first k places.
 
-    Rows that are the same for everybody do not count: the fallback's strategy, and pins.
+    k is the gate's cut: longer lists hold what is in demand anyway. Rows that are the same for
+    everybody do not count: the fallback's strategy, and pins.
     """
     k = file.settings.evaluation.k
     fallback = file.path.with_name(f"{FALLBACK}.parquet")

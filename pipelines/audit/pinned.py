@@ -1,4 +1,4 @@
-"""The rule of the audit on pinned items."""
+"""The audit's rule on pinned items."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pipelines.rules.pins import PINNED
 
 
 def audit_pins(file: ListFile) -> Finding:
-    """Rows call themselves pinned only where the placement pins their item.
+    """Check that rows are labelled pinned only where the placement pins their item.
 
-    The rank is that of the settings, or the end of a list that is shorter.
+    The rank must be that of the settings, or the last of a shorter list.
 
     Parameters
     ----------
     file : ListFile
-        Its connection has the views `lists` and `list_facts`.
+        Its connection has `lists` and `list_facts`.
     """
     pinned = file.rules.pinned
     stray = file.value(

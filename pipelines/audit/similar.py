@@ -12,10 +12,10 @@ from pipelines.base.config import Settings
 from pipelines.base.durable import read_json
 from pipelines.lists.similar_items import SIMILAR_SCHEMA
 
-#: What findings of these lists have in place of a placement, and of a variant.
+#: Placement and variant that findings on these lists are filed under.
 PLACE, LISTS = "similar", "items"
 
-#: Rule, statement that counts what must not be there, and what it counts.
+#: Rules: name, statement that counts what must not be there, and what it counts.
 _COUNTS = (
     (
         "ranks",
@@ -71,7 +71,7 @@ _WITHOUT_FEED = (
 def audit_similar(
     connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: date
 ) -> list[Finding]:
-    """Check the lists of similar items of a night.
+    """Check a night's lists of similar items against every rule.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def audit_similar(
     Returns
     -------
     list of Finding
-        In a fixed order; the one finding `readable` if the file is missing or no such file.
+        In a fixed order; only the finding `readable` if the file is missing or malformed.
     """
     path = settings.run_folder(as_of).similar
     try:
@@ -108,7 +108,7 @@ def _none_found(
 
 
 def _share(settings: Settings, summary: dict[str, int]) -> Finding:
-    """Share of the items with a history that have a list."""
+    """Check the share of the items with a history that have a list."""
     low, rule = settings.similar.min_share, "min_share"
     threshold = f"at least {low:g}"
     if settings.similar.candidate is None or not summary["items_with_history"]:

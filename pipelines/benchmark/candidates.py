@@ -1,4 +1,4 @@
-"""What `--candidates` names: candidates of the settings, recommenders, and someone's own class."""
+"""Entries of `--candidates`: candidates of the settings, recommenders and own classes."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from pipelines.benchmark.files import EVENT_TYPE
 if TYPE_CHECKING:
     from pipelines.models.base import Recommender
 
-#: Commas between candidates and parameters, not those inside brackets.
+#: A comma between candidates or parameters, not one inside brackets.
 COMMA = re.compile(r",(?![^\[{]*[\]}])")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of a benchmark's table.
+    """One recommender to be measured: a row of the benchmark's table.
 
     Parameters
     ----------
     name : str
-        As it was asked for.
+        As it was written.
     recommender : str
         Key of `RECOMMENDERS`, or `module:Class`.
     params : mapping of str to object
-        Keywords of its constructor.
+        Keyword arguments of its constructor.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Entry:
 
 
 def read_entries(settings: Settings, texts: Iterable[str]) -> list[Entry]:
-    """Entries that texts name; all candidates of the settings if there are none.
+    """Read the entries that texts name; without texts, all candidates of the settings.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def read_entries(settings: Settings, texts: Iterable[str]) -> list[Entry]:
     Raises
     ------
     SettingsError, UnknownRecommenderError
-        If an entry names nothing that can be made; nothing is fitted before all are.
+        If an entry names no recommender that can be made. All are made before any is fitted.
 
     Notes
     -----
@@ -72,7 +72,7 @@ def read_entries(settings: Settings, texts: Iterable[str]) -> list[Entry]:
 
 
 def make_entry(entry: Entry) -> Recommender:
-    """The recommender of an entry, not fitted.
+    """Make the recommender of an entry, not fitted.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def make_entry(entry: Entry) -> Recommender:
 
 
 def _split_entries(text: str) -> list[str]:
-    """Entries of one text; what has no name of its own belongs to the one before it."""
+    """Split one text into entries; a parameter belongs to the entry before it."""
     entries: list[str] = []
     for piece in COMMA.split(text):
         word = piece.strip()
@@ -101,7 +101,7 @@ def _split_entries(text: str) -> list[str]:
 
 
 def _read_entry(settings: Settings, text: str) -> Iterator[Entry]:
-    """One entry, or one for each combination of the values it lists."""
+    """Read one entry; with several values of a parameter, one for each combination."""
     head, _, tail = text.partition("=")
     name, colon, first = head.rpartition(":")
     if not tail:
@@ -130,7 +130,7 @@ def _resolve(settings: Settings, name: str, params: Mapping[str, Any]) -> Entry:
 
 
 def _read_value(text: str) -> Any:
-    """A number, true, false, null or a list; anything else is a word."""
+    """Read a parameter's value as JSON; anything that is not JSON is a string."""
     try:
         return json.loads(text)
     except ValueError:
@@ -142,7 +142,7 @@ def _show_value(value: Any) -> str:
 
 
 def _make_own(entry: Entry) -> Recommender:
-    """A recommender of someone's own class, found as Python finds modules or in this folder."""
+    """Make a recommender of the user's own class, importable or in the current folder."""
     module_name, _, class_name = entry.recommender.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -1,4 +1,4 @@
-"""Recommenders side by side on anyone's own split, each in a process of its own."""
+"""Measure recommenders on anyone's own split, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True)
 class Request:
-    """What is measured, and on what.
+    """A benchmark's request: files, cuts, exclusion of seen items, and level.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Request:
     test : Path or None
         None if a validation part is cut from the train file.
     validation : float or None
-        Share of each user's items in it.
+        Share of each user's items in the validation part.
     ks : tuple of int
         Cuts, ascending.
     is_seen_excluded : bool
@@ -74,7 +74,7 @@ def run_benchmark(
     request : Request
     entries : sequence of Entry
     say : callable of one str
-        Told what is being done, line by line.
+        Receives progress messages, a line each.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def measure_entry(request: Request, entry: Entry) -> dict[str, Any]:
 def peak_memory_mib() -> float:
     """Largest resident memory of this process so far.
 
-    Linux says it in `/proc`; `getrusage` would count what the parent held when it started us.
+    Read from `/proc` on Linux; `getrusage` there counts the parent's memory at the start too.
     """
     status = Path("/proc/self/status")
     if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
@@ -170,7 +170,7 @@ def peak_memory_mib() -> float:
 
 
 def summarise(row: dict[str, Any], k: int) -> str:
-    """One line about a measured entry."""
+    """Summary of a measured entry in one line."""
     if row["error"] is not None:
         return f"failed: {row['error']}"
     return (
@@ -181,7 +181,7 @@ def summarise(row: dict[str, Any], k: int) -> str:
 
 
 def _truth_of(request: Request, split: Split) -> tuple[Truth, Exclusion | None]:
-    """Truth of the users that are scored, and what they must not be shown."""
+    """Truth of the users that are scored, and the items they must not be shown."""
     truth = align_truth(split.truth, split.history)
     if not request.is_seen_excluded:
         return truth, None
@@ -193,7 +193,7 @@ def _truth_of(request: Request, split: Split) -> tuple[Truth, Exclusion | None]:
 def _score(
     request: Request, history: Interactions, truth: Truth, lists: TopN
 ) -> dict[str, dict[str, Any]]:
-    """Every metric at every cut with its interval."""
+    """Score lists: every metric at every cut with its interval."""
     lists = lists.over(history.item_ids)
     per_user = ranking_metrics(lists.items, truth.relevant, request.ks)
     found = {
@@ -209,7 +209,7 @@ def _score(
 
 
 def _measure_apart(request: Request, entry: Entry) -> dict[str, Any]:
-    """Measure an entry in a fresh process, so that its peak of memory is its own."""
+    """Measure an entry in a fresh process, so that its peak memory is its own."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(_measure_or_say_why_not, request, entry).result()
@@ -252,7 +252,7 @@ def _describe_request(request: Request) -> dict[str, Any]:
 
 
 def _best_first(rows: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
-    """By falling NDCG at the first cut, then by name; failed ones last."""
+    """Sort rows by falling NDCG at the first cut, then by name; failed ones last."""
 
     def key(row: dict[str, Any]) -> tuple[float, str]:
         ndcg = row["metrics"].get(f"ndcg_at_{request.ks[0]}", {"value": -1.0})

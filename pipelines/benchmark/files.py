@@ -1,4 +1,4 @@
-"""Anyone's train and test files as histories and truth."""
+"""Read anyone's train and test files as histories and truth."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from pipelines.base.errors import BenchmarkError
 from pipelines.features.interactions import Interactions
 
-#: What a row of a file becomes: the event type that recommenders count unless told otherwise.
+#: Event type of every row of a file: the type that recommenders count by default.
 EVENT_TYPE = "purchase"
-#: Cutoff of a file without event_at; ages are positions then, and no date means anything.
+#: Cutoff of a file without event_at, whose ages are positions; the date has no meaning.
 UNDATED_CUTOFF = date(2000, 1, 1)
-#: Seed of a validation part drawn without event_at.
+#: Seed for drawing a validation part from rows without event_at.
 VALIDATION_SEED = 0
 REQUIRED = ("user_id", "item_id")
 OPTIONAL = ("event_at", "weight")
@@ -27,7 +27,7 @@ OPTIONAL = ("event_at", "weight")
 
 @dataclass(frozen=True)
 class Split:
-    """What recommenders are fitted on, and what they should have found.
+    """A benchmark's split: histories to fit on, and truth to score on.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def read_split(train: Path, test: Path | None, validation: float | None = None) 
     ----------
     train : Path
     test : Path or None
-        Not looked at when a validation part is asked for.
+        Not read if a validation part is asked for.
     validation : float, optional
         Share of each user's items of the train file that serves as truth.
 
@@ -71,7 +71,7 @@ def read_split(train: Path, test: Path | None, validation: float | None = None) 
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """Rows of one file.
+    """Read the rows of one file.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def history_of(rows: pd.DataFrame) -> Interactions:
-    """Rows as histories before one cutoff.
+    """Turn rows into histories before one cutoff.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def history_of(rows: pd.DataFrame) -> Interactions:
 
 
 def cut_validation(rows: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take a share of each user's items out of the rows, the same ones every time.
+    """Cut a share of each user's items from the rows as validation, the same on every run.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def cut_validation(rows: pd.DataFrame, share: float) -> tuple[pd.DataFrame, pd.D
     user, item = _encode(rows["user_id"])[0], _encode(rows["item_id"])[0]
     pair = pd.factorize(user * (item.max() + 1) + item)[0]
     last = np.full(pair.max() + 1, -1)
-    last[pair] = np.arange(len(rows))  # of rows with the same pair, the last assignment stays
+    last[pair] = np.arange(len(rows))  # the last row of a pair wins
     owner = user[last]
     if "event_at" in rows:
         key = -rows["event_at"].groupby(pair).max().to_numpy("datetime64[us]").astype(np.int64)
@@ -232,7 +232,7 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _read_number(values: pd.Series, path: Path) -> pd.Series:
-    """event_at as UTC without zone, weight as float64."""
+    """Read a column: event_at as UTC without zone, weight as float64."""
     try:
         if values.name == "weight":
             return values.astype(np.float64)
@@ -247,7 +247,7 @@ def _read_number(values: pd.Series, path: Path) -> pd.Series:
 
 
 def _read_lines(path: Path) -> pd.DataFrame:
-    """Pairs of a text file with one line per user."""
+    """Read the pairs of a text file with one line per user."""
     text = path.read_text(encoding="utf-8")
     words = np.array(text.split(), dtype=np.str_)
     lengths = np.array([len(line.split()) for line in text.splitlines()], dtype=np.int64)
@@ -260,7 +260,7 @@ def _read_lines(path: Path) -> pd.DataFrame:
 
 
 def _encode(ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Positions into the sorted ids, and these ids."""
+    """Encode ids as positions into the sorted unique ids, and return both."""
     codes, found = pd.factorize(ids)
     names = np.asarray(found, dtype=np.str_)
     order = np.argsort(names)
@@ -270,7 +270,7 @@ def _encode(ids: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _positions_from_the_end(user: np.ndarray) -> np.ndarray:
-    """1 for a user's last row, 2 for the one before it, and so on."""
+    """Position of each row from its user's end: 1 for the last row, 2 for the one before it."""
     backwards = user[::-1]
     order = np.argsort(backwards, kind="stable")
     place = np.empty(len(user), dtype=np.int64)

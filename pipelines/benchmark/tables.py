@@ -11,7 +11,7 @@ from pipelines.show.figures import format_count, format_figure, format_seconds
 
 Row = Mapping[str, Any]
 
-#: Metrics of the lists as such, and how their columns are headed.
+#: List metrics and the headings of their columns.
 LIST_HEADINGS = {
     "coverage": "coverage",
     "gini": "gini",
@@ -21,12 +21,12 @@ LIST_HEADINGS = {
     "mean_popularity": "popularity",
     "served_share": "served",
 }
-#: As many as published results have.
+#: Decimals of a metric: as many as published results have.
 DIGITS = 6
 
 
 def benchmark_document(result: Row) -> list[Block]:
-    """Who was scored, and tables of ranking metrics, list metrics and costs for each cut.
+    """Document of a benchmark: who was scored, then ranking metrics, list metrics and costs.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def benchmark_document(result: Row) -> list[Block]:
 
 
 def describe_split(result: Row) -> str:
-    """One paragraph: how many of what, who is left out, what is excluded."""
+    """Paragraph on the split: counts, users left out, and items excluded."""
     data, left_out = result["data"], result["data"]["left_out"]
     nobody = ", ".join(
         f"{count:,} {kind.removeprefix('users_').replace('_', ' ')}"
@@ -57,7 +57,7 @@ def describe_split(result: Row) -> str:
 
 
 def _ranking_table(rows: Sequence[Row], k: int) -> Table:
-    """Values with their half interval, which stands below where there is no room beside."""
+    """Table of ranking metrics with half their interval, below the value if room is short."""
     columns = [Column(name, is_right=True, wraps=True) for name in RANKING_METRICS]
     cells = [
         [row["candidate"], *(_value(row["metrics"][f"{name}_at_{k}"]) for name in RANKING_METRICS)]

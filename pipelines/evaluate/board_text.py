@@ -1,4 +1,4 @@
-"""Leaderboards as tables: candidates, what their lists are like, and what their rules cost."""
+"""Leaderboards as tables: candidates, properties of their lists, and prices of their rules."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from pipelines.show.figures import (
 
 Row = Mapping[str, Any]
 
-#: Roles in the order in which they are told.
+#: Roles in the order in which a table shows them.
 ROLES = ("champion", "challenger", "was champion", "baseline")
-#: Columns of `leaderboard.list_board` and how they are headed.
+#: Columns of `leaderboard.list_board` and their headings.
 LIST_HEADINGS = {
     "ndcg": "NDCG",
     "coverage": "coverage",
@@ -49,22 +49,22 @@ def board_table(
     opponent: str | None = None,
     differences: Mapping[str, str] | None = None,
 ) -> Table:
-    """Candidates, best first; the champion stands out.
+    """Table of a leaderboard, best candidate first, the champion emphasised.
 
     Parameters
     ----------
     rows : sequence of mapping
-        Of `leaderboard.leaderboard`.
+        Rows of `leaderboard.leaderboard`.
     k : int
         Cut of the metrics.
     confidence : float
         Level of the intervals.
     roles : mapping of str to str, optional
-        Candidate to its role, if it has one; default: who is a baseline.
+        Role by candidate, where it has one; by default only baselines have a role.
     opponent : str, optional
-        Whom `differences` are paired with.
+        The contender that `differences` compare with.
     differences : mapping of str to str, optional
-        Candidate to its paired difference.
+        Paired difference by candidate, as text.
     """
     known = differences or {}
     if roles is None:
@@ -88,7 +88,7 @@ def board_table(
 
 
 def first_stage_notes(rows: Iterable[Row]) -> list[str]:
-    """How much of what users chose is let through by the first stages of candidates that have one.
+    """Sentences on the recall of first stages, one per candidate that has a first stage.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def first_stage_notes(rows: Iterable[Row]) -> list[str]:
 
 
 def list_table(rows: Sequence[Row], k: int) -> Table:
-    """What lists are like, by candidate and segment, the candidate's name once."""
+    """Table of list metrics by candidate and segment; each candidate is named once."""
     columns = [left("candidate"), left("segment"), *map(right, ("users", *LIST_HEADINGS.values()))]
     lines = [
         [
@@ -121,7 +121,7 @@ def list_table(rows: Sequence[Row], k: int) -> Table:
 
 
 def price_table(rows: Sequence[Row], k: int) -> Table:
-    """What each rule costs, by candidate and rule: both sides and their paired difference."""
+    """Table of rule prices: figures with and without each rule, and their paired difference."""
     heads = [f"NDCG@{k}\nwith it", "\nwithout", "paired\ndifference", "coverage\nwith it"]
     lines = [
         [

@@ -1,4 +1,4 @@
-"""How much of what users went on to choose gets past a recommender's first stage."""
+"""Recall of a recommender's first stage: how much of what users chose is among its candidates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def candidate_recall(candidates: sparse.csr_array, relevant: sparse.csr_array) -
     candidates : csr_array of shape (n_users, n_items), bool
         What `Recommender.list_candidates` returns.
     relevant : csr_array of shape (n_users, n_items + n_unknown_items), bool
-        Relevant items, those of the history first; unknown ones count and are never found.
+        Relevant items, the history's columns first; unknown items count and are never found.
 
     Returns
     -------

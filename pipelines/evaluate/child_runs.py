@@ -1,4 +1,4 @@
-"""One candidate on one window as a run in MLflow, below the night's run."""
+"""MLflow child runs of the night's run: one per candidate and window."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: MLflow's own limits: params and tags in one batch, characters of a dataset digest.
+#: Limits of MLflow: parameters and tags in one batch, characters of a dataset digest.
 PARAMS_PER_BATCH = 100
 DIGEST_LENGTH = 36
-#: Ends of a metric's name, and where its value is in a rule's price.
+#: Suffixes of a rule metric's name, and the key of its value in a rule's price.
 RULE_BOUNDS = {"": "difference", "_low": "low", "_high": "high"}
 #: Longest parameter value that is kept whole.
 PARAM_LENGTH = 500
@@ -114,7 +114,7 @@ def _child_run(
     parent: str,
     evaluations: Sequence[Evaluation],
 ) -> tuple[Run, bool]:
-    """The run to log into, and whether everything is in it already."""
+    """The child run to log into, and whether it already holds everything."""
     first = evaluations[0]
     input_hash = stable_hash([item.metrics["input_hash"] for item in evaluations])
     query = (
@@ -178,7 +178,7 @@ def flat_params(spec: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _rule_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """What each rule changes: NDCG with its bounds, and coverage, with the rule less without."""
+    """Change that each rule makes (with less without): NDCG with its bounds, and coverage."""
     flat: dict[str, float] = {}
     for price in evaluation.metrics.get("rule_prices", []):
         key = f"{evaluation.placement}.rule.{price['rule']}"
@@ -191,10 +191,10 @@ def _rule_metrics(evaluation: Evaluation) -> dict[str, float]:
 def flat_metrics(evaluations: Sequence[Evaluation], k: int) -> dict[str, float]:
     """Metrics of a run: `<placement>.<metric>`, with `_low` and `_high` where there are bounds.
 
-    NDCG at the gate's cut `k` and the metrics of the lists as such are there by segment too, as
+    NDCG at the gate's cut `k` and the list metrics are logged by segment too, as
     `<placement>.<segment>.<metric>_at_<k>`; the other ranking metrics by segment stay in the
-    artefact `metrics.json`. What a rule of the placement changes is `<placement>.rule.<rule>.ndcg`
-    and `.coverage`.
+    artefact `metrics.json`. The change made by a rule of the placement is
+    `<placement>.rule.<rule>.ndcg` and `.coverage`.
     """
     by_segment = {f"{metric}_at_{k}" for metric in ("ndcg", *LIST_METRICS)}
     flat: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""`recsys train` and `evaluate`: compare candidates, and look at them."""
+"""`recsys train` and `recsys evaluate`: evaluate candidates, and print the leaderboard."""
 
 from __future__ import annotations
 

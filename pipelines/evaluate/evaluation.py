@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, Any]:
     """Evaluate one candidate on both windows of a night, for each placement it competes in.
 
-    It is fitted once a window, on everything before it, and the fit serves all placements. What
-    is already there for the same inputs is kept. Results go to the run folder and to MLflow.
+    The candidate is fitted once per window, on everything before it, and the fit is used for all
+    placements. Results already stored for the same inputs are kept. New ones go to the run folder
+    and to MLflow.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def _evaluate_window(
         for name, wanted in hashes.items()
         if (_stored_hash(settings, as_of, spec, window, name) != wanted)
     ]
-    for name in missing:  # whatever fails from here on, the old result must not be taken for new
+    for name in missing:  # if anything fails below, no old result may pass for a new one
         folder = settings.run_folder(as_of).evaluation(spec.name, window.name, name)
         (folder / METRICS_FILE).unlink(missing_ok=True)
     if missing:
@@ -141,7 +142,7 @@ def _evaluate_placements(
 
 
 def _found(settings: Settings, scored: Scored, held_out: HeldOut) -> dict[str, Any]:
-    """The placement's own part of `metrics.json`."""
+    """The part of `metrics.json` that is about one placement's lists."""
     evaluation, segment = settings.evaluation, scored.per_user["segment"].to_numpy()
     means = list_means(scored.lists, held_out.met, evaluation, own=scored.own, segment=segment)
     return {
@@ -155,7 +156,7 @@ def _found(settings: Settings, scored: Scored, held_out: HeldOut) -> dict[str, A
 def _price_rules(
     settings: Settings, placement: str, recommender: Recommender, held_out: HeldOut
 ) -> list[dict[str, Any]]:
-    """What each rule of the placement costs."""
+    """Price of each rule of the placement, as `rule_prices.price_rules` returns it."""
     rules = settings.placements[placement]
     users = held_out.history.select_users(held_out.truth.positions)
     ruled = Ruled(
@@ -181,7 +182,7 @@ def _describe(history: Interactions) -> dict[str, Any]:
 def _log_window(
     settings: Settings, as_of: date, spec: Spec, window: Window, placements: tuple[str, ...]
 ) -> dict[str, float | None]:
-    """Log what is stored to MLflow unless it is there, and sum it up."""
+    """Log a window's stored evaluations to MLflow once; return the NDCG by placement."""
     evaluations = [
         read_evaluation(settings, as_of, spec.name, window.name, placement)
         for placement in placements

@@ -1,4 +1,4 @@
-"""A held-out window: histories before it, what happened in it, and lists scored on it."""
+"""A held-out window: the histories before it, its truth, and lists scored on that truth."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from pipelines.rules.exclusion import placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
 from pipelines.rules.place import place
 
-#: Users whose candidates of a first stage are looked at.
+#: Most users for whom the recall of a first stage is measured.
 MAX_CANDIDATE_USERS = 10_000
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What all placements of a window share.
+    """A held-out window before any placement's rules: histories, catalogue, segments, truth.
 
     Parameters
     ----------
     history : Interactions
         Known before the window.
     catalogue : DataFrame or None
-        One row per item_id known before the window; None where it is not known any more, and
-        every item counts as available.
+        One row per item_id known before the window; None where the catalogue of that time is no
+        longer known, and every item counts as available.
     segments : Series of str
         Segment by user_id.
     truth : Truth
-        What users of the history met in the window, before any placement's rule.
+        Items that users of the history met in the window, before any placement's rule.
     """
 
     history: Interactions
@@ -53,23 +53,23 @@ class HeldOut:
 
     @cached_property
     def met(self) -> sparse.csr_array:
-        """Who met what before the window: csr_array of shape (n_users, n_items), bool."""
+        """Items each user met before the window: csr_array of shape (n_users, n_items), bool."""
         return self.history.pairs()
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Lists of one placement against the truth of a window.
+    """Lists of one placement, scored on the truth of a window.
 
     Parameters
     ----------
     per_user : DataFrame
         What `per_user_table` returns, with `ndcg_parts` and, where it was asked for and there is a
-        first stage, `candidate_recall`, NaN where it was not looked at.
+        first stage, `candidate_recall`, NaN for users it was not measured for.
     lists : TopN
-        Of the users of `per_user`, in its order, over the history's items.
+        Lists of the users of `per_user`, in its order, over the history's items.
     own : csr_array of shape (n_users, n_items), bool
-        What they met before the window.
+        Items those users met before the window.
     left_out : dict of str to int
         Users that are not scored, by reason.
     recommend_seconds : float
@@ -95,7 +95,7 @@ def read_held_out(
         The night; `window.cutoff` is one of its cutoffs.
     window : Window
     truth_as_of : date, optional
-        A later night that knows what happened in the window; default the same night.
+        A later night, whose snapshot the truth is read from; default the same night.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def read_held_out(
 
 
 def read_earlier(settings: Settings, as_of: date, window: Window, *, known_by: date) -> HeldOut:
-    """Read a window that ended before the night's own from the night's snapshot.
+    """Read a window that ended before the night's own windows from the night's snapshot.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def read_earlier(settings: Settings, as_of: date, window: Window, *, known_by: d
     Notes
     -----
     Segments follow from the history as in `features.feat_users`: one active day is new,
-    `features.heavy_user_days` and more is heavy. What was in stock then is not known any more.
+    `features.heavy_user_days` and more is heavy. What was in stock then is no longer known.
     """
     history = read_interactions(settings, as_of, window.cutoff)
     truth = read_truth(settings, as_of, window, known_by=known_by)
@@ -168,8 +168,8 @@ def score_recommender(
         Fitted on `held_out.history`.
     held_out : HeldOut
     with_candidates : bool, default False
-        Whether the recall of a first stage is measured too, of at most `MAX_CANDIDATE_USERS`,
-        evenly spaced; it costs about one more ranking of them.
+        Whether the recall of a first stage is measured too, for at most `MAX_CANDIDATE_USERS`
+        users, evenly spaced; it costs about one more ranking of those users.
     """
     users, truth, exclude = _shown(settings, placement, held_out)
     rules = make_list_rules(settings.placements[placement], held_out.history, held_out.catalogue)
@@ -198,7 +198,7 @@ def score_lists(settings: Settings, placement: str, lists: TopN, held_out: HeldO
     ----------
     settings : Settings
     placement : str
-        Its rule decides who is scored, on which items.
+        Its rules decide which users are scored, and on which items.
     lists : TopN
         One row per user served, sorted by user_id.
     held_out : HeldOut

@@ -17,9 +17,9 @@ from pipelines.features.snapshot import MANIFEST_FILE
 if TYPE_CHECKING:
     from pipelines.models.candidates import Spec
 
-#: The module whose code, and all that it runs, makes an evaluation.
+#: The module that evaluates; its code and all code that it runs are part of the input hash.
 EVALUATION = "pipelines.evaluate.evaluation"
-#: Settings of a placement that decide what its lists hold.
+#: Settings of a placement that decide which items its lists hold.
 LIST_SETTINGS = (
     "exclude",
     "exclude_within_days",
@@ -32,12 +32,12 @@ LIST_SETTINGS = (
 
 
 def planned_spec(settings: Settings, as_of: date, name: str) -> Spec:
-    """Specification of a candidate: from the night's `plan.json`, else as the night would plan it.
+    """A candidate's specification: from the night's `plan.json`, else as the night would plan it.
 
     Raises
     ------
     SettingsError
-        If neither knows the name.
+        If neither the plan nor the settings know the name.
     """
     from pipelines.models.candidates import Spec, candidate_spec
 
@@ -100,7 +100,7 @@ def snapshot_hash(settings: Settings, as_of: date) -> str:
     Raises
     ------
     MissingSnapshotError
-        If there is none yet.
+        If the night has no snapshot yet.
     """
     path = settings.run_folder(as_of).snapshot / MANIFEST_FILE
     if not path.exists():
@@ -113,11 +113,11 @@ def snapshot_hash(settings: Settings, as_of: date) -> str:
 
 @cache
 def code_hash(root: Path = PROJECT_ROOT) -> str:
-    """Hash of the code and libraries that lists and metrics come from.
+    """Hash of the source files and library versions that determine lists and metrics.
 
     Parameters
     ----------
     root : Path, optional
-        Folder that holds the package. It is read once in a process, which runs what it imported.
+        Folder that holds the package. Read once per process: imported code does not change.
     """
     return hash_files(files_in_turn(EVALUATION, root), root)

@@ -1,4 +1,4 @@
-"""Means with their intervals, and paired differences: what a comparison may claim."""
+"""Confidence intervals of means, paired differences and ratios over users."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from scipy.special import ndtri, stdtrit
 
 from pipelines.base.errors import SettingsError
 
-#: Fewest values that have a spread.
+#: Fewest values that have a standard deviation.
 MIN_VALUES = 2
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and how far it may be off.
+    """A mean with its confidence bounds.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def paired_interval(a: np.ndarray, b: np.ndarray, confidence: float) -> Interval
     Raises
     ------
     SettingsError
-        If the arrays differ in length: they cannot be of the same users.
+        If the arrays differ in length, so cannot hold values of the same users.
     """
     if len(a) != len(b):
         raise SettingsError(
@@ -135,7 +135,7 @@ def ratio_interval(numerators: np.ndarray, denominators: np.ndarray, confidence:
 
 
 def users_needed(differences: np.ndarray, confidence: float, power: float = 0.8) -> int | None:
-    """Users with which a difference like this one would have been shown to be above zero.
+    """Number of users needed to show that a difference of this size is above zero.
 
     Parameters
     ----------

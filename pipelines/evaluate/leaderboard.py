@@ -1,4 +1,4 @@
-"""Candidates of a night side by side, from what their evaluations left on disk."""
+"""Leaderboards of a night's candidates, read from their stored evaluations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipelines.evaluate.results import (
     read_metrics,
 )
 
-#: Columns of a rule's price, beside the candidate.
+#: Columns of `rule_board` besides the candidate.
 PRICE_COLUMNS = (
     "rule",
     "ndcg_with",
@@ -36,9 +36,9 @@ WINDOWS = ("selection", "gate")
 
 
 def leaderboard(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
-    """Candidates of one placement and window, best first.
+    """Leaderboard of the candidates of one placement and window, best first.
 
-    With a plan, only its candidates count: what an earlier plan of the night left is passed over.
+    If the night has a plan, only its candidates count, not those of an earlier plan.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def leaderboard(settings: Settings, as_of: date, placement: str, window: str) ->
 
 
 def list_board(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
-    """What the candidates' lists are like, whatever users did afterwards, by segment.
+    """List metrics of the candidates by segment: lists as such, whatever users did afterwards.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def list_board(settings: Settings, as_of: date, placement: str, window: str) -> 
 
 
 def rule_board(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
-    """What the rules of a placement cost each candidate; they are priced on the gate window.
+    """Prices of a placement's rules for each candidate; rules are priced on the gate window only.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def rule_board(settings: Settings, as_of: date, placement: str, window: str) -> 
 def read_evaluations(
     settings: Settings, as_of: date, placement: str, window: str
 ) -> list[Evaluation]:
-    """Evaluations behind `leaderboard`, in its order; raises as it does."""
+    """Read the evaluations behind `leaderboard`, in its order; raises as it does."""
     board = leaderboard(settings, as_of, placement, window)
     return [
         read_evaluation(settings, as_of, name, window, placement) for name in board["candidate"]

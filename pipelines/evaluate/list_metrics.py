@@ -1,4 +1,4 @@
-"""Metrics of lists as such, without looking at what users did afterwards.
+"""List metrics: properties of the lists as such, whatever users did afterwards.
 
 `items` is always an ndarray of int32, shape (n_users, k): positions into the vocabulary of the
 histories, -1 where a list has no more items. Users without a list have no part in these metrics.
@@ -13,7 +13,7 @@ from scipy import sparse
 
 from pipelines.models.kernels.sampling import evenly_spaced
 
-#: Metrics of lists as such, as they are named in every table; `score.list_means` gives them all.
+#: List metrics by their name in every table; `score.list_means` computes them all.
 LIST_METRICS = (
     "coverage",
     "gini",
@@ -24,16 +24,16 @@ LIST_METRICS = (
     "novelty",
     "intra_list_diversity",
 )
-#: Lists whose diversity is computed; more are represented by this many, evenly spaced.
+#: Most lists whose diversity is computed; of more, this many are taken, evenly spaced.
 MAX_DIVERSITY_LISTS = 2000
-#: Users whose histories say which items are alike; more are represented likewise.
+#: Most users whose histories say which items are alike; of more, as many, evenly spaced.
 MAX_DIVERSITY_USERS = 10_000
 #: Fewest items or lists that make a pair.
 PAIR = 2
 
 
 def exposure_counts(items: np.ndarray, n_items: int) -> np.ndarray:
-    """How many lists each item is in; ndarray of int64, shape (n_items,)."""
+    """Number of lists each item is in: ndarray of int64, shape (n_items,)."""
     return np.bincount(items[items >= 0], minlength=n_items)
 
 
@@ -72,7 +72,7 @@ def gini(items: np.ndarray, n_items: int) -> float:
 
 
 def personalisation(items: np.ndarray) -> float | None:
-    """One minus the mean overlap of two users' lists; 0 if all are alike, 1 if none share.
+    """One minus the mean overlap of two users' lists: 0 if all are equal, 1 if no item is shared.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def personalisation(items: np.ndarray) -> float | None:
 
 
 def mean_popularity(items: np.ndarray, user_counts: np.ndarray, n_users: int) -> np.ndarray:
-    """Per list: mean share of all users who met its items before the cutoff.
+    """Mean popularity of each list's items: the share of all users who met them before the cutoff.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ def mean_popularity(items: np.ndarray, user_counts: np.ndarray, n_users: int) ->
 
 
 def profile_popularity(own: sparse.csr_array, user_counts: np.ndarray, n_users: int) -> np.ndarray:
-    """Per user: mean share of all users who met the items of the user's own history.
+    """Mean popularity of the items of each user's own history: the share of all users who met them.
 
-    Against `mean_popularity` of the user's list it tells popularity bias.
+    Compared with `mean_popularity` of the user's list it shows popularity bias.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def profile_popularity(own: sparse.csr_array, user_counts: np.ndarray, n_users: 
 
 
 def novelty(items: np.ndarray, user_counts: np.ndarray) -> np.ndarray:
-    """Per list: mean self-information of its items, in bits.
+    """Mean self-information of the items of each list, in bits.
 
     Notes
     -----
@@ -169,16 +169,16 @@ def novelty(items: np.ndarray, user_counts: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ItemVectors:
-    """Who met which item: two items are alike when the same users met them.
+    """Item vectors over users: two items are alike when the same users met them.
 
     Parameters
     ----------
     rows : csr_array of shape (n_items, n_looked_at), float64
-        Vectors of length 1 over all users, of which those that are looked at are here.
+        Vectors of length 1 over all users, cut to the columns of the users looked at.
     with_itself : ndarray of float64, shape (n_items,)
         Squared length of each row.
     scale : float
-        All users over those that are looked at.
+        Number of all users divided by the number of users looked at.
     """
 
     rows: sparse.csr_array
@@ -187,14 +187,14 @@ class ItemVectors:
 
 
 def item_vectors(history: sparse.csr_array) -> ItemVectors:
-    """Vectors of items from who met what.
+    """Item vectors from histories: each item as the users who met it.
 
     Parameters
     ----------
     history : csr_array of shape (n_users, n_items), bool
-        An item that nobody met is unlike every other. Of more users than `MAX_DIVERSITY_USERS`,
-        that many, evenly spaced, say how many met both items of a pair, scaled up to all: the
-        expected cosine is that of all users.
+        An item that nobody met is unlike every other. Of more than `MAX_DIVERSITY_USERS` users,
+        that many are looked at, evenly spaced, and the count of users who met both items of a
+        pair is scaled up to all users: the expected cosine is that of all users.
     """
     user_counts = np.bincount(history.indices, minlength=history.shape[1])
     looked_at = history[evenly_spaced(history.shape[0], MAX_DIVERSITY_USERS)]
@@ -209,7 +209,7 @@ def item_vectors(history: sparse.csr_array) -> ItemVectors:
 
 
 def intra_list_diversity(items: np.ndarray, vectors: ItemVectors) -> np.ndarray:
-    """Per list: one minus the mean cosine of its pairs of items.
+    """One minus the mean cosine over the pairs of items of each list.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def intra_list_diversity(items: np.ndarray, vectors: ItemVectors) -> np.ndarray:
 
 
 def _mean_of_items(items: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """Mean value of each list that has items."""
+    """Mean value of the items of each list that has any."""
     lists = items[(items >= 0).any(axis=1)]
     is_item = lists >= 0
     result: np.ndarray = np.where(is_item, value[lists], 0.0).sum(axis=1) / is_item.sum(axis=1)

@@ -20,25 +20,25 @@ from pipelines.base.durable import write_text
 logger = logging.getLogger(__name__)
 
 TURN = "turn.lock"
-#: What a candidate is expected to need, as a multiple of its last peak: shops grow.
+#: Memory a candidate is expected to need, as a multiple of its last peak: shops grow.
 HEADROOM = 1.2
 WAIT_SECONDS = 0.5
 
 
 @contextmanager
 def memory_share(settings: Settings, name: str) -> Iterator[None]:
-    """Work within the budget of the home, beside others that fit into it.
+    """Hold a share of the memory budget while a candidate is evaluated; wait until there is one.
 
     A candidate is expected to need `HEADROOM` times what it needed last, or half of the budget
-    the first time. It begins when that fits beside what the others at work are expected to need,
-    or when nobody else is. A killed process gives its share back by itself.
+    the first time. It begins when that fits beside the shares of the candidates at work, or when
+    no other is at work. The share of a killed process counts no longer.
 
     Parameters
     ----------
     settings : Settings
         `evaluation.memory_budget_gb`.
     name : str
-        The candidate. Its peak of resident memory in here is kept for the next time.
+        The candidate. Its peak of resident memory within is kept for the next time.
     """
     folder = settings.memory
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def expected_mib(settings: Settings, name: str) -> float:
 
 @contextmanager
 def _admitted(folder: Path, name: str, wanted: float, budget: float) -> Iterator[None]:
-    """Hold a share of the budget, once there is one."""
+    """Wait until a share of the budget is free, and hold it."""
     share = _take_share(folder, wanted, budget)
     if share is None:
         logger.info("%s: waits for %.0f of %.0f MiB", name, wanted, budget)
@@ -76,8 +76,8 @@ def _admitted(folder: Path, name: str, wanted: float, budget: float) -> Iterator
 
 
 def _take_share(folder: Path, wanted: float, budget: float) -> TextIO | None:
-    """A file that counts while it is locked; None if the shares of others leave too little."""
-    with (folder / TURN).open("a", encoding="utf-8") as turn:  # one at a time looks and takes
+    """Locked file that stands for a share; None if the shares of others leave too little."""
+    with (folder / TURN).open("a", encoding="utf-8") as turn:  # one process at a time
         fcntl.flock(turn, fcntl.LOCK_EX)
         others = [mib for path in folder.glob("*.share") if (mib := _held_mib(path)) is not None]
         if others and sum(others) + wanted > budget:
@@ -90,7 +90,7 @@ def _take_share(folder: Path, wanted: float, budget: float) -> TextIO | None:
 
 
 def _held_mib(path: Path) -> float | None:
-    """What a share counts; None, and the file goes, if its process is gone."""
+    """Size of a share in MiB; None if its process is gone, and its file is removed."""
     with suppress(FileNotFoundError), path.open("r+", encoding="utf-8") as share:
         try:
             fcntl.flock(share, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,7 +101,7 @@ def _held_mib(path: Path) -> float | None:
 
 
 def _forget_peak() -> None:
-    """Count the peak of this process's resident memory from now on, where the kernel can."""
+    """Reset the recorded peak of this process's resident memory, where the kernel can."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 

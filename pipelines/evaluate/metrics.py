@@ -12,16 +12,16 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-#: Metrics of one user's list at a cut k, as they are named in every table.
+#: Metrics of one user's list at a cut k, by their name in every table.
 RANKING_METRICS = ("ndcg", "recall", "precision", "map", "mrr", "hit")
-#: Bytes of the look-up of relevant items held at once: it stays in the processor's cache.
+#: Bytes of the look-up table of relevant items, small enough for the processor's cache.
 LOOKUP_BYTES = 4 * 1024**2
 
 
 def ranking_metrics(
     items: np.ndarray, truth: sparse.csr_array, ks: Sequence[int]
 ) -> dict[str, np.ndarray]:
-    """Every ranking metric of every user at every cut, from one matrix of hits.
+    """Compute every ranking metric of every user at every cut, from one matrix of hits.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def ranking_metrics(
 
 
 def gain_matrix(items: np.ndarray, truth: sparse.csr_array, k: int) -> np.ndarray:
-    """What each of the first k ranks adds to its user's NDCG@k; a row's sum is the NDCG@k.
+    """Gain that each of the first k ranks adds to a user's NDCG@k; a row sums to the NDCG@k.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def gain_matrix(items: np.ndarray, truth: sparse.csr_array, k: int) -> np.ndarra
 
 
 def hit_matrix(items: np.ndarray, truth: sparse.csr_array) -> np.ndarray:
-    """Which ranks hold a relevant item.
+    """Matrix of hits: which ranks of each list hold a relevant item.
 
     Parameters
     ----------
@@ -152,11 +152,11 @@ def hit_matrix(items: np.ndarray, truth: sparse.csr_array) -> np.ndarray:
 
 
 def _at(cumulated: np.ndarray, k: int) -> np.ndarray:
-    """Value after the first k ranks; lists narrower than k end where they end."""
+    """Column of cumulated values after the first k ranks, or after the last if there are fewer."""
     result: np.ndarray = cumulated[:, min(k, cumulated.shape[1]) - 1]
     return result
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """`part` / `whole`, 0 where whole is 0."""
+    """`part` / `whole`, 0 where `whole` is 0."""
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)

@@ -1,4 +1,4 @@
-"""What a user's NDCG is made of: repeats and new items, popular items and the others."""
+"""Parts of a user's NDCG: from repeats or new items, and from the head or the tail."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from scipy import sparse
 
 from pipelines.evaluate.metrics import gain_matrix, hit_matrix
 
-#: Share of the items somebody met that are the head, most met first; the others are the tail.
+#: Share of the items that anybody met that is the head, most met first; the rest is the tail.
 HEAD_SHARE = 0.1
-#: What an item is, as the end of a column's name: part of NDCG that comes from such items.
+#: Kinds of items, as they end the name of the column with the part of NDCG that comes from them.
 PARTS = ("repeats", "head")
 
 
 def part_column(k: int, part: str) -> str:
-    """Name of the per-user column of a part.
+    """Name of the per-user column with a part of NDCG@k.
 
     Examples
     --------
@@ -27,17 +27,17 @@ def part_column(k: int, part: str) -> str:
 
 
 def head_items(met: sparse.csr_array) -> np.ndarray:
-    """Which items are the head: the tenth of the items somebody met that most users met.
+    """Mask of the head: the most popular tenth of the items that anybody met.
 
     Parameters
     ----------
     met : csr_array of shape (n_users, n_items), bool
-        Who met what before the cutoff.
+        Items each user met before the cutoff.
 
     Returns
     -------
     ndarray of bool, shape (n_items,)
-        Rounded up to whole items; of equally popular ones the first by item_id.
+        The tenth is rounded up to whole items; of equally popular items the first by item_id.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def head_items(met: sparse.csr_array) -> np.ndarray:
 def ndcg_parts(
     items: np.ndarray, truth: sparse.csr_array, own: sparse.csr_array, head: np.ndarray, k: int
 ) -> Mapping[str, np.ndarray]:
-    """Per user: how much of NDCG@k comes from repeats, and how much from the head.
+    """Parts of each user's NDCG@k that come from repeats, and from items of the head.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def ndcg_parts(
     truth : csr_array of shape (n_users, n_items + n_unknown_items), bool
         Relevant items.
     own : csr_array of shape (n_users, n_items), bool
-        What each of the users met before the cutoff: a hit on it is a repeat.
+        Items each user met before the cutoff: a hit on one of them is a repeat.
     head : ndarray of bool, shape (n_items,)
         See `head_items`.
     k : int
@@ -72,7 +72,7 @@ def ndcg_parts(
     Returns
     -------
     mapping of str to ndarray of float64, shape (n_users,)
-        By `part_column`. NDCG@k less a part is what the other items give: new ones, the tail.
+        By `part_column`. NDCG@k less a part is what the other items give: new items, the tail.
     """
     gains = gain_matrix(items, truth, k)
     shown = items[:, :k]

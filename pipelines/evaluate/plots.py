@@ -1,4 +1,4 @@
-"""Pictures of a night's candidates: leaderboard, segments, cuts, and coverage against NDCG."""
+"""Plots of a night's candidates: leaderboard, segments, cuts, and coverage against NDCG."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Okabe and Ito's palette without its yellow: told apart by colour-blind readers and on white.
+#: Okabe and Ito's palette without its yellow: distinct on white and for colour-blind readers.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 BASELINE_COLOUR = "#8C8C8C"
@@ -44,11 +44,11 @@ STYLE = {
     "legend.frameon": False,
     "figure.dpi": 130,
 }
-#: Heights in points at which a point's name is tried, nearest first.
+#: Vertical offsets in points at which the label of a data point is tried, nearest first.
 LABEL_HEIGHTS = sorted(range(-60, 61, 6), key=abs)
-#: Half the width in pixels of what a point with whiskers takes.
+#: Half the width in pixels that a data point with whiskers takes.
 WHISKER_PIXELS = 6
-#: Candidates with a line or colour of their own; more would not be told apart.
+#: Most candidates with a colour of their own in one plot; more could not be told apart.
 MAX_SERIES = len(PALETTE)
 
 
@@ -96,14 +96,14 @@ def _drawings() -> dict[str, Callable[[Settings, str, Sequence[Evaluation]], Fig
 def plot_leaderboard(
     settings: Settings, placement: str, evaluations: Sequence[Evaluation]
 ) -> Figure:
-    """One line per candidate, best on top: NDCG at the gate's cut with its interval.
+    """Plot each candidate's NDCG at the gate's cut with its interval, best on top.
 
     Parameters
     ----------
     settings : Settings
     placement : str
     evaluations : sequence of Evaluation
-        Of one window, best first; the same of the other plots.
+        Of one window, best first; so too in the other plots.
     """
     metric = f"ndcg_at_{settings.evaluation.k}"
     baselines = settings.placements[placement].baselines
@@ -135,7 +135,7 @@ def plot_leaderboard(
 
 
 def plot_segments(settings: Settings, placement: str, evaluations: Sequence[Evaluation]) -> Figure:
-    """NDCG of each candidate for new, light and heavy users, side by side, with intervals."""
+    """Plot the NDCG of each candidate for new, light and heavy users, with intervals."""
     metric = f"ndcg_at_{settings.evaluation.k}"
     chosen = shown_series(settings, placement, evaluations)
     looks = series_looks(settings, chosen)
@@ -168,7 +168,7 @@ def plot_segments(settings: Settings, placement: str, evaluations: Sequence[Eval
 
 
 def plot_cuts(settings: Settings, placement: str, evaluations: Sequence[Evaluation]) -> Figure:
-    """NDCG of each candidate against the length of the list, with intervals as bands."""
+    """Plot the NDCG of each candidate against the length of the list, with intervals as bands."""
     cuts = reported_cuts(settings.evaluation)
     figure, axes = _figure(8.5, 4.4)
     chosen = shown_series(settings, placement, evaluations)
@@ -191,7 +191,7 @@ def plot_cuts(settings: Settings, placement: str, evaluations: Sequence[Evaluati
 
 
 def plot_coverage(settings: Settings, placement: str, evaluations: Sequence[Evaluation]) -> Figure:
-    """Share of the catalogue in the lists against NDCG: one labelled point per candidate."""
+    """Plot the share of the catalogue in the lists against NDCG, one point per candidate."""
     k = settings.evaluation.k
     baselines = settings.placements[placement].baselines
     figure, axes = _figure(8, 4.8)
@@ -215,7 +215,7 @@ def plot_coverage(settings: Settings, placement: str, evaluations: Sequence[Eval
 def shown_series(
     settings: Settings, placement: str, evaluations: Sequence[Evaluation]
 ) -> list[Evaluation]:
-    """The best candidates and every baseline, as many as have a colour of their own."""
+    """Choose the candidates to plot: every baseline and the best others, `MAX_SERIES` at most."""
     baselines = settings.placements[placement].baselines
     ranked = sorted(
         range(len(evaluations)), key=lambda n: (evaluations[n].name not in baselines, n)
@@ -224,7 +224,7 @@ def shown_series(
 
 
 def series_looks(settings: Settings, chosen: Sequence[Evaluation]) -> dict[str, dict[str, Any]]:
-    """Colour and marker by candidate; in the order of the settings, so that rank changes none."""
+    """Colour and marker by candidate, given in the order of the settings, whatever the ranks."""
     listed = [candidate.name for candidate in settings.candidates]
     names = sorted(
         (evaluation.name for evaluation in chosen),
@@ -244,7 +244,7 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _metric(evaluation: Evaluation, metric: str) -> dict[str, Any]:
-    """Value and bounds over all users; 0 where nobody could be scored."""
+    """Value and bounds of a metric over all users; value 0 where nobody could be scored."""
     found: dict[str, Any] = evaluation.metrics["metrics"][metric]["all"]
     return found if found["value"] is not None else {**found, "value": 0.0}
 
@@ -252,7 +252,7 @@ def _metric(evaluation: Evaluation, metric: str) -> dict[str, Any]:
 def _point(
     axes: Axes, x: float, y: float, found: dict[str, Any], *, horizontal: bool = False, **look: Any
 ) -> None:
-    """A point with its interval as whiskers; without an interval, the point alone."""
+    """Draw a point with its interval as whiskers; without an interval, the point alone."""
     spread = None
     if found["low"] is not None:
         value = found["value"]
@@ -262,7 +262,7 @@ def _point(
 
 
 def _label_points(axes: Axes, points: Sequence[tuple[float, dict[str, Any], str, str]]) -> None:
-    """Name points beside them, clear of other names, of whiskers and of the edge."""
+    """Label points beside them, clear of other labels, of whiskers and of the edge."""
     from matplotlib.transforms import Bbox
 
     ends = [

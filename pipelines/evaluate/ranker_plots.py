@@ -1,4 +1,4 @@
-"""Pictures and tables of what a ranker looks at, for its run in MLflow."""
+"""Plots and tables of the features a ranker uses, for its run in MLflow."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from pipelines.models.base import Explanation
 
-#: Features in the picture of gains.
+#: Most features in the plot of gains.
 N_GAINS = 20
-#: What a feature is of, by the beginning of its name, and its colour.
+#: What a feature describes, and the colour of its bar, by the beginning of its name.
 OTHER = "other"
 KINDS = {
     "part_": "score or rank of a part",
@@ -38,7 +38,7 @@ KIND_COLOURS = {
     OTHER: "#8C8C8C",
 }
 N_COLUMNS = 3
-#: Values of a feature over this ratio of largest to median are shown on a logarithmic axis.
+#: Ratio of largest to median value above which a feature is drawn on a logarithmic axis.
 SKEWED = 20.0
 
 
@@ -48,11 +48,11 @@ def write_explained(folder: Path, explained: Explanation | None, title: str) -> 
     Parameters
     ----------
     folder : Path
-        What was in it before goes.
+        Its former contents are removed.
     explained : Explanation or None
-        Without it there is no folder afterwards.
+        If None, no folder is left.
     title : str
-        Of whom the pictures are.
+        Title of the plots: which ranker they show.
     """
     if explained is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -79,7 +79,7 @@ def _fill(folder: Path, explained: Explanation, title: str) -> None:
 
 
 def plot_gain(gain: pd.DataFrame, title: str) -> Figure:
-    """One bar per feature, the strongest on top, coloured by what it is of."""
+    """Plot the gain of each feature as a bar, strongest on top, coloured by what it describes."""
     from matplotlib.figure import Figure
 
     shown = gain[gain["gain_share"] > 0].head(N_GAINS)
@@ -112,7 +112,7 @@ def _kind_of(feature: str) -> str:
 
 
 def plot_dependence(explained: Explanation, title: str) -> Figure:
-    """A small plot per strong feature, all with the same log-odds axis."""
+    """Plot the partial dependence of each strong feature, all with the same log-odds axis."""
     from matplotlib.figure import Figure
 
     groups = explained.dependence.groupby("feature", sort=False)
@@ -138,7 +138,7 @@ def plot_dependence(explained: Explanation, title: str) -> Figure:
 
 
 def _plot_curve(axes: Axes, curve: pd.DataFrame) -> None:
-    """The curve, the spread of its values as ticks at the bottom, and the level of unknown."""
+    """Draw one partial dependence: curve, deciles of the values as ticks, level of unknown."""
     known, unknown = curve[curve["value"].notna()], curve[curve["value"].isna()]
     values = known["value"].to_numpy()
     axes.plot(values, known["log_odds"], color=CANDIDATE_COLOUR, linewidth=1.8, marker=".")

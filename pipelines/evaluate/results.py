@@ -1,4 +1,4 @@
-"""Where an evaluation is kept, and how it is written and read back."""
+"""An evaluation on disk: how it is written and read back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METRICS_FILE = "metrics.json"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One candidate's lists for one placement against what happened in one window.
+    """Evaluation of one candidate for one placement on one window.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Evaluation:
 def read_evaluation(
     settings: Settings, as_of: date, name: str, window: str, placement: str
 ) -> Evaluation:
-    """Read what `evaluate_candidate` wrote.
+    """Read an evaluation that `evaluate_candidate` wrote.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def evaluated_candidates(
 
 
 def write_evaluation(folder: Path, per_user: pd.DataFrame, metrics: Mapping[str, Any]) -> None:
-    """Write both files, each at once; `metrics.json` comes last and makes them count."""
+    """Write an evaluation's two files, each in one step; `metrics.json` last: it completes them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / METRICS_FILE).unlink(missing_ok=True)
     with new_file(folder / PER_USER_FILE) as fresh:

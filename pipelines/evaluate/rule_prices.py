@@ -1,4 +1,4 @@
-"""The price of each rule of a placement: what lists would be worth without it."""
+"""The price of each rule of a placement: NDCG and coverage of its lists with and without it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from pipelines.models.base import Exclusion, Recommender
     from pipelines.rules.list_rules import ListRules
 
-#: Users whose lists are made once more without a rule; more are represented by this many, evenly
-#: spaced, so that prices cost the same on every shop.
+#: Most users whose lists are made again without a rule; of more, this many are taken, evenly
+#: spaced, so that prices take the same time on every shop.
 MAX_PRICED_USERS = 2000
 
 
 @dataclass(frozen=True)
 class Ruled:
-    """A recommender under the rules of a placement, and what users went on to do.
+    """A recommender under the rules of a placement, with the truth of a window.
 
     Parameters
     ----------
@@ -51,13 +51,13 @@ class Ruled:
 
 
 def price_rules(ruled: Ruled, evaluation: EvaluationSettings) -> list[dict[str, Any]]:
-    """Lists with all rules against lists with all but one, for each rule that is switched on.
+    """Compare lists made with all rules and with all but one, for each rule that is on.
 
     Parameters
     ----------
     ruled : Ruled
     evaluation : EvaluationSettings
-        Cut and level.
+        Cut of the NDCG, and level of the intervals.
 
     Returns
     -------
@@ -69,9 +69,9 @@ def price_rules(ruled: Ruled, evaluation: EvaluationSettings) -> list[dict[str, 
 
     Notes
     -----
-    Both sides of a rule are scored on the same users and the same truth. What a rule of exclusion
-    (`seen`, `availability`) keeps from a user leaves the truth of the gate; here, for its own
-    price, it stays: it is what the rule gives away.
+    Lists with and without a rule are scored on the same users and the same truth. Items that a
+    rule of exclusion (`seen`, `availability`) keeps from a user are left out of the gate's truth;
+    in the price of that rule they stay, for they are what the rule gives away.
     """
     return [_price(ruled, evaluation, rule) for rule in _rules_on(ruled)]
 
@@ -86,7 +86,7 @@ def _rules_on(ruled: Ruled) -> Iterator[str]:
 
 
 def _without(ruled: Ruled, rule: str) -> Ruled:
-    """The same with one rule off."""
+    """Copy of the ruled recommender with one rule switched off."""
     if rule == "seen":
         return replace(ruled, exclude=replace(ruled.exclude, pairs=None))
     if rule == "availability":

@@ -1,4 +1,4 @@
-"""From lists and truth to the per-user table and its means with intervals."""
+"""Score lists on truth: the per-user table, and its means with intervals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def per_user_table(
     *,
     parts: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
-    """Score every user.
+    """Score the list of every user, one row each.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def per_user_table(
     evaluation : EvaluationSettings
         Cuts.
     parts : mapping of str to ndarray of float, shape (n_users,), optional
-        What `ndcg_parts` gives: further columns.
+        Further columns: what `ndcg_parts` returns.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def means_by_segment(
 ) -> dict[str, dict[str, dict[str, Any]]]:
     """Mean and interval of every ranking metric, for all users and for each segment.
 
-    So too of `candidate_recall`, where the table has it, over the users it was looked at for.
+    Also of `candidate_recall`, where the table has it, over the users it was measured for.
 
     Returns
     -------
@@ -119,15 +119,15 @@ def list_means(
     own: sparse.csr_array,
     segment: np.ndarray,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Metrics of the lists as such, at the gate's cut, for all scored users and by segment.
+    """List metrics at the gate's cut, for all scored users and for each segment.
 
     Parameters
     ----------
     lists : TopN
         Over the history's items.
     met : csr_array of shape (n_users, n_items), bool
-        Who met what before the cutoff: popularity and item vectors come from it, whichever
-        segment is looked at.
+        Items each user met before the cutoff; popularity and item vectors come from all its
+        users, whatever the segment.
     evaluation : EvaluationSettings
     own : csr_array of shape (n_lists, n_items), bool
         The rows of `met` of the users of `lists`.
@@ -138,7 +138,7 @@ def list_means(
     -------
     dict
         ``{metric: {"all" or segment: {"value", "low", "high", "user_count"}}}``; bounds are None
-        for metrics that are of all lists together. Segments without users are left out.
+        for metrics of all lists together. Segments without users are left out.
 
     Notes
     -----
@@ -165,7 +165,7 @@ def list_means(
 
 
 def segment_masks(segment: np.ndarray) -> dict[str, np.ndarray]:
-    """Which users are in ``all`` and in each segment that has any, in the order of `SEGMENTS`."""
+    """Masks of the users in ``all`` and in each segment that has any, ordered as `SEGMENTS`."""
     masks = {name: segment == name for name in SEGMENTS}
     everybody = {"all": np.ones(len(segment), dtype=bool)}
     return everybody | {name: mask for name, mask in masks.items() if mask.any()}
@@ -173,7 +173,7 @@ def segment_masks(segment: np.ndarray) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class _Known:
-    """What all segments share: users by item, how many users there are, and items' vectors."""
+    """Inputs of the list metrics that are the same for every segment."""
 
     user_counts: np.ndarray
     n_users: int
@@ -183,7 +183,7 @@ class _Known:
 def _list_intervals(
     items: np.ndarray, known: _Known, own: sparse.csr_array, evaluation: EvaluationSettings
 ) -> dict[str, Interval]:
-    """Every metric of some users' lists, by name."""
+    """Every list metric of some users' lists, by name."""
     user_counts, n_users, n_items = known.user_counts, known.n_users, len(known.user_counts)
     is_served = (items >= 0).any(axis=1)
     together = {
@@ -207,7 +207,7 @@ def _list_intervals(
 
 
 def _less_one(interval: Interval) -> Interval:
-    """An interval of a ratio as one of the change."""
+    """Interval of a relative change: that of the ratio, less 1."""
     value, low, high = (
         None if bound is None else bound - 1
         for bound in (interval.value, interval.low, interval.high)

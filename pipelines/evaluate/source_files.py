@@ -1,4 +1,4 @@
-"""Source files that a module runs, found over what they name, and a hash of what they hold."""
+"""The source files that a module runs, found by the modules they name, and their hash."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
-#: Libraries whose arithmetic is in lists and metrics.
+#: Libraries whose arithmetic determines lists and metrics.
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu")
-#: A module of the package, or a thing in one: imported, or a string like ``pipelines.a.b:name``.
+#: Dotted name of a module, or of an object in one, in an import or a string such as
+#: ``pipelines.a.b:name``.
 NAMED = re.compile(r"\bpipelines(?:\.\w+)+")
-#: The statement that names a module in two halves, in one line or over several in brackets.
+#: `from … import …` statement, in one line or over several lines in brackets.
 FROM_IMPORT = re.compile(r"\bfrom (pipelines[.\w]*) import (\([^)]*\)|.*)")
 
 
 def files_in_turn(module: str, root: Path) -> list[Path]:
-    """Files of a module, of the modules it names, and of those that these name in turn.
+    """List the files of a module, of the modules it names, and of those that they name in turn.
 
     Parameters
     ----------
@@ -29,9 +30,9 @@ def files_in_turn(module: str, root: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        In order of their paths, with the `__init__.py` of their folders. A module is named
-        wherever its name stands: in an import, at the top of a file or within a function, in a
-        string and even in prose, so a file too many may be there, and none too few.
+        Sorted by path, with the `__init__.py` of their folders. A module is named wherever its
+        name stands: in an import, at the top of a file or within a function, in a string and even
+        in prose; so there may be a file too many, but never one too few.
 
     Raises
     ------
@@ -40,8 +41,8 @@ def files_in_turn(module: str, root: Path) -> list[Path]:
 
     Notes
     -----
-    Text is searched because a night does this in some 30 processes, and to parse 90 files takes
-    a third of a second in each.
+    The text is searched, not parsed: a night does this in some 30 processes, and parsing 90 files
+    takes a third of a second in each.
     """
     if _file_of(module, root) is None:
         raise FileNotFoundError(
@@ -63,13 +64,13 @@ def files_in_turn(module: str, root: Path) -> list[Path]:
 
 
 def hash_files(files: Iterable[Path], root: Path) -> str:
-    """Hash of the names and bytes of files, and of the versions of `LIBRARIES`.
+    """Hash the names and bytes of files, and the versions of `LIBRARIES`.
 
     Parameters
     ----------
     files : iterable of Path
     root : Path
-        Names are relative to it.
+        Folder that the names are relative to.
     """
     digest = hashlib.sha256(repr([(name, version(name)) for name in LIBRARIES]).encode())
     for path in sorted(files):
@@ -87,7 +88,7 @@ def _file_of(name: str, root: Path) -> Path | None:
 
 
 def _named_in(text: str) -> set[str]:
-    """Names of modules in a source text, with those of things in them."""
+    """Dotted names of modules, and of objects in them, that occur in a source text."""
     halves = FROM_IMPORT.findall(text)
     whole = {f"{module}.{name}" for module, names in halves for name in re.findall(r"\w+", names)}
     return {*NAMED.findall(text), *whole}

@@ -1,4 +1,4 @@
-"""How long candidates took to evaluate, from what their evaluations left on disk."""
+"""Time spent on evaluating each candidate, read from the stored evaluations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.evaluate.results import evaluated_candidates, read_metrics
 
 
 def evaluation_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
-    """Seconds of each candidate of a night, over both windows and all placements.
+    """Seconds spent on each candidate of a night, over both windows and all placements.
 
     Parameters
     ----------
@@ -23,15 +23,15 @@ def evaluation_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
     -------
     list of dict
         By falling total, then name: ``candidate``, ``fit_seconds``, ``recommend_seconds``,
-        ``total_seconds``, ``share`` of the total of all. Candidates whose evaluations carry no
+        ``total_seconds``, ``share`` of the total of all. Candidates whose evaluations hold no
         times are left out.
 
     Notes
     -----
     A fit of a window serves all its placements and counts once; if one of them was evaluated
     again since, the longest fit counts. An evaluation that was kept from an earlier run counts
-    with the seconds it took then. Times are for people: no table holds them, and nothing is
-    decided by them.
+    with the seconds it took then. Times are for people to read: no table holds them, and nothing
+    is decided by them.
     """
     rows: list[dict[str, Any]] = []
     for name in _names(settings, as_of):
@@ -46,7 +46,7 @@ def evaluation_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
 
 
 def _names(settings: Settings, as_of: date) -> list[str]:
-    """Evaluated candidates; with a plan only its own."""
+    """Names of the evaluated candidates; if the night has a plan, only those in it."""
     names = {
         name
         for window in WINDOWS
@@ -58,7 +58,7 @@ def _names(settings: Settings, as_of: date) -> list[str]:
 
 
 def _seconds(settings: Settings, as_of: date, name: str) -> tuple[float, float] | None:
-    """Seconds of fits and of rankings; None if no evaluation has them."""
+    """Seconds a candidate spent on fitting and on ranking; None if no evaluation has them."""
     fits: dict[str, float] = {}
     recommend = 0.0
     for window in WINDOWS:

@@ -1,4 +1,4 @@
-"""What users did in a window, in the rows and columns of the histories before it."""
+"""Truth of a window: what users met in it, aligned with the histories before it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Truth:
-    """Relevant items of the users that are scored, and who is not scored.
+    """Relevant items of the users that are scored, and counts of users that are not.
 
     Parameters
     ----------
     positions : ndarray of int64, shape (n_users,)
         Users with history and truth, as ascending positions into the history's `user_ids`.
     relevant : csr_array of shape (n_users, n_items + n_unknown_items), bool
-        Relevant items. The first columns are the history's items; items first met in the window
-        come after them, so they count as relevant although nobody could list them.
+        The first columns are the history's items; items first met in the window come after
+        them, so they count as relevant although no list could hold them.
     left_out : dict of str to int
-        Users that are not scored: `users_without_history` have truth only,
+        Users that are not scored, by reason: `users_without_history` have truth only,
         `users_without_truth` have history only, `users_with_excluded_truth_only` met nothing in
         the window that the placement may show them.
     """
@@ -38,7 +38,7 @@ class Truth:
 
 
 def align_truth(pairs: pd.DataFrame, history: Interactions) -> Truth:
-    """Truth of a window before any placement's rule.
+    """Align the pairs met in a window with the histories: truth before any placement's rule.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def align_truth(pairs: pd.DataFrame, history: Interactions) -> Truth:
 
 
 def without_excluded(truth: Truth, exclusion: Exclusion, n_items: int) -> tuple[Truth, np.ndarray]:
-    """Take what a placement may not show out of the truth, and out go users left with nothing.
+    """Remove excluded items from the truth, and users who have no relevant item left.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def without_excluded(truth: Truth, exclusion: Exclusion, n_items: int) -> tuple[
     Returns
     -------
     Truth
-        What remains.
+        The truth that remains.
     ndarray of int64
         Rows of `truth` (and of `exclusion`) that remain.
     """

@@ -1,4 +1,4 @@
-"""Who held each placement before tonight: `serving.champions`, read and written."""
+"""Champions of each placement before tonight, read from `serving.champions`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.base.config import Settings
 from pipelines.base.warehouse import connect
 
-#: Last row of each placement before tonight; a replayed night does not see later ones.
+#: Query of the last row of each placement before a night; a replay does not see later rows.
 CHAMPIONS_BEFORE = """
 select placement, candidate, spec_hash, spec
 from serving.champions
@@ -28,11 +28,11 @@ class Champion:
     Parameters
     ----------
     name : str
-        The candidate it was.
+        Name of the candidate that was promoted.
     spec : mapping
         Recommender, params and event weights.
     spec_hash : str
-        What identifies it, whatever a settings file calls it now.
+        Identifies the specification, whatever name the settings give it now.
     """
 
     name: str
@@ -40,18 +40,18 @@ class Champion:
     spec_hash: str
 
     def as_dict(self) -> dict[str, Any]:
-        """As it stands in the gate's JSON."""
+        """Name, spec and spec_hash, as in the gate's JSON."""
         return {"name": self.name, "spec": dict(self.spec), "spec_hash": self.spec_hash}
 
 
 def read_champions(settings: Settings, as_of: date) -> dict[str, Champion]:
-    """Champion of each placement before the night of `as_of`.
+    """Read the champion of each placement before the night of `as_of`.
 
     Parameters
     ----------
     settings : Settings
     as_of : date
-        Rows of this night and later ones are not looked at.
+        Rows of this night and of later ones are not read.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""What the gate is told about one candidate, and what is wrong with it.
+"""A contender, which is what the gate knows of one candidate, and what makes it unusable.
 
-Positive form: a value is a metric only if it is shown to be one. Anything missing, NaN, infinite,
-a bool, a string or outside [0, 1] is a problem with a sentence of its own.
+A value is accepted as a metric only if it is shown to be one. Anything missing, NaN, infinite, a
+bool, a string or outside [0, 1] is a problem with a sentence of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: A reported mean may differ from the mean of its users by rounding only.
+#: Most that a reported mean may differ from the mean of its users' values: rounding only.
 MEAN_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One candidate on the gate window; what was not measured is None.
+    """One candidate's evaluation on the gate window; None for what was not measured.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class Contender:
 
     @property
     def user_count(self) -> int:
-        """Users it was evaluated on; 0 if it was not."""
+        """Number of users it was evaluated on; 0 if it was not evaluated."""
         return 0 if self.user_ids is None else len(self.user_ids)
 
 
 def share_problem(value: object) -> str | None:
-    """Say why a value is not a number in [0, 1]; None if it is one.
+    """Say why a value is not a number in [0, 1]; return None if it is one.
 
     Examples
     --------
@@ -75,13 +75,13 @@ def share_problem(value: object) -> str | None:
 
 
 def contender_problem(contender: Contender, k: int) -> str | None:
-    """Say what makes a contender's evaluation unusable; None if it is sound.
+    """Say what makes a contender's evaluation unusable; return None if it is sound.
 
     Parameters
     ----------
     contender : Contender
     k : int
-        Cut of the NDCG, for the sentence.
+        Cut of the NDCG, named in the sentence.
     """
     for metric, value in ((f"NDCG@{k}", contender.ndcg), ("coverage", contender.coverage)):
         if problem := share_problem(value):

@@ -1,7 +1,7 @@
 """The gate: one pure function from evaluations to a verdict with its reasons.
 
-Positive form: a challenger is promoted only if every rule that must hold was judged and holds.
-No promotion is not a failure: the champion stays.
+A challenger is promoted only if every required rule was judged and holds. No promotion is not a
+failure: the champion stays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipelines.gate.gate_rules import (
     report_difference,
 )
 
-#: Rules of which at least one row must have been judged, and passed, for a promotion.
+#: Rules that a promotion requires: at least one row of each was judged, and passed.
 REQUIRED_RULES = frozenset(
     {
         "challenger_exists",
@@ -50,7 +50,7 @@ class GateDecision:
     ----------
     placement : str
     challenger : str or None
-        Who asked to be promoted; None if nobody could.
+        The candidate to be promoted; None if there was none.
     champion_before : str or None
         None if there never was a champion.
     champion_after : str or None
@@ -92,17 +92,17 @@ def decide(
     ----------
     placement : str
     challenger : Contender or None
-        The one candidate chosen elsewhere than on these users.
+        The one candidate, chosen on another window than the one judged here.
     champion : Contender or None
-        The specification that holds the placement, evaluated on the same users tonight.
+        The specification that holds the placement, evaluated tonight on the same users.
     baselines : sequence of Contender
-        All of them must be evaluated and the best of them beaten.
+        All must be evaluated, and the best of them beaten.
     thresholds : Thresholds
     others : sequence of Contender, optional
         Candidates whose difference to the champion is reported and not judged.
     bootstrap : Contender, optional
-        Where there never was a champion: who stands in its place, such as the best baseline.
-        Without it a missing champion is a refusal.
+        Stand-in where there never was a champion, such as the best baseline. Without it a
+        missing champion is a refusal.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def decide(
 
 
 def _best_baseline(baselines: Sequence[Contender], thresholds: Thresholds) -> Contender | None:
-    """The sound baseline with the highest NDCG; the first by name where two are level."""
+    """The sound baseline with the highest NDCG; the first by name if equal."""
     sound = [one for one in baselines if contender_problem(one, thresholds.k) is None]
     ranked = sorted(sound, key=lambda one: (-float(one.ndcg), one.name))  # type: ignore[arg-type]  # only sound ones are in it
     return ranked[0] if ranked else None
@@ -158,7 +158,7 @@ def _judge_entry(
     baselines: Sequence[Contender],
     thresholds: Thresholds,
 ) -> list[GateRule]:
-    """Rules on who may be compared at all."""
+    """Judge the rules on whether the contenders may be compared at all."""
     opponents = {one.name: one for one in baselines}
     if incumbent is not None:
         opponents[incumbent.name] = incumbent
@@ -242,7 +242,7 @@ def _judge_against_champion(
 
 
 def _all_hold(rules: Sequence[GateRule]) -> bool:
-    """Every judged row holds, and every required rule was judged."""
+    """Whether every judged row holds and every required rule was judged."""
     judged = [rule for rule in rules if rule.is_passed is not None]
     return all(rule.is_passed is True for rule in judged) and (
         {rule.rule for rule in judged} >= REQUIRED_RULES

@@ -1,4 +1,4 @@
-"""Differences between two contenders on the same users: what they are, and in words."""
+"""Paired differences between two contenders on the same users, as figures and in words."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pipelines.evaluate.intervals import paired_interval, users_needed
 from pipelines.gate.contenders import Contender, contender_problem, have_same_users
 from pipelines.show.figures import format_figure, format_interval, format_threshold
 
-#: An interval needs a spread, and a spread needs two users.
+#: Fewest users with an interval: its standard deviation needs two.
 LEAST_USERS = 2
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a placement's challenger must reach; see `recsys.toml` for each."""
+    """Thresholds that a placement's challenger must reach; `recsys.toml` explains each."""
 
     k: int
     confidence: float
@@ -30,7 +30,7 @@ class Thresholds:
 
     @classmethod
     def from_settings(cls, settings: Settings, placement: str) -> Thresholds:
-        """The gate's rules and the placement's own floor and ceiling."""
+        """Take the gate's thresholds and the placement's floor and ceiling from the settings."""
         own = settings.placements[placement]
         return cls(
             k=settings.evaluation.k,
@@ -69,7 +69,7 @@ def paired_difference(
     chosen: np.ndarray | None = None,
     margin: float = 0.0,
 ) -> Difference | None:
-    """Mean of first minus second, paired by user; None where they cannot be compared.
+    """Mean difference, first minus second, paired by user; None if they cannot be compared.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ def paired_difference(
     thresholds : Thresholds
         Level of the interval.
     chosen : ndarray of bool, shape (n_users,), optional
-        Some of the users.
+        Mask of the users to compare; default all.
     margin : float, default 0
-        How far below zero the lower bound may be; `users_needed` counts towards that.
+        How far below zero the lower bound may be; `users_needed` is for that bound.
     """
     if any(contender_problem(one, thresholds.k) for one in (first, second)):
         return None
@@ -100,14 +100,14 @@ def paired_difference(
 def describe_difference(
     found: Difference | None, thresholds: Thresholds, missed: float | None
 ) -> str:
-    """A difference in words; with `missed`, the bound it fell short of, by how much and why.
+    """Describe a difference in words; with `missed`, say by how much it fell short and why.
 
     Parameters
     ----------
     found : Difference or None
     thresholds : Thresholds
     missed : float or None
-        The bound that the interval's lower end had to be above.
+        The value that the interval's lower bound had to exceed.
     """
     if found is None:
         return "the two cannot be compared"

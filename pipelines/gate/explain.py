@@ -1,4 +1,4 @@
-"""Why the winner won: the difference of two contenders in parts that sum to it, and in words."""
+"""Explain why the winner won: the parts that sum to its difference from a rival, and in words."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pipelines.evaluate.results import Evaluation
 from pipelines.evaluate.score import segment_masks
 from pipelines.show.figures import format_bounds, format_figure, format_share
 
-#: What the two sides of each split of the gains are called: the part itself, and the rest.
+#: Names of the two sides of each split of the gains: the part itself, and the rest.
 SIDES = {"repeats": ("repeats", "new items"), "head": ("head", "tail")}
-#: A part below this share of the largest is not worth a word.
+#: Parts below this share of the largest part are not mentioned.
 SMALL_SHARE = 0.05
 
 
@@ -27,14 +27,14 @@ def explain(
     k: int,
     confidence: float,
 ) -> dict[str, Any] | None:
-    """Why one contender stands above (or below) another on the same users.
+    """Explain why one contender is above (or below) others on the same users.
 
     Parameters
     ----------
     winner : Evaluation
-        Who holds the placement after the gate.
+        Of the contender that holds the placement after the gate.
     rivals : sequence of Evaluation
-        The one to explain first, then others whose parts are wanted.
+        The rival that the sentences are about first, then others whose parts are wanted.
     k : int
         Cut of the NDCG.
     confidence : float
@@ -44,8 +44,8 @@ def explain(
     -------
     dict or None
         ``winner``, ``sentences`` about the first rival, and ``against``: for every rival the
-        result of `split_difference`. None where there is no rival, or evaluations were of other
-        users, or lack the parts.
+        result of `split_difference`. None if there is no rival, or evaluations are of different
+        users or lack the parts.
     """
     splits = [split_difference(winner, one, k=k, confidence=confidence) for one in rivals]
     found = [one for one in splits if one is not None]
@@ -62,7 +62,7 @@ def explain(
 def split_difference(
     winner: Evaluation, loser: Evaluation, *, k: int, confidence: float
 ) -> dict[str, Any] | None:
-    """The paired difference in NDCG@k in three ways: by segment, repeats or new, head or tail.
+    """Split the paired difference in NDCG@k by segment, by repeats or new, and by head or tail.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def split_difference(
 def _parts(
     mine: pd.DataFrame, theirs: pd.DataFrame, k: int, confidence: float
 ) -> Iterator[dict[str, Any]]:
-    """Every part of every split, in a fixed order."""
+    """Parts of every split of the difference, in a fixed order."""
     whole = [frame[f"ndcg_at_{k}"].to_numpy() for frame in (mine, theirs)]
     for segment, mask in segment_masks(mine["segment"].to_numpy()).items():
         if segment != "all":
@@ -144,7 +144,7 @@ def _coverage(evaluation: Evaluation, k: int) -> float | None:
 
 
 def _sentences(found: Mapping[str, Any], k: int, confidence: float) -> Iterator[str]:
-    """The difference, who brings it, and with which items."""
+    """Sentences on the difference, the segments it comes from, and the items."""
     yield _say_difference(found, k, confidence)
     segments = [part for part in found["parts"] if part["split"] == "segment"]
     yield _say_segments(segments, found)
@@ -170,7 +170,7 @@ def _say_difference(found: Mapping[str, Any], k: int, confidence: float) -> str:
 
 
 def _say_segments(parts: Sequence[Mapping[str, Any]], found: Mapping[str, Any]) -> str:
-    """What each segment adds, largest first."""
+    """Sentence on what each segment adds to the difference, largest first."""
     ordered = sorted(parts, key=lambda part: -abs(part["contribution"]))
     told = ", ".join(
         f"{part['part']} users ({part['user_count']:,}) {_signed(part['contribution'])}"

@@ -1,4 +1,4 @@
-"""The gate's rules: each compares something with a threshold and says so in one sentence."""
+"""The gate's rules: each compares a figure with a threshold and says the outcome in a sentence."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from pipelines.show.figures import format_figure
 
 @dataclass(frozen=True)
 class GateRule:
-    """One rule's outcome: a row of `serving.gate_decisions`.
+    """Outcome of one gate rule: a row of `serving.gate_decisions`.
 
     Parameters
     ----------
     rule : str
-        Its name.
+        Name of the rule.
     subject : str
         What it looked at: ``all`` users, a segment, or a contender.
     opponent : str or None
-        Whom the challenger was compared with.
+        Contender that the challenger was compared with.
     threshold, value, low, high : float or None
-        The value met the threshold if the rule compares a value, its lower bound `low` if it
-        compares a difference.
+        Compared with the threshold is `value`, or its lower bound `low` if the rule compares a
+        paired difference.
     user_count : int or None
     users_needed : int or None
-        How many users would have been needed to tell a difference of this size; None where no
-        number would do, or none is asked for.
+        How many users would have been needed to show a difference of this size; None where no
+        number would do, or where the rule is about no difference.
     is_passed : bool or None
         None where the row is reported and not judged.
     reason : str
@@ -224,7 +224,7 @@ def _judge_segment(
 
 
 def _measured(rule: GateRule, found: Interval | Difference | None) -> GateRule:
-    """The rule with its value, bounds and users."""
+    """Copy of the rule with the value, bounds and users that were measured."""
     if found is None:
         return rule
     return replace(

@@ -1,4 +1,4 @@
-"""What the gate decided, for people: who holds a placement, by how much, and by which rules."""
+"""The gate's verdicts as text: who holds a placement, by how much, and by which rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipelines.show.figures import (
 Row = Mapping[str, Any]
 
 ROLES = ("champion", "challenger", "was champion", "baseline")
-#: What is compared with the threshold where it is not "at least": the figure or its lower bound.
+#: Sign before the threshold, where it is not "at least"; "low" where the lower bound is compared.
 _SIGNS = {
     "ndcg_ceiling": "≤",
     "beats_baseline": "low >",
@@ -49,7 +49,7 @@ _OUTCOMES = {
 
 
 def gate_document(verdicts: Mapping[str, Row], k: int) -> list[Block]:
-    """What `gate.decide_gates` returned, with every rule."""
+    """Document of the verdicts that `gate.decide_gates` returned, with every rule."""
     document: list[Block] = []
     for placement, verdict in verdicts.items():
         document += [Heading(placement), Paragraph(verdict["reason"])]
@@ -58,7 +58,7 @@ def gate_document(verdicts: Mapping[str, Row], k: int) -> list[Block]:
 
 
 def gate_blocks(gate: Row | None, k: int, *, is_whole: bool) -> list[Block]:
-    """Who holds the placement now and by how much, why, and the rules.
+    """One placement's verdict: who holds it now, by how much and why, and the rules.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def gate_blocks(gate: Row | None, k: int, *, is_whole: bool) -> list[Block]:
     k : int
         Cut of the NDCG.
     is_whole : bool
-        With every rule and its sentence; else with those rules that count and have a figure.
+        Whether every rule is shown with its sentence; else only judged rules with a figure.
     """
     if gate is None:
         return [Paragraph("The gate was not decided.")]
@@ -77,7 +77,7 @@ def gate_blocks(gate: Row | None, k: int, *, is_whole: bool) -> list[Block]:
 
 
 def _rule_blocks(gate: Row, *, is_whole: bool) -> list[Block]:
-    """Rules as a table, and what it does not say."""
+    """Table of the rules, and sentences on what it leaves out."""
     if is_whole:
         sentences = [f"{name_of(rule)}: {rule['reason']}" for rule in gate["rules"]]
         return [_rule_table(gate["rules"], []), Bullets(sentences)]
@@ -116,14 +116,14 @@ def _rule_table(rules: list[dict[str, Any]], notes: list[str]) -> Table:
 
 
 def _threshold(rule: Row) -> str:
-    """What the figure must reach; ``low``, the lower end of the interval, where that is judged."""
+    """Threshold with its sign; ``low`` before it where the interval's lower bound is judged."""
     if rule["threshold"] is None:
         return ""
     return f"{_SIGNS.get(rule['rule'], '≥')} {format_threshold(rule['threshold'])}"
 
 
 def verdict_in_words(gate: Row, k: int) -> str:
-    """Who holds the placement, over whom and by how much, in a line."""
+    """Verdict in one line: who holds the placement, over whom and by how much."""
     holder, challenger = gate["champion"]["name"], gate["challenger"]
     rule = differences(gate).get(challenger["name"]) if challenger else None
     by = f"NDCG@{k}{TIE}{format_difference(rule).replace(' ', TIE)}" if rule else ""
@@ -138,7 +138,7 @@ def verdict_in_words(gate: Row, k: int) -> str:
 
 
 def explain_gate(gate: Row) -> list[str]:
-    """What else there is to say: a first night, rules without a figure, the others, and why."""
+    """Sentences beside the rules: first night, rules without a figure, others, and why."""
     lines = []
     if gate["champion_before"] is None and (holder := compared_with(gate)):
         lines.append(f"First night: the best baseline, {holder}, was the champion to beat.")
@@ -153,12 +153,12 @@ def explain_gate(gate: Row) -> list[str]:
 
 
 def others_in_words(gate: Row) -> list[str]:
-    """How the candidates that are neither champion nor challenger compare with the champion.
+    """Compare with the champion the candidates that are neither champion nor challenger.
 
     Returns
     -------
     list of str
-        A line each for those that are better, not told apart, and worse; best first.
+        A line each for the better, the indistinguishable and the worse; best first.
     """
     holder = gate["champion"]["name"]
     challenger = gate["challenger"]["name"] if gate["challenger"] else None
@@ -179,7 +179,7 @@ def _outcome(rule: Row, holder: str) -> str:
 
 
 def compared_with(gate: Row | None) -> str | None:
-    """Whom everybody was compared with: the champion before the gate, or who stood in its place."""
+    """Name of the contender all are compared with: champion before the gate, or its stand-in."""
     against = ("beats_champion", "reported_difference", "champion_exists")
     for rule in gate["rules"] if gate else []:
         if rule["rule"] in against and rule["opponent"]:
@@ -188,7 +188,7 @@ def compared_with(gate: Row | None) -> str | None:
 
 
 def differences(gate: Row | None) -> dict[str, Row]:
-    """The gate's rules that hold a candidate's paired difference to `compared_with`, by name."""
+    """By candidate, the gate's rule that holds its paired difference from `compared_with`."""
     known: dict[str, Row] = {}
     for rule in gate["rules"] if gate else []:
         if rule["value"] is None:
@@ -201,7 +201,7 @@ def differences(gate: Row | None) -> dict[str, Row]:
 
 
 def format_difference(rule: Row) -> str:
-    """A rule's difference with its interval, signed.
+    """Format a rule's difference with its interval, signed.
 
     Examples
     --------
@@ -212,7 +212,7 @@ def format_difference(rule: Row) -> str:
 
 
 def role_of(row: Row, gate: Row | None) -> str:
-    """A leaderboard row's role in a word; who lost the placement was champion."""
+    """Role of a leaderboard row; a champion that was replaced is "was champion"."""
     for role in ("champion", "challenger"):
         if gate and gate[role] and gate[role]["name"] == row["candidate"]:
             return role
@@ -222,7 +222,7 @@ def role_of(row: Row, gate: Row | None) -> str:
 
 
 def name_of(rule: Row) -> str:
-    """A rule's name and what it looked at, if that is not all users.
+    """Name of a rule, with its subject unless that is all users.
 
     Examples
     --------
@@ -233,5 +233,5 @@ def name_of(rule: Row) -> str:
 
 
 def judged(gate: Row) -> list[dict[str, Any]]:
-    """Rules that count for the verdict, not those that are only reported."""
+    """Rules that were judged and so count for the verdict, not those only reported."""
     return [rule for rule in gate["rules"] if rule["is_passed"] is not None]

@@ -1,4 +1,4 @@
-"""Which candidates tonight's night fits and compares."""
+"""The night's plan: which candidates are fitted and compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.models.candidates import candidate_spec
 
 logger = logging.getLogger(__name__)
 
-#: Added to a champion's name where the settings use that name for something else.
+#: Suffix of a champion's name where the settings use the name for another specification.
 CHAMPION_SUFFIX = "_champion"
 
 
@@ -24,8 +24,8 @@ def plan_candidates(settings: Settings, as_of: date) -> list[str]:
     """Write `plan.json`, open the night's run in MLflow, and name the candidates to evaluate.
 
     The candidates are those of the settings that compete in at least one placement, and the
-    champions that are not among them any more: a champion is a specification, and stays one
-    when the settings forget or change it.
+    champions that are no longer among them: a champion is a specification, and stays champion
+    when it is changed in the settings or removed from them.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def plan_candidates(settings: Settings, as_of: date) -> list[str]:
 
 
 def competing_names(settings: Settings, placement: str) -> tuple[str, ...]:
-    """Candidates of the settings that compete in a placement, baselines and fallback included."""
+    """Names of the candidates that compete in a placement, baselines and fallback included."""
     rules = settings.placements[placement]
     asked = {*settings.placement_candidates(placement), *rules.baselines, rules.fallback}
     return tuple(one.name for one in settings.candidates if one.name in asked)
@@ -93,7 +93,7 @@ def champion_entry(
 
 
 def _settings_candidates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
-    """Entries of the settings' candidates by name, in their order, as tuned by then."""
+    """Entries of the settings' candidates by name, in their order, as tuned before the night."""
     asked = {name for one in settings.placements for name in competing_names(settings, one)}
     planned = {}
     for candidate in settings.candidates:
@@ -114,7 +114,7 @@ def _settings_candidates(settings: Settings, as_of: date) -> dict[str, dict[str,
 def _add_champion(
     settings: Settings, planned: dict[str, dict[str, Any]], placement: str, champion: Champion
 ) -> None:
-    """Plan a champion that no planned candidate stands for."""
+    """Add a champion to the plan unless a planned candidate has its specification."""
     if champion_entry(settings, planned, placement, champion) is not None:
         return
     name = _free_name(settings, planned, champion)

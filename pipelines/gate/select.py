@@ -1,4 +1,4 @@
-"""The one challenger of each placement, chosen on the selection window, and the leaderboard."""
+"""Choose each placement's one challenger on the selection window; write all candidates' metrics."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
     NoCandidateError
         If no candidate of the plan was evaluated.
     """
-    forget_histories()  # the windows' own: candidates are evaluated
+    forget_histories()  # candidates are evaluated: free the windows' histories
     champions = read_champions(settings, as_of)
     found = {
         placement: read_placement(settings, as_of, placement, champions.get(placement))
@@ -77,7 +77,7 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
 
 
 def read_challengers(settings: Settings, as_of: date) -> dict[str, str | None]:
-    """What `select_challengers` chose.
+    """Read the challengers that `select_challengers` chose.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def read_challengers(settings: Settings, as_of: date) -> dict[str, str | None]:
 def read_placement(
     settings: Settings, as_of: date, placement: str, champion: Champion | None
 ) -> dict[str, tuple[Evaluation, Evaluation]]:
-    """Evaluations on both windows of whoever competes in a placement tonight.
+    """Read the evaluations on both windows of the candidates of a placement tonight.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def read_placement(
     as_of : date
     placement : str
     champion : Champion or None
-        Read under the name it was planned with.
+        Its evaluations are read under the name it was planned with.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def read_placement(
 def _read_both(
     settings: Settings, as_of: date, placement: str, entry: Mapping[str, Any]
 ) -> tuple[Evaluation, Evaluation] | None:
-    """A planned candidate's two evaluations; None with a note if one is missing or outdated."""
+    """Read a planned candidate's two evaluations; None, logged, if one is missing or outdated."""
     name = entry["name"]
     try:
         selection = read_evaluation(settings, as_of, name, "selection", placement)
@@ -146,7 +146,7 @@ def _read_both(
 
 
 def ndcg_of(evaluation: Evaluation, k: int) -> object:
-    """NDCG@k over all users as reported, whatever it is; None if it is not there."""
+    """NDCG@k over all users exactly as reported, not validated; None if it is missing."""
     entry = evaluation.metrics["metrics"].get(f"ndcg_at_{k}", {}).get("all", {})
     return entry.get("value")
 
@@ -154,7 +154,7 @@ def ndcg_of(evaluation: Evaluation, k: int) -> object:
 def best_on_selection(
     names: Iterable[str], evaluations: Mapping[str, tuple[Evaluation, Evaluation]], k: int
 ) -> str | None:
-    """Name with the highest sound NDCG@k on the selection window; the first by name if level."""
+    """Candidate with the highest sound NDCG@k on the selection window; first by name if equal."""
     values = {name: ndcg_of(evaluations[name][0], k) for name in names if name in evaluations}
     sound = {name: value for name, value in values.items() if share_problem(value) is None}
     return min(sound, key=lambda name: (-float(sound[name]), name), default=None)  # type: ignore[arg-type]  # only sound values are in it
@@ -166,7 +166,7 @@ def choose_challenger(
     evaluations: Mapping[str, tuple[Evaluation, Evaluation]],
     champion: Champion | None,
 ) -> str | None:
-    """Best candidate of a placement that is neither a baseline nor the champion."""
+    """Choose the best candidate of a placement that is neither a baseline nor the champion."""
     held = None if champion is None else champion.spec_hash
     baselines = set(settings.placements[placement].baselines)
     names = [
@@ -178,7 +178,7 @@ def choose_challenger(
 
 
 def _metric_rows(as_of: date, evaluations: Iterable[Evaluation]) -> pd.DataFrame:
-    """Long form: one row per placement, window, candidate, segment and metric."""
+    """Metrics in long form: one row per placement, window, candidate, segment and metric."""
     rows: list[dict[str, Any]] = [
         {
             "as_of": as_of,
@@ -201,7 +201,7 @@ def _metric_rows(as_of: date, evaluations: Iterable[Evaluation]) -> pd.DataFrame
 
 
 def _price_rows(as_of: date, evaluations: Iterable[Evaluation]) -> pd.DataFrame:
-    """One row per placement, candidate and rule that was priced."""
+    """Prices of rules: one row per placement, candidate and rule that was priced."""
     rows: list[dict[str, Any]] = [
         {
             "as_of": as_of,

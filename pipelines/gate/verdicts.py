@@ -1,4 +1,4 @@
-"""The gate of every placement tonight: read the evaluations, decide, and record it."""
+"""Run the gate for every placement: read the evaluations, decide, and record the verdicts."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: MLflow refuses longer tags than 8,000 characters.
+#: Longest tag that is written; MLflow refuses more than 8,000 characters.
 TAG_LENGTH = 4000
 
 Evaluations = Mapping[str, tuple[Evaluation, Evaluation]]
 
 
 def decide_gates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
-    """Decide every placement, and write the verdicts where people and later tasks read them.
+    """Decide every placement's gate, and write the verdicts for people and later tasks.
 
     Written are `gate/<placement>.json`, the night's rows of `serving.gate_decisions` and
     `serving.champions`, and tags and a JSON on the night's run in MLflow. No promotion is not a
@@ -85,7 +85,7 @@ def decide_gates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
 
 
 def read_gate(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:
-    """One placement's verdict of a night.
+    """Read one placement's verdict of a night.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def read_gate(settings: Settings, as_of: date, placement: str) -> dict[str, Any]
 
 
 def contender_of(evaluation: Evaluation, k: int) -> Contender:
-    """What the gate is told of an evaluation: nothing is repaired on the way."""
+    """Contender of an evaluation, as the gate sees it; no value is repaired."""
     per_user, metrics = evaluation.per_user, evaluation.metrics["metrics"]
     return Contender(
         name=evaluation.name,
@@ -124,7 +124,7 @@ def _decide_placement(
     challenger: str | None,
     before: Champion | None,
 ) -> dict[str, Any]:
-    """One placement's verdict, as it stands in its JSON."""
+    """Decide one placement; return the verdict as its JSON holds it."""
     evaluations = read_placement(settings, as_of, placement, before)
     thresholds = Thresholds.from_settings(settings, placement)
     k = thresholds.k
@@ -151,7 +151,7 @@ def _decide_placement(
 def _explain(
     settings: Settings, evaluations: Evaluations, holder: str, rivals: Sequence[str | None]
 ) -> dict[str, Any] | None:
-    """Why the holder stands where it does, against its closest rival and the baselines."""
+    """Explain the holder's difference from its closest rival and from the baselines."""
     others = [name for name in dict.fromkeys(rivals) if name in evaluations and name != holder]
     if holder not in evaluations or not others:
         return None
@@ -170,7 +170,7 @@ def _incumbent(
     evaluations: Evaluations,
     before: Champion | None,
 ) -> Champion:
-    """The champion under tonight's name; on a first night the best baseline of selection."""
+    """The champion under tonight's name; on a first night, selection's best baseline."""
     if before is not None:
         planned = {entry["name"]: entry for entry in planned_candidates(settings, as_of)}
         return replace(
@@ -218,7 +218,7 @@ def _verdict(
 
 
 def _write_rows(settings: Settings, as_of: date, verdicts: Mapping[str, Mapping[str, Any]]) -> None:
-    """The night's rows of both tables, in place of what an earlier attempt wrote."""
+    """Write the night's rows of both tables, replacing those of an earlier attempt."""
     rules = [
         {"as_of": as_of, "placement": placement, "challenger": _name(verdict), **rule}
         for placement, verdict in verdicts.items()
@@ -259,7 +259,7 @@ def _name(verdict: Mapping[str, Any]) -> str | None:
 def _log_verdicts(
     settings: Settings, as_of: date, verdicts: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Tags and JSON on the night's run."""
+    """Log the verdicts to the night's run, as tags and JSON."""
     run_id = parent_run_id(settings, as_of)
     if run_id is None:
         return

@@ -1,4 +1,4 @@
-"""What a placement's rule keeps from each user, stored so that the API can complete lists."""
+"""Excluded items of each user by a placement's rules, stored so that the API can complete lists."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipelines.models.base import Exclusion
 
 logger = logging.getLogger(__name__)
 
-#: What a placement's rules keep from its users: one row per user_id from whom they keep anything;
-#: user_id is `ANYONE` for what they keep from everybody.
+#: Excluded items: one row per user_id from whom a placement's rules keep anything; user_id is
+#: `ANYONE` for items kept from everybody.
 EXCLUSION_SCHEMA = pa.schema(
     [
         ("placement", pa.string()),
@@ -25,7 +25,7 @@ EXCLUSION_SCHEMA = pa.schema(
         ("item_ids", pa.list_(pa.string())),
     ]
 )
-#: Users whose rows are written at once.
+#: Number of users whose rows are written at once.
 BLOCK_USERS = 20_000
 
 
@@ -49,8 +49,8 @@ def write_exclusions(
     exclude : Exclusion
         In the rows and columns of `history`.
     without_feed : ndarray of bool, shape (n_items,)
-        Items that nobody is shown because no items feed has them: the row of `ANYONE`. What is not
-        available is in no row; it may be again before the next night.
+        Items that nobody is shown because no items feed has them: the row of `ANYONE`. Items that
+        are not available are in no row; they may be available again before the next night.
     """
     path = settings.run_folder(as_of).exclusions(placement)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Lists for people the night does not know: one for anyone, and one for each category."""
+"""Lists for people without a history: one for anyone, and one for each category."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.rules.shown_items import category_names
 
 
 def list_for_anyone(writer: ListWriter, history: Interactions, exclude: Exclusion) -> pa.Table:
-    """The fallback's list for a user without history, sorted by rank."""
+    """List that the fallback makes for a user without history, sorted by rank."""
     lists = place_for_anyone(
         writer.fallback,
         history,
@@ -31,9 +31,9 @@ def list_for_anyone(writer: ListWriter, history: Interactions, exclude: Exclusio
 def lists_by_category(
     writer: ListWriter, history: Interactions, exclude: Exclusion, catalogue: pd.DataFrame
 ) -> pa.Table:
-    """For every category, its items in the order of the fallback's ranking for anyone.
+    """Lists by category: the items of each, in the order of the fallback's ranking for anyone.
 
-    Cap, diversification and pins are rules on lists of many categories and do not apply.
+    Cap, diversification and pins are rules for lists of many categories and do not apply.
     """
     everybody = Exclusion(items=exclude.items)
     nobody = without_history(history, np.array([ANYONE]))

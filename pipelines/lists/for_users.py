@@ -34,12 +34,12 @@ from pipelines.rules.place import FALLBACK_LIST, PlacedLists, place
 
 logger = logging.getLogger(__name__)
 
-#: Users ranked and written at once; one row group of the file.
+#: Number of users ranked and written at once: one row group of the file.
 BLOCK_USERS = 20_000
 
 
 def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:
-    """Write a placement's lists: control's, and those of every arm of its experiment.
+    """Write a placement's lists: those of control, and of every arm of its experiment.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str,
     Returns
     -------
     dict
-        Of control; see `generate_variant`.
+        Counts of control; see `generate_variant`.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str,
     folder = settings.run_folder(as_of).lists / placement
     for path in sorted(folder.glob("*.parquet")):
         if path.stem not in {CONTROL, FALLBACK, *arms}:
-            path.unlink()  # of an arm that an earlier run of the night had
+            path.unlink()  # of an arm of an earlier run of the night
     summary = generate_variant(settings, as_of, placement, CONTROL)
     for arm in arms:
         generate_variant(settings, as_of, placement, arm)
@@ -74,7 +74,7 @@ def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str,
 def generate_variant(
     settings: Settings, as_of: date, placement: str, variant: str
 ) -> dict[str, Any]:
-    """Write `lists/<placement>/<variant>.parquet`, and the list for people not known yet.
+    """Write `lists/<placement>/<variant>.parquet`, and the lists for people without a history.
 
     Parameters
     ----------
@@ -84,8 +84,7 @@ def generate_variant(
     placement : str
         A placement of the settings.
     variant : str
-        ``control`` is the champion's; another name is that of the role whose lists they are: an
-        arm of an experiment.
+        ``control`` for the champion's lists, else the name of a role: an arm of an experiment.
 
     Returns
     -------
@@ -105,7 +104,7 @@ def generate_variant(
     The file is sorted by user_id and rank, one row group per `BLOCK_USERS` users, and has the
     same bytes on every run. Users for whom the recommender has nothing get the list of the
     placement's `fallback` candidate, fitted at `as_of`; lists that end early are completed from
-    it. Either says so row by row in `strategy` and `reason`. `place` makes both, by the
+    it. `strategy` and `reason` say so in each such row. `place` makes both kinds of list, by the
     placement's rules.
     """
     _check_names(settings, placement, variant)
@@ -141,7 +140,7 @@ def _check_names(settings: Settings, placement: str, variant: str) -> None:
 def prepare_lists(
     settings: Settings, as_of: date, placement: str, variant: str = CONTROL
 ) -> tuple[ListWriter, Interactions, Exclusion]:
-    """What a placement's lists are made of: the saved recommender, histories, and what is kept.
+    """Load what a placement's lists are made of: saved recommender, histories, and exclusions.
 
     Raises
     ------
@@ -177,7 +176,7 @@ def prepare_lists(
 def _write_users(
     path: Path, writer: ListWriter, history: Interactions, exclude: Exclusion
 ) -> dict[str, Any]:
-    """Rank and write block by block; returns the counts."""
+    """Rank and write users block by block; return the counts."""
     started = time.monotonic()
     counts: dict[str, Any] = {"rows": 0, "short_lists": 0, "fallback_lists": 0}
     strategies: dict[str, int] = {}
@@ -220,7 +219,7 @@ def _write_users(
 def rank_users(
     writer: ListWriter, history: Interactions, exclude: Exclusion, positions: slice
 ) -> PlacedLists:
-    """Lists of some users of the history, completed where they are short."""
+    """Make the lists of some users of the history, completed where they are short."""
     return place(
         writer.recommender,
         writer.fallback,

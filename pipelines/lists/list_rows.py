@@ -29,12 +29,12 @@ __all__ = [
     "write_tables",
 ]
 
-#: Name of the list for people the night does not know; never a variant's name.
+#: Name of the file of lists for people without a history; never a variant's name.
 FALLBACK = "fallback"
-#: user_id of the list for people the night does not know; its lists by category have the category.
+#: user_id of the list for people without a history; lists by category have the category instead.
 ANYONE = ""
 
-#: `serving.recommendations` before it has a publication_id.
+#: Columns of a list file: those of `serving.recommendations` without publication_id.
 LIST_SCHEMA = pa.schema(
     [
         ("placement", pa.string()),
@@ -53,17 +53,17 @@ LIST_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class ListWriter:
-    """What every block of a list file shares.
+    """Properties that all blocks of a list file share.
 
     Parameters
     ----------
     placement, variant : str
     as_of : date
     list_length : int
-        Items asked for.
+        Number of items of a whole list.
     model_version : str
     recommender : Recommender
-        Fitted; whose lists they are.
+        Fitted; makes the lists.
     fallback : Recommender
         Fitted; completes them.
     rules : ListRules
@@ -81,7 +81,7 @@ class ListWriter:
 
 
 def to_table(writer: ListWriter, lists: PlacedLists) -> pa.Table:
-    """Rows of `LIST_SCHEMA`, sorted by user and rank."""
+    """Turn lists into rows of `LIST_SCHEMA`, sorted by user and rank."""
     from pipelines.rules.place import make_labels
 
     user, column = np.nonzero(lists.items >= 0)
@@ -113,7 +113,7 @@ def to_table(writer: ListWriter, lists: PlacedLists) -> pa.Table:
 
 
 def write_tables(path: Path, tables: Iterable[pa.Table], schema: pa.Schema = LIST_SCHEMA) -> None:
-    """Write row groups beside the file and put it in place in one step."""
+    """Write tables to a Parquet file, a row group each, and put it in place in one step."""
     with new_file(path) as fresh, pq.ParquetWriter(fresh, schema, compression="zstd") as out:
         for table in tables:
             out.write_table(table, row_group_size=max(table.num_rows, 1))

@@ -1,4 +1,4 @@
-"""Items like an item: a recommender's lists for people whose history is that one item."""
+"""Similar items: a recommender's lists for users whose history is one item."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipelines.rules.fill import FilledLists, back_fill
 
 logger = logging.getLogger(__name__)
 
-#: One row per item_id and rank.
+#: Columns of the lists of similar items: one row per item_id and rank.
 SIMILAR_SCHEMA = pa.schema(
     [
         ("item_id", pa.string()),
@@ -37,24 +37,24 @@ SIMILAR_SCHEMA = pa.schema(
     ]
 )
 REASON = "Goes with the item you look at"
-#: Items whose lists are made at once.
+#: Number of items whose lists are made at once.
 BLOCK_ITEMS = 5_000
 
 
 @dataclass(frozen=True)
 class SimilarMaker:
-    """What every block of items shares.
+    """Inputs that all blocks of items share.
 
     Parameters
     ----------
     history : Interactions
         What recommenders were fitted on, with `event_type` among its types (see `with_choice`).
     event_type : int
-        Code of the event by which an item is chosen.
+        Code of the event type by which an item is chosen.
     hidden : ndarray of bool, shape (n_items,), or None
         Items that are in no list.
     length : int
-        Items of a list, at most.
+        Most items of a list.
     recommender : Recommender
         Fitted.
     completer : Recommender or None
@@ -70,12 +70,12 @@ class SimilarMaker:
 
 
 def generate_similar(settings: Settings, as_of: date) -> dict[str, Any]:
-    """Write `lists/similar.parquet`: for every item that may be looked at, the items like it.
+    """Write `lists/similar.parquet`: the items similar to each item.
 
     Parameters
     ----------
     settings : Settings
-        `similar` says by which candidate.
+        `similar` names the candidate that makes the lists.
     as_of : date
         Histories end before this day.
 
@@ -87,10 +87,10 @@ def generate_similar(settings: Settings, as_of: date) -> dict[str, Any]:
 
     Notes
     -----
-    A recommender knows items, and users are their histories; so the items like i are its list for
-    somebody who chose i and nothing else on the last day before `as_of`. i itself and what
-    nobody is shown are left out. The file has the same bytes on every run; without a candidate in
-    the settings it has no rows.
+    To a recommender a user is a history; so the items similar to i are its list for a user who
+    chose i and nothing else, on the last day before `as_of`. i itself and items that nobody is
+    shown are left out. The file has the same bytes on every run; without a candidate in the
+    settings it has no rows.
     """
     path = settings.run_folder(as_of).similar
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def _prepare(settings: Settings, as_of: date, history: Interactions) -> SimilarM
 
 
 def with_choice(history: Interactions, recommender: Recommender) -> tuple[Interactions, int]:
-    """The history, and the code of the event type that this recommender weighs most."""
+    """Histories with the event type the recommender weighs most among their types, and its code."""
     weights = recommender.get_params().get("event_weights") or {"purchase": 1.0}
     best = max(sorted(weights), key=lambda kind: weights[kind])
     if best not in history.event_types:
@@ -147,7 +147,7 @@ def with_choice(history: Interactions, recommender: Recommender) -> tuple[Intera
 
 
 def rank_similar(maker: SimilarMaker, chosen: np.ndarray) -> FilledLists:
-    """The items like some items, given by position; a row each, of `maker.length`."""
+    """Rank the items similar to each chosen item (by position), `maker.length` at most."""
     one_each = _histories_of_one(maker, chosen)
     itself = sparse.csr_array(
         (np.ones(len(chosen), dtype=bool), (np.arange(len(chosen)), chosen)),
@@ -161,7 +161,7 @@ def rank_similar(maker: SimilarMaker, chosen: np.ndarray) -> FilledLists:
 
 
 def _histories_of_one(maker: SimilarMaker, chosen: np.ndarray) -> Interactions:
-    """A person per item, who chose it once on the last day."""
+    """Histories of one item each: a user per chosen item, who chose it once on the last day."""
     count = len(chosen)
     return replace(
         maker.history,
@@ -178,7 +178,7 @@ def _histories_of_one(maker: SimilarMaker, chosen: np.ndarray) -> Interactions:
 
 
 def _to_table(maker: SimilarMaker, lists: FilledLists, item_ids: np.ndarray) -> pa.Table:
-    """Rows of `SIMILAR_SCHEMA`, sorted by item and rank."""
+    """Turn lists into rows of `SIMILAR_SCHEMA`, sorted by item and rank."""
     row, column = np.nonzero(lists.items >= 0)
     is_own = column < lists.own_count[row]
     names = [maker.recommender.strategy, maker.completer.strategy if maker.completer else ""]

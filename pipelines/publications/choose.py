@@ -1,4 +1,4 @@
-"""Choosing by hand which publication is live: pin, unpin and rollback."""
+"""Choose by hand which publication is live: pin, unpin and rollback."""
 
 from __future__ import annotations
 
@@ -34,17 +34,18 @@ def pin(settings: Settings, publication_id: str | None = None) -> dict[str, Any]
     ----------
     settings : Settings
     publication_id : str, optional
-        Default the live one.
+        Default: the live publication.
 
     Returns
     -------
     dict
-        ``publication_id`` that is pinned now, and ``previous`` that was live (None if unreadable).
+        ``publication_id``, which is pinned now, and ``previous``, which was live (None if
+        unreadable).
 
     Raises
     ------
     PublicationNotFoundError
-        If it is not there or differs from its hashes; what was live stays so.
+        If it is missing or differs from its hashes; the live publication stays live.
     PublishLockedError
         If a night is publishing at this moment.
     """
@@ -59,18 +60,18 @@ def pin(settings: Settings, publication_id: str | None = None) -> dict[str, Any]
 
 
 def unpin(settings: Settings) -> dict[str, Any]:
-    """Let CURRENT, the newest night that was published, be live again.
+    """Make CURRENT, the newest published night, live again.
 
     Returns
     -------
     dict
-        ``publication_id`` that is live now, and ``unpinned``: the id that was pinned, None if
+        ``publication_id``, which is live now, and ``unpinned``: the id that was pinned, None if
         none was, ``"unreadable"`` if its file could not be read.
 
     Raises
     ------
     PublicationNotFoundError
-        If what CURRENT names is not sound: without the pin nothing would be live, so it stays.
+        If CURRENT names no sound publication; the pin stays, for nothing else would be live.
     PublishLockedError
         If a night is publishing at this moment.
     """
@@ -92,29 +93,29 @@ def rollback(
 ) -> dict[str, Any]:
     """Make an earlier publication live again; nothing is deleted.
 
-    It is pinned, so that the nights to come do not undo what a person decided.
+    It is pinned, so that later nights do not undo what a person decided.
 
     Parameters
     ----------
     settings : Settings
     to : str, optional
-        A publication id; default the newest one whose `as_of` is before the live one's. With an
-        unreadable pointer, the newest one on disk.
+        A publication id; default the newest publication whose `as_of` is before that of the live
+        one or, if the pointer is unreadable, the newest on disk.
     until_next_night : bool, default False
         Move CURRENT instead of pinning: the next night that is published becomes live.
 
     Returns
     -------
     dict
-        ``publication_id`` that is live now, ``previous`` that was (None if unreadable), and
-        ``is_pinned``.
+        ``publication_id``, which is live now, ``previous``, which was live (None if unreadable),
+        and ``is_pinned``.
 
     Raises
     ------
     PublicationNotFoundError
-        If there is none, or it differs from its hashes; the pointers stay as they were.
+        If there is no such publication, or it differs from its hashes; no pointer changes.
     PinnedError
-        If it should hold until the next night only, but a publication is pinned.
+        If `until_next_night` is set, but a publication is pinned.
     PublishLockedError
         If a night is publishing at this moment.
     """
@@ -135,12 +136,12 @@ def rollback(
 
 
 def previous_id(settings: Settings, current: Publication | None) -> str:
-    """Id of the newest publication whose `as_of` is before that of another.
+    """Id of the newest publication whose `as_of` is before the given publication's.
 
     Raises
     ------
     PublicationNotFoundError
-        If there is none.
+        If there is no earlier publication.
     """
     earlier = [
         publication_id

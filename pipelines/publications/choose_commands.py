@@ -96,7 +96,7 @@ def _before(result: dict[str, Any]) -> str:
 
 
 def _show(settings: Any, result: dict[str, Any], as_json: bool, words: str) -> None:
-    """Tell what is live, then let Postgres follow if it is set: that may fail, and says so."""
+    """Print what is live, then push it to Postgres if a server is set; say so if that fails."""
     from pipelines.base.durable import to_json
     from pipelines.publications.postgres import push_postgres
 

@@ -1,4 +1,4 @@
-"""What differs between two publications: users, lists, items and strategies."""
+"""Compare two publications: users, lists, items and strategies."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pipelines.base.errors import SettingsError
 from pipelines.base.warehouse import connect, read_records
 from pipelines.publications.stored import find_publication
 
-#: First places whose overlap is measured, as in the audit.
+#: Number of first places whose overlap is measured, as in the audit.
 K = 10
-#: Items that are named as entered or left, unless another number is asked for.
+#: Default number of items that are named as entered, and as left.
 SHOWN_ITEMS = 10
 
-# One row per user and item of either publication: the one join, which all figures come from.
+# One row per user and item of either publication: all figures come from this one join.
 _MOVES = """
 create or replace temp table moves as
 select
@@ -163,9 +163,9 @@ def diff_publications(
     before, after : str
         Ids, or names that `stored.find_publication` knows; both are checked against their hashes.
     placement : str, optional
-        Only this one; default all that either has.
+        Compare this placement only; default all that either publication has.
     shown_items : int, default 10
-        Items named as entered and as left, each.
+        Number of items named as entered, and as left.
 
     Returns
     -------
@@ -188,9 +188,9 @@ def diff_publications(
     Raises
     ------
     PublicationNotFoundError
-        If one is missing or damaged.
+        If a publication is missing or damaged.
     SettingsError
-        If a name is not an id, or neither has the placement.
+        If a name is not an id, or neither publication has the placement.
     """
     old, new = find_publication(settings, before), find_publication(settings, after)
     with connect(settings, path=Path(":memory:")) as connection:
@@ -210,7 +210,7 @@ def _name(publication: Publication) -> dict[str, str]:
 
 
 def _pairs(connection: duckdb.DuckDBPyConnection, placement: str | None) -> list[tuple[str, str]]:
-    """Placements and variants of either publication."""
+    """Pairs of placement and variant that either publication has."""
     pairs = connection.execute(
         """
         select placement, variant from before.recommendations

@@ -1,4 +1,4 @@
-"""What `diff.diff_publications` returns, as a document."""
+"""The comparison of two publications as a document."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pipelines.experiments.definition import CONTROL
 from pipelines.show.document import Block, Heading, Paragraph, Table, left, right, wrap
 from pipelines.show.figures import format_count, format_share
 
-#: Widest bar of the histogram.
+#: Width of the widest bar of the histogram, in characters.
 BAR = 30
 _ROW_COUNTS = ("rows_before", "rows_after", "rows_entered", "rows_left")
 
 
 def diff_document(changes: Mapping[str, Any]) -> list[Block]:
-    """What changed from one publication to another, by placement and variant."""
+    """Document of what changed between two publications, by placement and variant."""
     before, after = (changes[side]["publication_id"] for side in ("before", "after"))
     document: list[Block] = [Heading(f"From {before} to {after}")]
     if not changes["lists"]:
@@ -33,7 +33,7 @@ def diff_document(changes: Mapping[str, Any]) -> list[Block]:
 
 
 def describe_users(entry: Mapping[str, Any]) -> list[str]:
-    """How many users and lists differ, in sentences.
+    """Describe in sentences how many users and lists differ.
 
     Examples
     --------

@@ -11,10 +11,11 @@ import duckdb
 from pipelines.lists.list_rows import FALLBACK
 from pipelines.publications.serving_files import by_blocks_of_users, in_batches
 
-#: A row of more than a quarter of a page gets pages of its own, which makes the file three times
-#: as large and a look-up three times as slow; lists of 50 items have about 2,000 bytes.
+#: Bytes of a SQLite page. A row of more than a quarter of a page gets pages of its own, which
+#: makes the file three times as large and a look-up three times as slow; lists of 50 items have
+#: about 2,000 bytes.
 PAGE_BYTES = 16_384
-#: Rows of `lists.sqlite`, sorted by its key.
+#: Query of the rows of `lists.sqlite`, sorted by its key.
 _PACKED_LISTS = """
 with labels as (
     select user_id, strategy, reason, rank as from_rank
@@ -99,7 +100,7 @@ def open_lookups(path: Path) -> sqlite3.Connection:
     Raises
     ------
     sqlite3.Error
-        If there is no such file; one that is no database fails at its first statement.
+        If the file is missing; a file that is no database fails at its first statement.
     """
     return sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
@@ -109,7 +110,7 @@ def open_lookups(path: Path) -> sqlite3.Connection:
 def build_lookups(
     connection: duckdb.DuckDBPyConnection, target: Path, meta: dict[str, str]
 ) -> None:
-    """Write `lists.sqlite`: one packed row per placement, variant and user, and what goes with it.
+    """Write `lists.sqlite`: one packed row per placement, variant and user, and tables beside it.
 
     Parameters
     ----------
@@ -125,10 +126,9 @@ def build_lookups(
     `lists.payload` is JSON with parallel arrays in order of rank:
     ``{"items": [...], "scores": [...], "labels": [{"from_rank", "strategy", "reason"}, ...],
     "model_version": ...}``; a label holds from its rank to the next label's. `fallbacks` has the
-    same payload for people the night does not know, by category, ``''`` for any. `exclusions` is
-    what the placement's rules kept from a user, from everybody for ``''``, a JSON array; no row
-    means nothing. `similar` is
-    ``{"items", "scores", "labels", "model_version"}`` by item.
+    same payload for people without a history, by category, ``''`` for any. `exclusions` has a
+    JSON array of the items that the placement's rules kept from a user, ``''`` being everybody;
+    no row means none. `similar` has ``{"items", "scores", "labels", "model_version"}`` by item.
     """
     with closing(sqlite3.connect(target, isolation_level=None)) as out:
         out.executescript(

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a publication is made of, and the sha256 of every file of it."""
+"""`manifest.json`: what a publication is made of, and the sha256 of each of its files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
     ----------
     settings : Settings
     staging : Path
-        Holds both files of the publication, closed.
+        Folder with both files of the publication, closed.
     counts : dict
         ``publication_id``, ``as_of``, ``logical_hash``, ``generated_at``, ``user_count``,
         ``row_count``, ``lists`` and ``experiments``; the manifest adds ``models``, ``metrics``
@@ -74,7 +74,7 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
 
 
 def read_roles(settings: Settings, as_of: date) -> dict[str, Any]:
-    """What wrote each placement's control lists: the champion's `role.json`, or None."""
+    """Read the champion's `role.json` of each placement: what made its control lists."""
     run = settings.run_folder(as_of)
     return {place: read_if_there(run.role_file(place, "champion")) for place in settings.placements}
 
@@ -111,7 +111,7 @@ def _model_row(
 
 
 def published_experiments(settings: Settings, as_of: date) -> list[dict[str, Any]]:
-    """Experiments whose arms' lists a night wrote, as they are frozen."""
+    """Frozen definitions of the experiments whose arms' lists a night wrote."""
     found = [placement_experiment(settings, as_of, name) for name in settings.placements]
     return [experiment.as_dict() for experiment in found if experiment is not None]
 

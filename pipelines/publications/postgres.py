@@ -1,4 +1,4 @@
-"""The live lists as a table in Postgres, exchanged in one transaction."""
+"""Copy the live lists to a table in Postgres, replaced in one transaction."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Rows of one Arrow batch.
+#: Number of rows of one Arrow batch.
 _BATCH_ROWS = 100_000
-#: DuckDB's types in Postgres; any other becomes text.
+#: Postgres type of each DuckDB type; any other becomes text.
 _TYPES = {
     "VARCHAR": "text",
     "INTEGER": "integer",
@@ -33,7 +33,7 @@ _TYPES = {
     "BOOLEAN": "boolean",
     "DATE": "date",
 }
-#: The table's key; the publication is the same in every row.
+#: Primary key of the table; publication_id is the same in every row and so not part of it.
 _KEY = [column for column in SERVING_RECOMMENDATIONS.key if column != "publication_id"]
 
 
@@ -44,31 +44,31 @@ def push_postgres(settings: Settings, as_of: date | None = None) -> dict[str, An
     ----------
     settings : Settings
     as_of : date, optional
-        The night that asks. What is copied is always what is live, whichever night's that is.
+        The night that asks. Copied is always the live publication, whichever night's it is.
 
     Returns
     -------
     dict or None
-        ``publication_id``, ``row_count`` and ``is_new`` (False if the table had them already);
-        None if no server is set.
+        ``publication_id``, ``row_count`` and ``is_new`` (False if the table had these rows
+        already); None if no server is set.
 
     Raises
     ------
     PostgresError
-        If the server cannot be reached or refuses; its table and what is live stay as they were.
+        If the server cannot be reached or refuses; its table and the live lists do not change.
     PublicationNotFoundError
-        If nothing sound is live.
+        If no sound publication is live.
     SettingsError
         If the environment variable does not hold an address.
 
     Notes
     -----
     Table ``<table_name>`` has the rows of `recommendations`, with primary key
-    (placement, variant, user_id, rank); ``<table_name>_publication`` has one row: what they are.
-    One transaction deletes the old rows, copies the new ones in and changes that row, so whoever
-    reads, in whatever way, sees all of the old lists until it commits and all of the new ones
-    after, and never waits. If it does not commit, nothing has happened. Publishers wait for each
-    other, and each copies what is live when its turn comes.
+    (placement, variant, user_id, rank); ``<table_name>_publication`` has one row that names their
+    publication. One transaction deletes the old rows, copies the new ones and changes that row, so
+    readers see all of the old lists until it commits and all of the new ones after, and never
+    wait. If it does not commit, nothing has changed. Publishers wait for each other, and each
+    copies what is live when its turn comes.
     """
     target = settings.publish.postgres
     if target.dsn_variable is None:
@@ -103,7 +103,7 @@ def _driver(target: PostgresSettings) -> Any:
 
 
 def _with_timeout(dsn: str, target: PostgresSettings) -> str:
-    """The address, with a bound on how long a connection may take unless it sets its own."""
+    """Add a time limit for connecting to the address, unless it sets its own."""
     parts = urlsplit(dsn)
     options = {
         "connect_timeout": str(target.connect_timeout_seconds),
@@ -113,10 +113,10 @@ def _with_timeout(dsn: str, target: PostgresSettings) -> str:
 
 
 def _copy_live(settings: Settings, cursor: Cursor) -> dict[str, Any]:
-    """Make the tables hold what is live, inside the transaction that is open."""
+    """Make the tables hold the live publication, within the open transaction."""
     target = settings.publish.postgres
     lists, marker = _names(target)
-    # Held until the transaction ends; readers do not see it.
+    # A lock held until the transaction ends; it does not block readers.
     cursor.execute(f"select pg_advisory_xact_lock(hashtextextended('{lists}', 0))").fetchall()
     publication = read_current(settings, verify=True)
     mark = (
@@ -146,7 +146,7 @@ def _copy_live(settings: Settings, cursor: Cursor) -> dict[str, Any]:
 
 
 def _has_already(cursor: Cursor, target: PostgresSettings, mark: tuple[Any, ...]) -> bool:
-    """Whether the tables are there, and hold this publication whole."""
+    """Whether the tables exist and hold all of this publication."""
     lists, marker = _names(target)
     if _value(cursor, f"select to_regclass('{lists}') is null"):
         return False
@@ -166,7 +166,7 @@ def _has_already(cursor: Cursor, target: PostgresSettings, mark: tuple[Any, ...]
 
 
 def _exchange_rows(settings: Settings, cursor: Cursor, publication: Publication) -> None:
-    """Replace all rows of the table by those of the publication's own file."""
+    """Replace all rows of the table by those of the publication's `serving.duckdb`."""
     target = settings.publish.postgres
     lists, _ = _names(target)
     with connect(settings, path=publication.serving_path, read_only=True) as connection:
@@ -191,7 +191,7 @@ def _exchange_rows(settings: Settings, cursor: Cursor, publication: Publication)
 
 
 def _shape_table(cursor: Cursor, target: PostgresSettings, wanted: dict[str, str]) -> None:
-    """Make the table, or give it the columns that publications have since an upgrade."""
+    """Create the table, or add columns that an upgrade has given to publications."""
     lists, _ = _names(target)
     if _value(cursor, f"select to_regclass('{lists}') is null"):
         body = ", ".join(f'"{name}" {kind}' for name, kind in wanted.items())
@@ -212,7 +212,7 @@ def _shape_table(cursor: Cursor, target: PostgresSettings, wanted: dict[str, str
 
 
 def _read_batches(connection: duckdb.DuckDBPyConnection, columns: dict[str, str]) -> Any:
-    """Rows in the order of the key, as Arrow batches of types that Postgres takes."""
+    """Read the rows, sorted by the key, as Arrow batches of types that Postgres takes."""
     chosen = ", ".join(
         f'"{name}"' if kind in _TYPES else f'"{name}"::varchar as "{name}"'
         for name, kind in columns.items()
@@ -223,7 +223,7 @@ def _read_batches(connection: duckdb.DuckDBPyConnection, columns: dict[str, str]
 
 
 def _names(target: PostgresSettings) -> tuple[str, str]:
-    """Quoted names of the table of lists and of the one that says which they are."""
+    """Quoted names of the table of lists and of the table that names their publication."""
     return (
         f'"{target.schema_name}"."{target.table_name}"',
         f'"{target.schema_name}"."{target.table_name}_publication"',
@@ -231,14 +231,14 @@ def _names(target: PostgresSettings) -> tuple[str, str]:
 
 
 def _value(cursor: Cursor, sql: str) -> Any:
-    """The one value a statement returns."""
+    """Run a statement that returns one value."""
     cursor.execute(sql)
     ((value,),) = cursor.fetchall()
     return value
 
 
 def _explain(target: PostgresSettings, dsn: str, error: Exception) -> str:
-    """What went wrong, without the password."""
+    """Message of what went wrong, without the password."""
     found = " ".join(str(error).split())
     for secret in (dsn, urlsplit(dsn).password or ""):
         if secret:

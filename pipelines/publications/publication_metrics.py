@@ -1,4 +1,4 @@
-"""Coverage and concentration of published lists, kept when the lists are dropped."""
+"""Coverage and concentration of published lists, stored even after the lists are dropped."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ order by placement, variant
 
 
 def insert_metrics(warehouse: duckdb.DuckDBPyConnection, publication_id: str, as_of: date) -> None:
-    """Put one row per placement and variant of a night's publication in its place.
+    """Insert the metrics of a night's publication, one row per placement and variant.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def insert_metrics(warehouse: duckdb.DuckDBPyConnection, publication_id: str, as
         In a transaction, with the publication's `serving.duckdb` attached as `publication_file`.
     publication_id : str
     as_of : date
-        What another publication of the same night left makes way.
+        Rows of another publication of the same night are replaced.
 
     Notes
     -----
     Over the n items that are available or shown, with x places each, in rising order:
     ``gini = sum((2 i - n - 1) x_i) / (n sum(x))``, 0 where all are shown alike. With p an item's
-    share of all places, ``effective_item_count = exp(-sum(p ln p))``: so many items, shown alike,
-    would be as diverse.
+    share of all places, ``effective_item_count = exp(-sum(p ln p))``: the number of equally often
+    shown items that would be as diverse.
 
     References
     ----------

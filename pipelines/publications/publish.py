@@ -1,4 +1,4 @@
-"""Publish audited lists: an immutable folder, the warehouse's rows, then one pointer flip."""
+"""Publish audited lists: write an immutable folder and warehouse rows, then switch CURRENT."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ logger = logging.getLogger(__name__)
 
 
 def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str, Any]:
-    """Publish the night's audited lists and make them current, and so live unless one is pinned.
+    """Publish the night's audited lists as current: live unless another publication is pinned.
 
     Parameters
     ----------
     settings : Settings
     as_of : date
     force : bool, default False
-        Make them current also if a later night's are now.
+        Make them current even if a later night's lists are.
 
     Returns
     -------
@@ -72,21 +72,21 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
     Raises
     ------
     AuditError
-        If the lists there are not those that passed the audit.
+        If the lists on disk are not those that passed the audit.
     PublicationNotFoundError
-        If PIN.json is there but cannot be read: nobody knows what must stay. Nothing is changed.
+        If PIN.json exists but is unreadable: the pinned publication is unknown. Nothing changes.
     PublishLockedError
-        If another publisher is at work.
+        If another process is publishing.
     WarehouseLockedError
         If another process writes the warehouse; the live publication stays.
 
     Notes
     -----
-    Every step brings one thing to the state it must have and may be repeated, so a run that was
-    killed anywhere is healed by running it again: the folder appears whole by a rename, the
-    warehouse's rows are there before CURRENT names them, CURRENT changes by a rename, and what
-    retention drops goes last. Each `as_of` keeps its last publication only; of those the newest
-    `publish.keep` stay, and the live and the pinned one always.
+    Every step is idempotent, so a run that was killed at any point is completed by running it
+    again: the folder appears whole by a rename, the warehouse's rows are there before CURRENT
+    names them, CURRENT changes by a rename, and publications past retention are removed last. Each
+    `as_of` keeps its last publication only; of those the newest `publish.keep` stay, and the live
+    and the pinned one always.
     """
     with publish_lock(settings):
         pinned_id = named_id(settings, PIN)
@@ -97,7 +97,7 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
             insert_rows(warehouse, publication)
             is_current = _make_current(settings, publication, force)
             if pinned_id == publication.publication_id:
-                point_to(settings, publication, PIN)  # it may have been built again
+                point_to(settings, publication, PIN)  # its folder may have been rebuilt
             kept = retained_ids(settings, publication.publication_id)
             drop_rows(warehouse, kept)
             refresh_view(settings, warehouse)
@@ -114,7 +114,7 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
 
 
 def describe_state(result: dict[str, Any]) -> str:
-    """What became of a publication, in a line.
+    """Describe the state of a publication in one line.
 
     Examples
     --------
@@ -133,13 +133,13 @@ def describe_state(result: dict[str, Any]) -> str:
 
 
 def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
-    """Publications to keep: the live, the pinned, and the last K nights' own.
+    """Ids of the publications to keep: the live, the pinned, and those of the newest nights.
 
     Parameters
     ----------
     settings : Settings
     newest_of_its_night : str
-        Publication that takes the place of others with its `as_of`.
+        Publication that replaces others with the same `as_of`.
     """
     night = date_of(newest_of_its_night)
     ids = [
@@ -154,7 +154,7 @@ def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
 
 
 def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publication, bool]:
-    """The publication of these lists, built unless it is there and sound."""
+    """Build the publication of these lists unless a sound one exists; say whether it is new."""
     with connect(settings, path=Path(":memory:")) as connection:
         catalogue = read_catalogue(settings, as_of, as_of)
         open_lists(connection, _night_files(settings, as_of, files), catalogue)
@@ -190,10 +190,10 @@ def _build_files(
     as_of: date,
     content: str,
 ) -> dict[str, Any]:
-    """Both files, and what the manifest says of them."""
+    """Build both files of a publication; return the counts for its manifest."""
     lists = count_lists(connection)
     publication_id = staging.name
-    # The one clock of the data path: it says when, and decides nothing.
+    # The only clock read on the data path: it is recorded, and decides nothing.
     moment = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
     counts: dict[str, Any] = {
         "publication_id": publication_id,
@@ -220,7 +220,7 @@ def _build_files(
 
 
 def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
-    """What the API must know of the night besides its lists: the rules they were made by."""
+    """Metadata that the API needs besides the lists, such as the rules they were made by."""
     names = ("publication_id", "as_of", "generated_at", "logical_hash")
     rules = (
         *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
@@ -240,12 +240,12 @@ def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
 
 
 def _put_in_place(settings: Settings, staging: Path) -> None:
-    """Rename the whole folder to its name; a damaged one there makes way."""
+    """Rename the finished folder to its final name, replacing a damaged one."""
     put_folder(staging, settings.publications / staging.name)
 
 
 def _empty_staging(settings: Settings) -> None:
-    """Remove what a killed publisher left behind; nobody else is at work under the lock."""
+    """Remove what a killed publisher left in staging; the lock keeps others out."""
     for left in settings.publications.glob(".*.old"):
         shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(settings.publication_staging, ignore_errors=True)
@@ -254,7 +254,7 @@ def _empty_staging(settings: Settings) -> None:
 
 
 def _drop_folders(settings: Settings, kept: set[str]) -> None:
-    """Remove publications by rename first, so that none is ever seen half there."""
+    """Remove publications past retention, renamed first so that none is seen half deleted."""
     staging = settings.publication_staging
     staging.mkdir(exist_ok=True)
     for publication_id in stored_ids(settings):
@@ -270,7 +270,7 @@ def _drop_folders(settings: Settings, kept: set[str]) -> None:
 
 
 def _make_current(settings: Settings, publication: Publication, force: bool) -> bool:
-    """Flip CURRENT unless it names a later night; returns whether it names this one now."""
+    """Point CURRENT at a publication unless it names a later night; return whether it does now."""
     if not force and _current_night(settings, publication) > publication.as_of:
         return False
     point_to(settings, publication)
@@ -278,7 +278,7 @@ def _make_current(settings: Settings, publication: Publication, force: bool) -> 
 
 
 def _current_night(settings: Settings, publication: Publication) -> date:
-    """The night that CURRENT names; the newest on disk if that cannot be told."""
+    """The night that CURRENT names; the newest night on disk if CURRENT is unreadable."""
     try:
         if named_id(settings, POINTER) in (None, publication.publication_id):
             return publication.as_of
@@ -290,7 +290,7 @@ def _current_night(settings: Settings, publication: Publication) -> date:
 
 
 def _tag_night(settings: Settings, as_of: date, publication_id: str) -> None:
-    """Say in the night's MLflow run what was published from it."""
+    """Tag the night's MLflow run with the id of its publication."""
     run_id = parent_run_id(settings, as_of)
     if run_id is not None:
         attempt(

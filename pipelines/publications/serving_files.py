@@ -1,4 +1,4 @@
-"""`serving.duckdb`, the file of a publication that people query, and what its rows amount to."""
+"""`serving.duckdb`, the file of a publication that people query: its build, hash and counts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pipelines.base.tables import SERVING_PUBLICATION_MODELS, SERVING_RECOMMENDA
 from pipelines.lists.list_rows import FALLBACK
 
 SERVING = "serving.duckdb"
-#: DuckDB 1.5 and later open a file of this storage version.
+#: Storage version of the file: DuckDB 1.5 and later open it.
 STORAGE_VERSION = "v1.5.0"
-#: Users whose lists are hashed and packed at once.
+#: Number of users whose lists are hashed and packed at once.
 BLOCK_USERS = 20_000
-#: Rows moved from DuckDB to SQLite at once.
+#: Number of rows moved from DuckDB to SQLite at once.
 _BATCH_ROWS = 10_000
 
 ITEM_COLUMNS = ("item_id", "title", "category", "price", "is_available", "is_in_feed")
@@ -34,7 +34,7 @@ class NightFiles:
     Parameters
     ----------
     lists : list of Path
-        Of `LIST_SCHEMA`, the fallback's with the category in `user_id`.
+        Of `LIST_SCHEMA`; the fallback's have the category in `user_id`.
     similar : Path
         Of `SIMILAR_SCHEMA`.
     exclusions : list of Path
@@ -49,7 +49,7 @@ class NightFiles:
 def open_lists(
     connection: duckdb.DuckDBPyConnection, files: NightFiles, catalogue: pd.DataFrame
 ) -> None:
-    """Views `lists`, `similar_items` and `exclusions` of a night, and its catalogue as `items`.
+    """Create views `lists`, `similar_items`, `exclusions` of a night, and its catalogue `items`.
 
     Parameters
     ----------
@@ -78,13 +78,13 @@ from exclusions order by placement, user_id
 
 
 def logical_hash(connection: duckdb.DuckDBPyConnection) -> str:
-    """Hash of the rows of `lists`, whatever files or order they are stored in.
+    """Hash of the rows of a night's lists, whatever files or order they are stored in.
 
     Returns
     -------
     str
         Hex sha256 over the sha256 of each user's list, in order of placement, variant and
-        user_id; of each item's list of similar items; and of what is kept from each user.
+        user_id; of each item's list of similar items; and of each user's excluded items.
     """
     digest = hashlib.sha256()
     for cursor in by_blocks_of_users(
@@ -111,7 +111,7 @@ def logical_hash(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def count_lists(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Users, rows, different items and rows by strategy, per placement and variant."""
+    """Count users, rows, different items and rows by strategy, per placement and variant."""
     rows = connection.execute(
         """
         with strategies as (
@@ -135,7 +135,7 @@ def count_lists(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def count_users(connection: duckdb.DuckDBPyConnection) -> int:
-    """Different users with a list in any placement."""
+    """Count the different users with a list in any placement."""
     ((user_count,),) = connection.execute(
         "select count(distinct user_id) from lists where variant <> ?", [FALLBACK]
     ).fetchall()
@@ -151,7 +151,7 @@ def build_serving(
     counts: dict[str, Any],
     models: list[dict[str, Any]],
 ) -> None:
-    """Write `serving.duckdb`.
+    """Write `serving.duckdb`, the publication's database for SQL queries.
 
     Parameters
     ----------
@@ -164,15 +164,15 @@ def build_serving(
     counts : dict
         ``logical_hash``, ``user_count``, ``row_count``.
     models : list of dict
-        Rows of `SERVING_PUBLICATION_MODELS`: what wrote the lists.
+        Rows of `SERVING_PUBLICATION_MODELS`: which recommender made the lists.
 
     Notes
     -----
     `recommendations` is sorted by its key, so that a query for one user reads one row group.
-    `fallback_recommendations` holds, per placement, a list for people the night does not know
-    (category ``''``) and one for each category. `similar_items` are the items like an item.
-    `current_recommendations` is the same view that the warehouse has; `explained_recommendations`
-    adds titles and what wrote each row.
+    `fallback_recommendations` holds, per placement, a list for people without a history (category
+    ``''``) and one for each category. `similar_items` holds the items similar to each item.
+    `current_recommendations` is the view that the warehouse has too; `explained_recommendations`
+    adds titles and the recommender that made each row.
     """
     path = str(target).replace("'", "''")
     connection.execute(f"attach '{path}' as serving_file (storage_version '{STORAGE_VERSION}')")
@@ -246,10 +246,10 @@ def build_serving(
 def by_blocks_of_users(
     connection: duckdb.DuckDBPyConnection, sql: str
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Results of a statement over `block`: `BLOCK_USERS` users of one placement and variant.
+    """Run a statement over each `block`: `BLOCK_USERS` users of one placement and variant.
 
-    Aggregates that keep an order hold all their input in memory, so they get a block at a time,
-    in order of placement, variant and user_id.
+    Ordered aggregates hold all their input in memory, so they get one block at a time, in order
+    of placement, variant and user_id.
     """
     starts = connection.execute(
         """
@@ -281,6 +281,6 @@ def by_blocks_of_users(
 
 
 def in_batches(cursor: duckdb.DuckDBPyConnection) -> Iterator[list[tuple[Any, ...]]]:
-    """Rows of a result, ten thousand at a time."""
+    """Fetch the rows of a result in batches of ten thousand."""
     while batch := cursor.fetchmany(_BATCH_ROWS):
         yield batch

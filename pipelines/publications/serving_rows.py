@@ -1,4 +1,4 @@
-"""The warehouse's rows of the publications: the same lists as on disk, for joins and SQL."""
+"""Rows of the publications in the warehouse: the same lists as on disk, for joins and SQL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.publications.publication_metrics import insert_metrics
 
 
 def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) -> None:
-    """Put the publication's rows in `serving`, unless they are all there."""
+    """Insert the publication's rows into `serving`, unless they are all there."""
     manifest = publication.manifest
     mine = [publication.publication_id]
     there = warehouse.execute(
@@ -43,7 +43,7 @@ def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) 
             f"insert into {SERVING_PUBLICATIONS.qualified} values (?, ?, ?, ?, ?, ?)",
             [manifest[column] for column in SERVING_PUBLICATIONS.columns],
         )
-        # What wrote the lists of a night stays known when its rows are dropped.
+        # Which recommender made the lists of a night stays known after its rows are dropped.
         models = SERVING_PUBLICATION_MODELS.qualified
         warehouse.execute(f"delete from {models} where as_of = ?", [publication.as_of])
         warehouse.execute(f"insert into {models} by name from publication_file.models")
@@ -52,7 +52,7 @@ def insert_rows(warehouse: duckdb.DuckDBPyConnection, publication: Publication) 
 
 
 def drop_rows(warehouse: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
-    """Leave in `serving` only the publications that stay on disk."""
+    """Delete from `serving` the rows of publications that are not kept on disk."""
     with transaction(warehouse):
         for table in (SERVING_RECOMMENDATIONS, SERVING_PUBLICATIONS):
             warehouse.execute(
@@ -63,14 +63,14 @@ def drop_rows(warehouse: duckdb.DuckDBPyConnection, kept: set[str]) -> None:
 
 
 def refresh_view(settings: Settings, warehouse: duckdb.DuckDBPyConnection) -> None:
-    """`serving.current_recommendations`: the rows of what is live when it is read.
+    """Create the view `serving.current_recommendations`: the rows of what is live when it is read.
 
     The view reads PIN.json and CURRENT.json itself, so that a pin, an unpin or a rollback is seen
     at once, also while another process holds the warehouse. Where the file in force cannot be
     read, the query fails: it never answers with lists that are not live.
     """
     if not is_there(settings, PIN) and not is_there(settings, POINTER):
-        return  # a view over no file at all cannot be made
+        return  # a view cannot be made over no file at all
     pattern = f"{glob.escape(str(settings.publications.resolve()))}/[CP]*.json"
     pattern = pattern.replace("'", "''")
     warehouse.execute(

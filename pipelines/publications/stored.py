@@ -1,4 +1,4 @@
-"""What is stored: every publication on disk, which is live, and whether each is sound."""
+"""Publications on disk: list them, say which is live, and whether each is sound."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pipelines.base.current import (
 from pipelines.base.errors import PublicationNotFoundError, SettingsError
 from pipelines.publications.choose import previous_id
 
-#: Names that stand for an id.
+#: Names that stand for a publication's id.
 NAMES = ("live", "previous", "current")
 
 
 def list_publications(settings: Settings, *, verify: bool = False) -> dict[str, Any]:
-    """Every publication of a home, oldest night first.
+    """List every publication of a home, oldest night first.
 
     Parameters
     ----------
     settings : Settings
     verify : bool, default False
-        Compare the sha256 of every file.
+        Whether the sha256 of every file is compared.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def list_publications(settings: Settings, *, verify: bool = False) -> dict[str, 
         entry per folder with ``publication_id``, ``as_of``, ``is_live``, ``is_current``,
         ``is_pinned``, ``user_count``, ``row_count``, ``models`` (candidate by placement),
         ``generated_at``, ``byte_count`` and ``is_sound``: False if it is damaged, None if that
-        was not looked at; with ``damage`` in words.
+        was not checked; with ``damage`` in words.
     """
     problems: list[str] = []
     named = {name: _named(settings, name, problems) for name in (POINTER, PIN)}
@@ -63,7 +63,7 @@ def list_publications(settings: Settings, *, verify: bool = False) -> dict[str, 
 
 
 def find_publication(settings: Settings, name: str) -> Publication:
-    """The sound publication that a person means.
+    """Find a publication by its id or a name such as ``live``, and check that it is sound.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ def find_publication(settings: Settings, name: str) -> Publication:
     Raises
     ------
     PublicationNotFoundError
-        If there is none, or it differs from its hashes.
+        If there is no such publication, or it differs from its hashes.
     SettingsError
-        If the name is neither an id nor one of these.
+        If the name is neither an id nor one of these names.
     """
     if name == "live":
         return read_current(settings, verify=True)
@@ -102,7 +102,7 @@ def _named(settings: Settings, name: str, problems: list[str]) -> str | None:
 
 
 def _live_id(settings: Settings, problems: list[str]) -> str | None:
-    """Id of the live publication; the pointer's own problem is told once."""
+    """Id of the live publication; a problem with its pointer is added to `problems` once."""
     try:
         return read_current(settings).publication_id
     except PublicationNotFoundError as error:

@@ -1,4 +1,4 @@
-"""`recsys publications | diff`: look at what is stored."""
+"""`recsys publications | diff`: list stored publications, and compare two of them."""
 
 from __future__ import annotations
 

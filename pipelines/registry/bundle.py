@@ -1,4 +1,4 @@
-"""A placement as it is served: recommender, fallback, histories and rules in one folder of data."""
+"""A served placement: recommender, fallback, histories and rules, saved as a folder of data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pipelines.rules.exclusion import placement_exclusion
 from pipelines.rules.list_rules import ListRules, make_list_rules
 from pipelines.rules.place import Labels, PlacedLists, make_labels, place, place_for_anyone
 
-#: Columns of the catalogue that serving needs: what may be shown, and how it is called.
+#: Columns of the catalogue that lists need: what may be shown, and its title and category.
 CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available", "is_in_feed"]
 #: Columns of `ServedPlacement.recommend`.
 LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
@@ -33,12 +33,12 @@ LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
 
 @dataclass(frozen=True)
 class ServedPlacement:
-    """Everything that turns a user id into a list.
+    """Everything needed to turn a user id into a list.
 
     Parameters
     ----------
     recommender, fallback : Recommender
-        The role's own, and who answers for users it has nothing for.
+        The role's own recommender, and the one for users that it has no items for.
     history : Interactions
         Of every user known before the night.
     catalogue : DataFrame
@@ -54,7 +54,7 @@ class ServedPlacement:
     rules: PlacementSettings
 
     def recommend(self, user_ids: Sequence[str], k: int) -> pd.DataFrame:
-        """Lists of some users, known or not.
+        """Recommend lists to some users, known or not.
 
         Parameters
         ----------
@@ -66,8 +66,8 @@ class ServedPlacement:
         Returns
         -------
         DataFrame
-            One row per user_id and rank: item_id, score, strategy, reason, as the night
-            publishes them: up to `list_length` the beginning of the published list.
+            One row per user_id and rank: item_id, score, strategy, reason. Up to `list_length`
+            ranks, it is the beginning of the list that the night publishes.
         """
         ids = np.array(list(dict.fromkeys(user_ids)), dtype=np.str_)
         position = pd.Index(self.history.user_ids).get_indexer(pd.Index(ids))
@@ -100,7 +100,7 @@ class ServedPlacement:
 
 
 def _to_rows(lists: PlacedLists, labels: Labels) -> pd.DataFrame:
-    """One row per user_id and rank."""
+    """Frame of the lists, one row per user_id and rank."""
     user, column = np.nonzero(lists.items >= 0)
     label = labels.of_rows(lists)
     return pd.DataFrame(
@@ -119,13 +119,13 @@ def _to_rows(lists: PlacedLists, labels: Labels) -> pd.DataFrame:
 def gather_placement(
     settings: Settings, as_of: date, placement: str, recommender: Recommender
 ) -> ServedPlacement:
-    """Put a fitted recommender together with what it is served with on a night.
+    """Combine a fitted recommender with the fallback, histories, catalogue and rules of a night.
 
     Parameters
     ----------
     settings : Settings
     as_of : date
-        Histories end, and the catalogue is known, before this day.
+        Histories and catalogue are those known before this day.
     placement : str
     recommender : Recommender
         Fitted at `as_of`.
@@ -146,18 +146,18 @@ def save_placement(
     recommender_folder: Path,
     folder: Path,
 ) -> None:
-    """Write a placement as data: npz, parquet and JSON.
+    """Save a served placement to a folder as plain data: npz, parquet and JSON.
 
     Parameters
     ----------
     settings : Settings
     as_of : date
-        The night whose plan says what the fallback is.
+        The night whose plan has the specification of the fallback.
     served : ServedPlacement
     recommender_folder : Path
-        Where its recommender was saved; copied as it is.
+        Where its recommender was saved; the folder is copied unchanged.
     folder : Path
-        Made; must not exist.
+        Created; must not exist.
     """
     shutil.copytree(recommender_folder, folder / "recommender")
     spec = planned_spec(settings, as_of, served.rules.fallback)
@@ -169,7 +169,7 @@ def save_placement(
 
 
 def load_placement(folder: Path) -> ServedPlacement:
-    """Read what `save_placement` wrote."""
+    """Load a placement that `save_placement` saved."""
     rules = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
     return ServedPlacement(
         recommender=load_recommender(folder / "recommender"),

@@ -1,4 +1,4 @@
-"""A few users' histories and lists with titles, for people to look at."""
+"""Example histories and lists of a few users, with titles, for people to read."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pipelines.show.document import Block, Bullets, Heading, Paragraph, Table, l
 from pipelines.show.figures import format_figure
 from pipelines.show.markdown import to_markdown
 
-#: Users are taken at these shares of the users sorted by length of history.
+#: Positions of the example users, as shares of all users sorted by length of history.
 SHARES = (0.5, 0.9, 0.99)
 SHOWN = 10
 
 
 def choose_examples(served: ServedPlacement) -> list[str]:
-    """User ids with a middling, a long and a very long history; the same on every run."""
+    """Choose users with a middling, a long and a very long history, the same on every run."""
     lengths = np.bincount(served.history.user, minlength=served.history.n_users)
     order = np.lexsort((served.history.user_ids, lengths))
     positions = [int(share * (len(order) - 1)) for share in SHARES] if len(order) else []
@@ -24,7 +24,7 @@ def choose_examples(served: ServedPlacement) -> list[str]:
 
 
 def describe_lists(served: ServedPlacement, user_ids: list[str]) -> str:
-    """Markdown: what each of some known users did last, and what is recommended."""
+    """Markdown on some known users: the last items of each, and the recommended list."""
     titles = served.catalogue.set_index("item_id")["title"]
     lists = served.recommend(user_ids, SHOWN)
     document: list[Block] = [Heading("Example lists", 1)]

@@ -1,4 +1,4 @@
-"""Histories as a file of arrays, so that a registered recommender can serve without a warehouse."""
+"""Histories as a file of arrays, so that a registered model needs no warehouse."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pipelines.features.item_versions import ItemVersions
 
 #: Fields of `Interactions` that are arrays of text.
 TEXT_FIELDS = ("user_ids", "item_ids")
-#: Fields that are arrays of numbers or times.
+#: Fields of `Interactions` that are arrays of numbers or times.
 NUMBER_FIELDS = ("user", "item", "event_type", "age_days", "event_count", "last_event_at")
 #: Fields of `ItemVersions` that are arrays of text.
 VERSION_TEXT_FIELDS = ("title", "category")
 #: Fields of `ItemVersions` that are arrays of numbers.
 VERSION_NUMBER_FIELDS = ("item", "known_age_days", "price", "is_available")
-#: What their names begin with in the file.
+#: Prefix of the names of the fields of `ItemVersions` in the file.
 VERSION_PREFIX = "version_"
 
 
 def save_histories(history: Interactions, path: Path | BinaryIO) -> None:
-    """Write every array of a history, compressed; plain data that nothing executes.
+    """Save every array of a history to a compressed file; loading it executes no code.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def save_histories(history: Interactions, path: Path | BinaryIO) -> None:
 
 
 def load_histories(path: Path) -> Interactions:
-    """Read what `save_histories` wrote.
+    """Load histories that `save_histories` saved.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def load_histories(path: Path) -> Interactions:
 
 
 def _load_versions(stored: Mapping[str, np.ndarray]) -> ItemVersions:
-    """Versions of items; none known in files of versions registered before there were any."""
+    """Load the versions of items; older files hold none."""
     if f"{VERSION_PREFIX}item" not in stored:
         return ItemVersions.none()
     numbers = {name: stored[f"{VERSION_PREFIX}{name}"] for name in VERSION_NUMBER_FIELDS}

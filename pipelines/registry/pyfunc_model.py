@@ -17,10 +17,10 @@ from pipelines.registry.bundle import load_placement
 
 
 class PlacementLists(PythonModel):
-    """Lists of a placement for a frame of user ids."""
+    """MLflow model of a placement: lists for a frame of user ids."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the artefacts."""
+        """Load the placement from the model's artefacts."""
         self.served = load_placement(Path(context.artifacts["placement"]))
 
     def predict(

@@ -1,4 +1,4 @@
-"""Fit what was decided on everything known tonight: the champion, and the challenger beside it."""
+"""Refit each role of a placement, such as the champion, on everything known before the night."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def refit_placement(settings: Settings, as_of: date, placement: str) -> dict[str
     """Fit a placement's champion, its challenger, and the arms of its experiment at `as_of`.
 
     Each is saved to `models/<placement>/<role>/` with a `role.json` that names candidate,
-    specification, version and run, and registered in MLflow. What is already there for the same
-    inputs is kept, whichever placement it was fitted for.
+    specification, version and run, and registered in MLflow. A recommender already fitted on the
+    same inputs is used again, whichever placement it was fitted for.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def refit_placement(settings: Settings, as_of: date, placement: str) -> dict[str
 
 
 def _arms(settings: Settings, as_of: date, placement: str) -> dict[str, dict[str, Any]]:
-    """Specifications by arm, control aside, of the experiment that runs on the placement."""
+    """Specification of each arm but control, of the experiment that runs on the placement."""
     experiment = placement_experiment(settings, as_of, placement)
     if experiment is None:
         return {}
@@ -85,7 +85,7 @@ def _arms(settings: Settings, as_of: date, placement: str) -> dict[str, dict[str
 
 
 def _drop_other_roles(settings: Settings, as_of: date, placement: str, kept: set[str]) -> None:
-    """Remove roles that an earlier run of the night had, and this one has not."""
+    """Remove the folders of roles that an earlier run of the night had and this one has not."""
     folder = settings.run_folder(as_of).role(placement, CHAMPION).parent
     for path in sorted(folder.iterdir()) if folder.exists() else ():
         if path.is_dir() and path.name not in kept:
@@ -120,7 +120,7 @@ def _refit_role(
 def _make_recommender(
     settings: Settings, as_of: date, holder: Mapping[str, Any], wanted: str, folder: Path
 ) -> None:
-    """Save the fitted recommender to a folder: copied from another placement, or fitted."""
+    """Save a role's recommender to a folder: copied from a role with the same fit, or fitted."""
     same = _same_fit(settings, as_of, wanted)
     if same is not None:
         others = shutil.ignore_patterns(ROLE_FILE)
@@ -139,7 +139,7 @@ def _make_recommender(
 
 
 def _same_fit(settings: Settings, as_of: date, wanted: str) -> Path | None:
-    """Folder of a role with the same inputs tonight, in whichever placement."""
+    """Folder of a role of any placement that was fitted tonight on the same inputs."""
     for path in sorted(settings.run_folder(as_of).models.glob(f"*/[!.]*/{ROLE_FILE}")):
         if json.loads(path.read_text(encoding="utf-8"))["input_hash"] == wanted:
             return path.parent
@@ -147,7 +147,7 @@ def _same_fit(settings: Settings, as_of: date, wanted: str) -> Path | None:
 
 
 def _gate_run(settings: Settings, as_of: date, placement: str, name: str) -> str | None:
-    """The run that its figures on the gate window are in."""
+    """Id of the MLflow run with a candidate's metrics on the gate window."""
     try:
         return read_evaluation(settings, as_of, name, "gate", placement).run_id
     except MissingEvaluationError:

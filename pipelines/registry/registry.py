@@ -1,4 +1,4 @@
-"""MLflow's registry: a version of `recommender-<placement>` per fit, and the two aliases.
+"""Register models in MLflow: a version of `recommender-<placement>` per fit, and two aliases.
 
 The registry is for people and their tools; the night's lists never wait for it. Where the server
 is down, `model_version` in `role.json` still names what was fitted.
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PACKAGE = PROJECT_ROOT / "pipelines"
-#: Longest list unless `params` has a `k`.
+#: Length of lists unless `params` has a `k`.
 DEFAULT_K = 10
-#: What a registered model imports; given, because MLflow takes seconds to guess it.
+#: Packages that a registered model imports; stated, because MLflow takes seconds to infer them.
 REQUIREMENTS = (
     "faiss-cpu",
     "mlflow",
@@ -58,7 +58,7 @@ def registered_name(placement: str) -> str:
 
 
 def register_placement(settings: Settings, as_of: date, placement: str) -> dict[str, str | None]:
-    """Register what was refitted for a placement.
+    """Register the refitted recommenders of a placement.
 
     A version that was made from the same inputs (tag ``input_hash``) is used again.
 
@@ -84,10 +84,9 @@ def register_placement(settings: Settings, as_of: date, placement: str) -> dict[
 def promote_aliases(settings: Settings, as_of: date) -> dict[str, dict[str, str | None]]:
     """Point `champion` and `challenger` of every registered model to tonight's versions.
 
-    The last thing a night does in MLflow: its run is closed.
-
-    An alias that a later night holds stays there. `challenger` is taken away where tonight has no
-    challenger besides the champion.
+    This is the last step of a night in MLflow: its run is ended. An alias that a later night
+    holds is not moved. `challenger` is removed where tonight has no challenger besides the
+    champion.
 
     Parameters
     ----------
@@ -137,7 +136,7 @@ def _register_role(settings: Settings, as_of: date, entry: Mapping[str, Any]) ->
 
 
 def _version_tags(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> dict[str, str]:
-    """What identifies a version: the fit, and everything it is served with."""
+    """Tags that identify a version: the fit, and everything it is served with."""
     rules = settings.placements[entry["placement"]]
     fallback = planned_spec(settings, as_of, rules.fallback).as_dict()
     inputs = [
@@ -198,7 +197,7 @@ def _log_version(
 
 @contextmanager
 def _without_own_warnings() -> Iterator[None]:
-    """Leave out what MLflow 3.17 warns of in its own code: type hints, deprecated pandas calls."""
+    """Silence MLflow 3.17's warnings about its own code: type hints, deprecated pandas calls."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*Any type hint is inferred")
         warnings.filterwarnings("ignore", module=r"mlflow\.")
@@ -207,7 +206,7 @@ def _without_own_warnings() -> Iterator[None]:
 
 @contextmanager
 def _staged(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> Iterator[Path]:
-    """A folder with the model's artefacts and example lists, gone afterwards."""
+    """Temporary folder with the model's artefacts and example lists."""
     placement = entry["placement"]
     root = settings.temporary
     root.mkdir(parents=True, exist_ok=True)
@@ -224,7 +223,7 @@ def _staged(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> Iterat
 
 
 def _signature() -> ModelSignature:
-    """user_id in; lists out; `k` may be given."""
+    """Signature of a registered model: user_id in, lists out, `k` as parameter."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
@@ -253,7 +252,7 @@ def _ensure_registered(client: MlflowClient, name: str, placement: str) -> None:
 def _point_alias(
     client: MlflowClient, name: str, role: str, as_of: date, found: Mapping[str, str | None]
 ) -> None:
-    """Set an alias to tonight's version, or take it away, unless a later night holds it."""
+    """Set an alias to tonight's version, or remove it, unless a later night holds it."""
     models = client.search_registered_models(f"name = '{name}'")
     held = models[0].aliases.get(role) if models else None
     if held is not None:

@@ -1,4 +1,4 @@
-"""Who has a role in a placement tonight, and where the fitted recommender lies."""
+"""Roles of a placement on a night, such as champion, and who holds each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROLES = (CHAMPION, CHALLENGER)
 
 
 def read_role(settings: Settings, as_of: date, placement: str, role: str) -> dict[str, Any] | None:
-    """A role's `role.json`; None if nobody has the role tonight."""
+    """Read a role's `role.json`; None if nobody has the role tonight."""
     path = settings.run_folder(as_of).role_file(placement, role)
     if not path.exists():
         return None
@@ -25,7 +25,7 @@ def read_role(settings: Settings, as_of: date, placement: str, role: str) -> dic
 
 
 def model_version(holder: Mapping[str, Any], as_of: date) -> str:
-    """Name of a specification fitted on a night; needs no server.
+    """Model version: the name of a specification fitted on a night; needs no server.
 
     Examples
     --------

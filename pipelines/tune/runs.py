@@ -1,4 +1,4 @@
-"""A search as runs in MLflow: one parent, and a child for each trial."""
+"""A search's runs in MLflow: one parent run, and a child run for each trial."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def log_trial(
     study : str
         Name of the search; its run is made with the first trial.
     number : int
-        Of the trial, from 0.
+        Number of the trial, from 0.
     spec : Spec
-        What was tried.
+        The specification that was tried.
     value : float
         Its score.
     cells : mapping of str to float
@@ -68,7 +68,7 @@ def log_trial(
 
 
 def log_tuning(settings: Settings, as_of: date, found: Mapping[str, Any]) -> None:
-    """Log what a search found to its run, and close it."""
+    """Log the result of a search to its run, and end the run."""
 
     def log(client: MlflowClient) -> None:
         parent = _parent(client, chosen, as_of, found["study"])
@@ -95,7 +95,7 @@ def _in_experiment(settings: Settings) -> Settings:
 
 
 def _parent(client: MlflowClient, settings: Settings, as_of: date, study: str) -> str:
-    """The search's run, made if it is not there."""
+    """Id of the search's run, which is made if there is none."""
     experiment = experiment_id(client, settings)
     query = f"tags.study = '{study}' and tags.role = 'search'"
     for run in client.search_runs([experiment], query, max_results=1):

@@ -47,7 +47,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class _Search:
-    """What one search is about."""
+    """Everything a search is given: candidate, night, placements, windows, specifications."""
 
     candidate: CandidateSettings
     as_of: date
@@ -68,7 +68,7 @@ def tune_candidate(
     seconds: float | None = None,
     show: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
-    """Search a candidate's specification, and write it down for the nights if it is better.
+    """Search for a better specification of a candidate; nights use it if it is shown to be better.
 
     Parameters
     ----------
@@ -80,11 +80,11 @@ def tune_candidate(
     name : str
         A candidate of the settings.
     placement : str, optional
-        Tune for this placement only; default all that the candidate competes in.
+        Tune for this placement only; default all placements the candidate competes in.
     trials : int, optional
-        Trials in all, those of earlier runs of the same search included.
+        Number of trials in all, those of earlier runs of the same search included.
     seconds : float, optional
-        No trial is begun after this long.
+        No trial begins after this many seconds.
     show : callable, optional
         Receives a line for each trial.
 
@@ -155,7 +155,7 @@ def _opened(settings: Settings, prepared: _Search) -> AbstractContextManager[Stu
 
 
 def _try(settings: Settings, prepared: _Search, trial: Any, tell: Callable[[str], None]) -> float:
-    """Score what a trial suggests; a specification that was tried before is not fitted again."""
+    """Score the specification a trial suggests; one tried before is not fitted again."""
     spec = suggest_spec(trial, prepared.base, prepared.candidate.search)
     trial.set_user_attr("spec", spec.as_dict())
     same = [
@@ -186,7 +186,7 @@ def _try(settings: Settings, prepared: _Search, trial: Any, tell: Callable[[str]
 
 
 def _changed(base: Spec, spec: Spec) -> str:
-    """What a specification says otherwise than the one it was searched from."""
+    """Parameters and event weights in which a specification differs from its base, as JSON."""
     params = {key: value for key, value in spec.params.items() if base.params.get(key, "") != value}
     weights = {
         f"event_weights.{key}": value
@@ -197,7 +197,7 @@ def _changed(base: Spec, spec: Spec) -> str:
 
 
 def _conclude(settings: Settings, prepared: _Search, study: Study) -> dict[str, Any]:
-    """The best trial against the settings' specification and the one in use."""
+    """Compare the best trial with the settings' specification and with the one in use."""
     trials = finished_trials(study)
     sound = [one for one in trials if one.value is not None]
     if not sound:
@@ -268,7 +268,7 @@ def _in_words(found: Mapping[str, Any], changed: str) -> str:
 
 
 def _keep(settings: Settings, prepared: _Search, found: Mapping[str, Any]) -> None:
-    """Write the candidate's entries: this tuning's in place of an earlier one of the same night."""
+    """Write the candidate's tuned entries; this one replaces an earlier one of the same night."""
     name = prepared.candidate.name
     entries = read_entries(settings, name)
     others = [entry for entry in entries if entry["as_of"] != found["as_of"]]

@@ -1,4 +1,4 @@
-"""What a search may change of a specification, and how a trial chooses."""
+"""The search space: what a search may change in a specification, and how a trial chooses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipelines.models.candidates import Spec, parameter_names
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-#: What the name of a searched event weight begins with.
+#: Prefix of the name of a searched event weight.
 WEIGHT = "event_weights."
-#: What is added to a parameter's name for the choice between no value and a value.
+#: Suffix of a parameter's name for the choice between no value and a value.
 NONE = "none?"
 
 
 def check_space(candidate: CandidateSettings) -> None:
-    """Refuse a search space that is empty or names what the recommender does not have.
+    """Refuse a search space that is empty or names a parameter the recommender does not have.
 
     Raises
     ------
@@ -49,9 +49,9 @@ def suggest_spec(trial: Trial, base: Spec, space: Mapping[str, SearchSettings]) 
     ----------
     trial : optuna.trial.Trial
     base : Spec
-        What is not searched stays as here.
+        Gives every value that is not searched.
     space : mapping of str to SearchSettings
-        In the order of the settings: the order of the choices is part of what a seed fixes.
+        In the order of the settings; with another order, the same seed chooses otherwise.
     """
     params, weights = dict(base.params), dict(base.event_weights)
     for name, values in space.items():

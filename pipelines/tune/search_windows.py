@@ -1,4 +1,4 @@
-"""The windows a search may look at, and how good a specification is on them."""
+"""The windows a search may look at, and the score of a specification on them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TuningScore:
 
     @property
     def value(self) -> float:
-        """What the search maximises: the mean over the cells of the mean over their users."""
+        """The score that a search maximises: the mean over cells of the mean over their users."""
         return float(np.mean([values.mean() for values in self.cells.values()]))
 
     def by_cell(self) -> dict[str, float]:
@@ -85,7 +85,7 @@ def read_windows(settings: Settings, as_of: date) -> dict[Window, HeldOut]:
 
 
 def windows_hash(windows: Mapping[Window, HeldOut]) -> str:
-    """Hash of what the windows hold: equal for equal histories and truth."""
+    """Hash of the histories and truth of the windows."""
     return stable_hash(
         [
             [
@@ -117,7 +117,7 @@ def score_spec(
     placements : sequence of str
     """
     k = settings.evaluation.k
-    evaluation = settings.evaluation.model_copy(update={"ks": (k,)})  # only this cut is looked at
+    evaluation = settings.evaluation.model_copy(update={"ks": (k,)})  # only this cut counts
     chosen = settings.model_copy(update={"evaluation": evaluation})
     cells = {}
     for window, held_out in windows.items():
@@ -131,7 +131,7 @@ def score_spec(
 
 
 def score_interval(score: TuningScore, confidence: float) -> Interval:
-    """Interval of a score; users who are in several cells count once, with all their values."""
+    """Interval of a score over users; a user in several cells counts once, with all values."""
     return mean_interval(_by_user(score.cells), confidence)
 
 

@@ -1,4 +1,4 @@
-"""A search that can be stopped anywhere and goes on as if it had not been."""
+"""A search that can be stopped at any point and resumed with the same trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Marks a trial whose specification could not be fitted; a killed one has no such mark.
+#: Attribute of a trial whose specification could not be fitted; a killed trial lacks it.
 ERROR = "error"
 #: Trials chosen at random before the sampler learns from them.
 STARTUP_TRIALS = 10
@@ -26,14 +26,14 @@ STARTUP_TRIALS = 10
 
 @dataclass(frozen=True)
 class Budget:
-    """When a search ends, and where its chance comes from.
+    """When a search ends, and the seed of its random choices.
 
     Parameters
     ----------
     trials : int
         Trials in all, those of earlier runs included.
     seconds : float
-        No trial is begun after this long.
+        No trial begins after this many seconds.
     random_state : int
         Seed.
     """
@@ -45,7 +45,7 @@ class Budget:
 
 @contextmanager
 def open_study(path: Path, name: str) -> Iterator[Study]:
-    """A study of a SQLite file, made if it is not there; the file is closed afterwards.
+    """Open a study in a SQLite file, made if it is missing; close the file afterwards.
 
     Trials that were running when an earlier process died are closed as failed.
     """
@@ -66,20 +66,20 @@ def open_study(path: Path, name: str) -> Iterator[Study]:
 
 
 def search(study: Study, budget: Budget, objective: Callable[[Trial], float]) -> None:
-    """Run trials until there are `budget.trials`, or time is up.
+    """Run trials until there are `budget.trials` of them, or time is up.
 
     Parameters
     ----------
     study : optuna.study.Study
     budget : Budget
     objective : callable
-        Score of a trial; the larger the better. An error of the package ends the trial only.
+        Score of a trial, larger is better. A `PipelineError` ends only the trial.
 
     Notes
     -----
     Each trial has a sampler of its own, seeded by the seed and the number of trials finished
-    before it. What a trial tries thus depends on the seed and on those trials alone: a search that
-    was stopped and resumed tries what it would have tried in one go.
+    before it. The specification it tries thus depends on the seed and on those trials alone: a
+    search that was stopped and resumed tries what it would have tried without the stop.
     """
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
@@ -102,7 +102,7 @@ def search(study: Study, budget: Budget, objective: Callable[[Trial], float]) ->
 
 
 def finished_trials(study: Study) -> list[FrozenTrial]:
-    """Trials that came to an end, good or bad, in order; not those that were killed."""
+    """Trials that ended, scored or failed, in order; killed ones are left out."""
     from optuna.trial import TrialState
 
     return [
