@@ -20,7 +20,7 @@ from pipelines.models.base import Recommender
 from pipelines.models.candidates import RECOMMENDERS, Spec, make_recommender
 from pipelines.models.composed import ComposedRecommender
 
-#: Counted up when what a recommender learns is named anew: older files are refused plainly.
+#: Version of the file format: raised when learned attributes are renamed; others are refused.
 FORMAT = 2
 ARRAYS_FILE = "arrays.npz"
 RECOMMENDER_FILE = "recommender.json"
@@ -29,7 +29,7 @@ CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
 def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None:
-    """Write a fitted recommender.
+    """Write a fitted recommender to a folder.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
         Fitted. Every attribute that ends in ``_`` must be an array of numbers or strings, a csr
         matrix, a number, a string, a bool or None; `parts_` holds recommenders.
     spec : Spec
-        What it was made from.
+        The specification it was made from.
     folder : Path
         Created if missing; other files in it are left alone.
 
@@ -71,7 +71,7 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
 
 
 def load_recommender(folder: Path) -> Recommender:
-    """Read a fitted recommender back; its lists are those of the one that was saved.
+    """Read a saved recommender from a folder; it makes the same lists as before.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def load_recommender(folder: Path) -> Recommender:
 
 
 def _make_parts(recommender: Recommender) -> None:
-    """Give composed recommenders their parts, with nothing learned yet."""
+    """Give a composed recommender its parts, and those of its parts, not fitted."""
     if isinstance(recommender, ComposedRecommender):
         recommender.parts_ = recommender.make_parts()
         for part in recommender.parts_:
@@ -104,7 +104,7 @@ def _make_parts(recommender: Recommender) -> None:
 
 
 def _owner_of(recommender: Recommender, path: str) -> tuple[Recommender | None, str]:
-    """Whose attribute a stored name is: ``parts_/1/weights_`` is of the second part."""
+    """Recommender and attribute of a stored name: ``parts_/1/weights_`` is of the second part."""
     prefix, slash, rest = path.partition("/")
     if not slash:
         return recommender, path
@@ -118,7 +118,7 @@ def _owner_of(recommender: Recommender, path: str) -> tuple[Recommender | None, 
 def _sort_attributes(
     recommender: Recommender, prefix: str, arrays: dict[str, np.ndarray], values: dict[str, Any]
 ) -> None:
-    """Put the learned attributes of a recommender and of its parts where they are stored."""
+    """Sort the learned attributes of a recommender and of its parts into arrays and values."""
     for name, value in sorted(vars(recommender).items()):
         if name == "parts_":
             for number, part in enumerate(value):
@@ -130,7 +130,7 @@ def _sort_attributes(
 def _sort_attribute(
     name: str, value: Any, arrays: dict[str, np.ndarray], values: dict[str, Any]
 ) -> None:
-    """Put a learned attribute where it is stored."""
+    """Put a learned attribute among the arrays (npz) or the values (JSON)."""
     if isinstance(value, sparse.csr_array):
         arrays.update({f"{name}.{part}": np.asarray(getattr(value, part)) for part in CSR_PARTS})
     elif isinstance(value, np.ndarray):
@@ -147,7 +147,7 @@ def _sort_attribute(
 
 
 def _plain_array(name: str, array: np.ndarray) -> np.ndarray:
-    """An array that npz holds without pickling."""
+    """Convert an array to a type that npz holds without pickling, or refuse it."""
     if array.dtype.kind in "biufU":
         return array
     if array.dtype.kind in "OT" and all(isinstance(value, str) for value in array.flat):
@@ -159,7 +159,7 @@ def _plain_array(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """An npz whose bytes depend on the arrays only: names sorted, no times, no compression."""
+    """Write an npz whose bytes depend on the arrays only: sorted, undated, uncompressed."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):
             entry = zipfile.ZipInfo(f"{name}.npy")  # dated 1980-01-01
@@ -210,7 +210,7 @@ def _read_arrays(path: Path, sha256: str) -> dict[str, np.ndarray]:
 
 
 def _join_matrices(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Arrays by attribute, csr matrices put together."""
+    """Learned attributes by name: plain arrays, and csr matrices put together from theirs."""
     attributes: dict[str, Any] = {name: array for name, array in arrays.items() if "." not in name}
     for name in sorted({name.split(".")[0] for name in arrays if "." in name}):
         data, indices, indptr, shape = (arrays.get(f"{name}.{part}") for part in CSR_PARTS)

@@ -1,7 +1,7 @@
 """The one interface of every recommender: `fit(history)` and `recommend(history, k, exclude=…)`.
 
-A recommender knows items; users are their histories. `recommend` scores the rows it is given, so
-fresh events, users it never saw in `fit`, and sessions come through the same door.
+A recommender learns items; a user is a history. `recommend` ranks for the histories it is given,
+so fresh events, users that `fit` never saw, and sessions need no other interface.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Bytes of dense scores held at once; blocks of users are cut to it.
+#: Bytes of dense scores held at once; they bound the users of a block.
 SCORE_BLOCK_BYTES = 256 * 1024**2
-#: The same of each of several threads.
+#: Bytes of dense scores that each of several threads holds at once.
 THREAD_BLOCK_BYTES = 64 * 1024**2
 
 
@@ -52,7 +52,7 @@ class TopN:
     scores: np.ndarray
 
     def over(self, item_ids: np.ndarray) -> TopN:
-        """The same lists, pointing into another vocabulary that holds every listed item."""
+        """Lists of the same items over another vocabulary, which holds every listed item."""
         if np.array_equal(self.item_ids, item_ids):
             return self
         order = np.argsort(item_ids, kind="stable")
@@ -63,25 +63,25 @@ class TopN:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """What must not be recommended.
+    """Items that must not be recommended to single users, or to anybody.
 
     Parameters
     ----------
     pairs : csr_array of shape (n_users, n_items), bool, optional
-        Items kept from single users, in the rows and columns of the history it goes with.
+        Items excluded for single users, in the rows and columns of the history it goes with.
     items : ndarray of bool, shape (n_items,), optional
-        Items kept from everybody, such as those out of stock.
+        Items excluded for everybody, such as those out of stock.
     """
 
     pairs: sparse.csr_array | None = None
     items: np.ndarray | None = None
 
     def select_users(self, positions: np.ndarray | slice) -> Exclusion:
-        """The same rule for some of the users."""
+        """Exclusion for some of the users."""
         return replace(self, pairs=None if self.pairs is None else self.pairs[positions])
 
     def with_items(self, old: np.ndarray, new: np.ndarray) -> Exclusion:
-        """The same rule over another sorted vocabulary."""
+        """Exclusion over another sorted vocabulary."""
         if np.array_equal(old, new):
             return self
         if not len(old):
@@ -101,7 +101,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a fitted recommender looks at: the gain of its features, and what the strongest do.
+    """Explanation of a fitted recommender: gain of its features, and effect of the strongest.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ class Explanation:
         feature, gain_share (sums to 1).
     dependence : DataFrame
         One row per feature and value, features as in `gain`, values ascending: feature, value
-        (NaN for "unknown", last, where a row of the sample has none), log_odds, row_share (share
-        of the sample's rows that have no larger value; of those that have none for NaN).
+        (NaN for "unknown", last, if a row of the sample has no value), log_odds, row_share (share
+        of the sample's rows with this value or a smaller one; for NaN, of rows without a value).
     user_count, row_count : int
         Size of the sample that is averaged over.
     """
@@ -134,9 +134,9 @@ class Recommender(BaseEstimator, ABC):
         The vocabulary of `fit`.
     """
 
-    #: Word that the served rows carry in `strategy`.
+    #: `strategy` of its items' rows in lists.
     strategy: str = "recommender"
-    #: Sentence that the served rows carry in `reason`.
+    #: `reason` of its items' rows in lists.
     reason: str = ""
     #: Whether it completes lists with popular items by itself.
     completes_itself: bool = False
@@ -178,9 +178,9 @@ class Recommender(BaseEstimator, ABC):
         Parameters
         ----------
         history : Interactions
-            Users to serve, seen in `fit` or not.
+            Of the users to rank for, seen in `fit` or not.
         k : int
-            Longest list; at least 1.
+            Maximum length of a list; at least 1.
         exclude : Exclusion, optional
             In the rows and columns of `history`.
 
@@ -209,7 +209,7 @@ class Recommender(BaseEstimator, ABC):
         Parameters
         ----------
         history : Interactions
-            Users to serve, seen in `fit` or not.
+            Of the users to rank for, seen in `fit` or not.
 
         Returns
         -------
@@ -227,12 +227,12 @@ class Recommender(BaseEstimator, ABC):
     def list_candidates(
         self, history: Interactions, *, exclude: Exclusion | None = None
     ) -> sparse.csr_array | None:
-        """Every item that a fitted recommender of two stages ranks, for each user of a history.
+        """Items that the second stage of a two-stage recommender ranks, by user of a history.
 
         Parameters
         ----------
         history : Interactions
-            Users to serve, seen in `fit` or not.
+            Of the users to rank for, seen in `fit` or not.
         exclude : Exclusion, optional
             In the rows and columns of `history`.
 
@@ -244,12 +244,12 @@ class Recommender(BaseEstimator, ABC):
         return None
 
     def explain(self, history: Interactions) -> Explanation | None:
-        """Say which features decide, where a fitted recommender has any.
+        """Explain which features decide the ranking of a fitted recommender.
 
         Parameters
         ----------
         history : Interactions
-            What it was fitted on; a sample of its users' candidates is averaged over.
+            The history of `fit`; effects are averaged over a sample of its users' candidates.
 
         Returns
         -------
@@ -284,4 +284,4 @@ class Recommender(BaseEstimator, ABC):
 
     @abstractmethod
     def _score(self, history: Interactions) -> np.ndarray:
-        """Fresh, writable C-contiguous float32 scores of shape (n_users, n_items); -inf = no."""
+        """Score every item: fresh C-contiguous float32 (n_users, n_items); -inf is never listed."""

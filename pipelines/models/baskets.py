@@ -1,4 +1,4 @@
-"""Histories as sequences of baskets: what a user chose on one day."""
+"""Histories as sequences of baskets; a basket is what a user chose on one day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipelines.models.parameters import choice_types
 
 @dataclass(frozen=True)
 class Baskets:
-    """One basket per user and day with a choice, users in order, a user's oldest basket first.
+    """Baskets, one per user and day with a choice, by user and then from oldest to newest.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Baskets:
     user : ndarray of int32, shape (n_baskets,)
     age_days : ndarray of int32, shape (n_baskets,)
     place : ndarray of int64, shape (n_baskets,)
-        Baskets of the same user that came after; 0 is the user's last.
+        Number of later baskets of the same user; 0 for the user's last.
     """
 
     items: sparse.csr_array
@@ -33,7 +33,7 @@ class Baskets:
 
 
 def read_baskets(history: Interactions, event_weights: Mapping[str, float]) -> Baskets:
-    """Baskets of the events that weigh more than nothing.
+    """Read the baskets of a history from its events of positive weight.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from pipelines.models.kernels.threads import in_threads
 from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
 
-#: Neighbours of what was chosen, and what the customer chooses most.
+#: Neighbours of chosen items, and the items that the customer chooses most.
 DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
     {"recommender": "item_knn"},
     {"recommender": "personal_frequency"},
@@ -32,7 +32,7 @@ class Blend(ComposedRecommender):
     rank_offset : float, default 60.0
         c; the larger, the less the first ranks stand out.
     depth : int, default 200
-        Items taken from each part for one user; at least the length asked for is taken.
+        Items taken from each part for one user, but never fewer than the list is to have.
     event_weights : mapping of str to float
         Weight of one event of a type, for parts without their own.
 

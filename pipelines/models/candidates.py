@@ -1,4 +1,4 @@
-"""The recommenders there are, and how a specification becomes a fitted one.
+"""All recommenders by key, and how a specification becomes a fitted recommender.
 
 A new recommender is one file and one line in `RECOMMENDERS`.
 """
@@ -107,8 +107,8 @@ def candidate_spec(
         `events.weights` hold where the candidate has none of its own.
     candidate : CandidateSettings
     as_of : date, optional
-        The night that asks: what `recsys tune` found for it by then wins over the settings, unless
-        the candidate says `tuned = false`. Default: as it stands in the settings.
+        Night for which the specification is asked: what `recsys tune` found by then wins over the
+        settings, unless the candidate says `tuned = false`. Default: the settings as they are.
     """
     own = candidate.event_weights
     weights = settings.events.weights if own is None else own
@@ -127,12 +127,12 @@ def recommender_class(key: str) -> type[Recommender]:
 
 
 def parameter_names(key: str) -> set[str]:
-    """Hyperparameters that a specification of a recommender may set, its event weights aside."""
+    """Hyperparameters that a recommender's specification may set, except its event weights."""
     return set(recommender_class(key)().get_params()) - {"event_weights"}
 
 
 def make_recommender(spec: Spec) -> Recommender:
-    """Build the recommender of a specification, not fitted.
+    """Build the unfitted recommender of a specification.
 
     Raises
     ------

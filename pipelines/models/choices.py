@@ -14,7 +14,7 @@ from pipelines.models.parameters import choice_types
 
 @dataclass(frozen=True)
 class Choices:
-    """One row per user, item and day with a choice, in that order, a pair's oldest day first.
+    """Choices, one row per user, item and day, in that order, a pair's oldest day first.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class BasketFacts:
-    """Baskets of every user: how many, how large, how far apart.
+    """Facts on every user's baskets: how many, how large, how long ago.
 
     Parameters
     ----------
@@ -55,19 +55,19 @@ class BasketFacts:
     place: np.ndarray
 
     def place_of(self, rows: Choices) -> np.ndarray:
-        """How many of the user's baskets came after the one that a row belongs to."""
+        """Number of the user's baskets that came after the one that each row belongs to."""
         return self.place[np.searchsorted(self.keys, age_keys(rows.user, rows.age))]
 
 
 def choice_rows(history: Interactions, event_weights: Mapping[str, float]) -> Choices:
-    """Rows of a history whose type has a positive weight: a day's types are not added up yet."""
+    """Choice rows of a history (events of positive weight), not added up over a day's types."""
     chosen = history.rows_of(choice_types(event_weights))
     columns = (history.user, history.item, history.age_days, history.event_count)
     return Choices(*(column[chosen] for column in columns))
 
 
 def read_choices(history: Interactions, event_weights: Mapping[str, float]) -> Choices:
-    """Choices of a history: events whose type has a positive weight."""
+    """Choices of a history: its events of positive weight, added up by user, item and day."""
     rows = choice_rows(history, event_weights)
     span = int(rows.age.max(initial=0)) + 1
     pair = rows.user.astype(np.int64) * history.n_items + rows.item
@@ -82,19 +82,19 @@ def read_choices(history: Interactions, event_weights: Mapping[str, float]) -> C
 
 
 def order_by_age(age: np.ndarray) -> np.ndarray:
-    """Positions that sort ages, equal ones in their order; a short type is sorted by its digits."""
+    """Positions that sort ages, stably; numpy sorts the small integer type by radix."""
     return np.argsort(age.astype(np.min_scalar_type(age.max(initial=0))), kind="stable")
 
 
 def pair_starts(user: np.ndarray, item: np.ndarray) -> np.ndarray:
-    """The first row of every pair, where rows are sorted by user and item."""
+    """First row of every user-item pair; rows must be sorted by user and item."""
     is_first = np.ones(len(user), dtype=bool)
     is_first[1:] = (np.diff(user) != 0) | (np.diff(item) != 0)
     return np.flatnonzero(is_first)
 
 
 def describe_baskets(history: Interactions, event_weights: Mapping[str, float]) -> BasketFacts:
-    """Baskets of a history's users."""
+    """Number, sizes and ages of the baskets of a history's users."""
     baskets = read_baskets(history, event_weights)
     size = np.diff(baskets.items.indptr).astype(np.float32)
     n_users = history.n_users
@@ -117,10 +117,10 @@ def describe_baskets(history: Interactions, event_weights: Mapping[str, float]) 
 
 
 def age_keys(user: np.ndarray, age: np.ndarray) -> np.ndarray:
-    """One number for a user and a day, ascending by user and then by age."""
+    """Sorting key of a user and an age in days: ascending by user and then by age."""
     return np.asarray(user.astype(np.int64) * 2**20 + age)
 
 
 def stack_columns(columns: Mapping[str, np.ndarray], names: tuple[str, ...]) -> np.ndarray:
-    """Columns in the order of their names, as float32 of shape (n_rows, n_names)."""
+    """Stack the named columns, in the order of `names`, as float32 of shape (n_rows, n_names)."""
     return np.column_stack([columns[name] for name in names]).astype(np.float32)

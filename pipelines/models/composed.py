@@ -13,7 +13,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.candidates import Spec, make_recommender
 
-#: What a part may say; `weight` is read by recommenders that weigh their parts.
+#: Allowed keys of a part; `weight` is read by recommenders that weigh their parts.
 PART_KEYS = frozenset({"recommender", "params", "event_weights", "weight"})
 
 

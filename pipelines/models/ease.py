@@ -38,7 +38,7 @@ class Ease(Recommender):
     clip : float or None, default 1.0
         Upper bound of a decayed history value, min(value, clip).
     max_items : int, default 20_000
-        The most popular items that are learned; memory grows with its square (4 bytes x
+        Number of items learned, the most popular ones; memory grows with its square (4 bytes x
         20,000² = 1.6 GB) and time with its cube. The rest is neither scored nor listed, and a
         warning says so.
     event_weights : mapping of str to float
@@ -131,14 +131,14 @@ def solve_ease(interest: sparse.csr_array, regularization: float) -> np.ndarray:
 
 
 def factorize(gram: np.ndarray, regularization: float) -> np.ndarray:
-    """Cholesky factor of a Gram matrix with λ on its diagonal, in its own memory.
+    """Cholesky factor of a Gram matrix with λ on its diagonal, computed in place.
 
     Parameters
     ----------
     gram : ndarray of float32, shape (n_items, n_items)
         Symmetric, C-contiguous; overwritten.
     regularization : float
-        λ, for the message.
+        λ, for the error message.
 
     Returns
     -------
@@ -162,12 +162,12 @@ def factorize(gram: np.ndarray, regularization: float) -> np.ndarray:
 
 
 def suitable_threads(n_items: int) -> AbstractContextManager[None]:
-    """Context in which BLAS has the threads to factorize so many items with."""
+    """Context for a factorization: one BLAS thread above `PARALLEL_ITEMS_MAX` items, else all."""
     return one_blas_thread() if n_items > PARALLEL_ITEMS_MAX else nullcontext()
 
 
 def _invert(gram: np.ndarray, regularization: float) -> np.ndarray:
-    """Inverse of a symmetric positive definite matrix, in its own memory."""
+    """Inverse of a symmetric positive definite matrix, computed in place."""
     with suitable_threads(len(gram)):
         factor = factorize(gram, regularization)
         inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)

@@ -1,4 +1,4 @@
-"""Training folds of a ranker: earlier cutoffs of a history, and what users went on to choose."""
+"""Training folds: earlier cutoffs of a history, and what users chose in the days after them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from pipelines.models.kernels.sampling import hash_ids, lowest_hashes
 
 @dataclass(frozen=True)
 class Fold:
-    """What was known at an earlier cutoff, and what came in the days after it.
+    """A training fold: what was known at an earlier cutoff, and what users chose after it.
 
     Parameters
     ----------
     history : Interactions
-        All of it, with what came after the cutoff.
+        The whole history, with what came after the fold's cutoff.
     cutoff : date
     users : ndarray of int64, shape (n_users,)
         Users to learn from, as positions, ascending.
     truth : csr_array of shape (n_users, n_items), bool
-        In the rows of `users`.
+        Relevant items, in the rows of `users`.
     """
 
     history: Interactions
@@ -37,12 +37,12 @@ class Fold:
 
     @cached_property
     def past(self) -> Interactions:
-        """What was known of everybody, over the users and items of the whole history."""
+        """History before the fold's cutoff, over the users and items of the whole history."""
         return self.history.before(self.cutoff)
 
     @cached_property
     def past_of_users(self) -> Interactions:
-        """What was known of the users to learn from."""
+        """History before the fold's cutoff of the users to learn from."""
         return self.history.select_users(self.users).before(self.cutoff)
 
 
@@ -56,7 +56,7 @@ def cut_folds(
     max_users: int,
     step_days: int | None = None,
 ) -> Iterator[Fold]:
-    """Folds of a history, the newest first; all lie before the history's own cutoff.
+    """Cut training folds from a history, newest first; all lie before the history's own cutoff.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def cut_folds(
     truth_events : sequence of str
         Events that make an item relevant.
     horizon_days : int
-        Days of truth; the first fold is cut so many days before the history's cutoff.
+        Days of truth; the first fold's cutoff is this many days before the history's.
     n_folds : int
-        At most; the oldest fold is the last with a user to learn from.
+        Maximum number of folds; the oldest is the last with a user to learn from.
     repeats : bool
         Whether items met before the fold's cutoff are relevant.
     max_users : int
@@ -105,7 +105,7 @@ def cut_folds(
 
 
 def _days_met(history: Interactions) -> np.ndarray:
-    """Of every row, days from the first event of its user and item to the cutoff."""
+    """Days from the first event of each row's user and item to the cutoff."""
     starts = pair_starts(history.user, history.item)
     if not len(starts):
         return history.age_days

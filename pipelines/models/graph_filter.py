@@ -18,7 +18,7 @@ BLOCK_USERS = 256
 
 
 class GraphFilter(Recommender):
-    """Recommend what a history becomes when the user-item graph blurs and sharpens it.
+    """Score items by a history that is blurred over the user-item graph, then sharpened.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ class GraphFilter(Recommender):
     item_exponent : float, default 0.5
         δ: how much the popularity of an item damps what passes through it.
     sharpening : float, default 0.0
-        s: share of the blurred scores' own blur that is taken from them, which is popularity first
-        of all; around 1, the lowest frequency is gone.
+        s: how much of the blurred scores, blurred once more, is subtracted from them. That is
+        popularity first of all; around 1, the lowest frequency is gone.
     popularity_exponent : float, default 0.0
         ρ, above -1: power of an item's popularity that its score is multiplied by; below 0, the
         lists are less popular.
@@ -65,7 +65,7 @@ class GraphFilter(Recommender):
     of the graph, the ideal low-pass filter keeps the coarse tastes. Then one Euler step sharpens,
     and ``score = (y - s y P) D_I^ρ``. With γ = 1, δ = 1/2, s = 0 and ρ = 0, where σ is 1, this is
     GF-CF; with s, it is a BSPM. P is never made: rows pass through R̃ᵀ, then R̃. Items that nobody
-    met, and users without an item that somebody met, are not served.
+    met are not listed; users without an item that somebody met get no list.
 
     References
     ----------

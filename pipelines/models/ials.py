@@ -14,13 +14,13 @@ from pipelines.models.kernels.threads import in_threads
 from pipelines.models.kernels.top_n import top_n_of_factors
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
 
-#: Bytes of gathered factors held at once by a thread: they are read several times in the cache.
+#: Bytes of gathered factors that a thread holds at once: they are read several times from cache.
 SOLVE_BYTES = 4 * 1024**2
 #: Residual at which a row is solved, as a share of its right-hand side, in the norm of the
 #: preconditioner.
 TOLERANCE = 1e-5
-#: Steps of a row's solution at most, from nothing, and where a sweep goes on from the one before:
-#: the next sweep asks for other factors anyway.
+#: Most conjugate gradient steps of a row that begins at zero, and of one that begins where the
+#: sweep before ended: the next sweep asks for other factors anyway.
 MAX_STEPS, SWEEP_STEPS = 100, 3
 #: Histories are padded to the next of these lengths, each at most an eighth above the one before.
 #: The padded length depends on a row alone, so its factors do not depend on its neighbours.
@@ -41,7 +41,7 @@ class IALS(Recommender):
     regularization : float, default 0.003
         λ.
     frequency_exponent : float, default 1.0
-        ν; 1 regularises by how much a user or item has to be explained, 0 all alike.
+        ν; at 1, users and items with more pairs are regularised more; at 0, all alike.
     half_life_days : float, optional
         An event this old weighs half; without it, all pairs that met weigh 1.
     clip : float or None, default 1.0
@@ -176,14 +176,14 @@ def solve_rows(
     frequency_exponent: float,
     start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """One half of a sweep: the least-squares factors of every row.
+    """Solve the least-squares factors of every row: one half of a sweep.
 
     Parameters
     ----------
     weights : csr_array of shape (n_rows, n_columns), float32
         c, weight of each pair that met.
     factors : ndarray of float32, shape (n_columns, n_factors)
-        Of the columns.
+        Factors of the columns.
     unobserved_weight : float
         α₀.
     regularization, frequency_exponent : float
@@ -199,10 +199,9 @@ def solve_rows(
 
     Notes
     -----
-    ``(α₀ HᵀH + λ_u I + Σ c h hᵀ) w = Σ c h`` is solved by conjugate gradients. In the eigenvectors
-    of ``HᵀH`` all but the sum over the row's own columns is a diagonal, and it is the
-    preconditioner: a handful of steps, each linear in the row's entries, where a factorization
-    takes n_factors³.
+    ``(α₀ HᵀH + λ_u I + Σ c h hᵀ) w = Σ c h`` is solved by conjugate gradients. In the eigenbasis
+    of ``HᵀH``, all but the sum over the row's own columns is diagonal and is the preconditioner:
+    a few steps suffice, each linear in the row's entries, where a factorization takes n_factors³.
 
     References
     ----------
@@ -210,7 +209,7 @@ def solve_rows(
     Implicit Feedback Collaborative Filtering. RecSys.
     """
     values, vectors = np.linalg.eigh(factors.T.astype(np.float64) @ factors)
-    shared = np.maximum(unobserved_weight * values, 0)  # α₀ HᵀH, turned
+    shared = np.maximum(unobserved_weight * values, 0)  # α₀ HᵀH in its eigenbasis
     turn = vectors.astype(np.float32)
     turned = np.vstack([factors @ turn, np.zeros((1, len(turn)), np.float32)])
     counts = np.diff(weights.indptr)
@@ -241,7 +240,7 @@ def solve_rows(
 def _conjugate_gradients(
     met: np.ndarray, values: np.ndarray, diagonal: np.ndarray, x: np.ndarray, n_steps: int
 ) -> np.ndarray:
-    """Solutions of (D + MᵀCM) x = MᵀC 1 for every row, each stopped by itself.
+    """Solve (D + MᵀCM) x = MᵀC 1 for every row, each of which stops by itself.
 
     A row stops at a residual of `TOLERANCE` of the one it began with, or after `n_steps`.
 
@@ -254,7 +253,7 @@ def _conjugate_gradients(
     diagonal : ndarray of float32, shape (n_rows, n_factors)
         Diagonal of D, above zero.
     x : ndarray of float32, shape (n_rows, n_factors)
-        Where to begin; overwritten.
+        Starting points; overwritten.
     """
     transposed = met.transpose(0, 2, 1)
 
@@ -285,7 +284,7 @@ def _conjugate_gradients(
 
 
 def _rows_by_length(weights: sparse.csr_array, n_factors: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Numbers of rows of similar length that are solved together, and what they are padded to."""
+    """Positions of rows of similar length, to be solved together, and their padded length."""
     counts = np.diff(weights.indptr)
     lengths = PADDED_LENGTHS[np.searchsorted(PADDED_LENGTHS, counts)]
     for length in np.unique(lengths[counts > 0]).tolist():

@@ -19,16 +19,16 @@ def keep_popular(
     event_weights: Mapping[str, float],
     half_life_days: float | None,
 ) -> Interactions:
-    """The history over its most popular items, with a warning that says what is left out.
+    """Limit a history to its most popular items, and log a warning on those left out.
 
     Parameters
     ----------
     history : Interactions
     max_items : int
-        Ties in popularity are broken by item_id.
+        Number of items kept; ties in popularity are broken by item_id.
     event_weights : mapping of str to float
     half_life_days : float or None
-        Of popularity.
+        An event this old counts half in popularity; None counts all alike.
     """
     if history.n_items <= max_items:
         return history

@@ -1,4 +1,4 @@
-"""What resembles a user's history in words: titles and categories, whoever bought what."""
+"""Content-based: items whose titles and categories resemble those of a user's history."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class ItemContent(Recommender):
     clip : float, optional
         Upper bound of a decayed value, default 1.0: many events say little more than one.
     popularity_weight : float, default 0.0
-        Added for the most popular item, and its share of that for others.
+        Added to the score of the most popular item; less to others, by their popularity.
     popularity_half_life_days : float, optional
         An event this old counts half in that popularity.
     freshness_weight : float, default 0.0
-        Added for an item that the shop has had since yesterday.
+        Added to the score of an item that is new in the shop; less to others, by their age.
     freshness_half_life_days : float, default 30.0
         Age at which half of that is added.
     event_weights : mapping of str to float
@@ -54,7 +54,7 @@ class ItemContent(Recommender):
     vectors_ : csr_array of shape (n_items, n_tokens), float32
         TF-IDF of every item's tokens, of length 1; an empty row where nothing is known.
     bonus_ : ndarray of float32, shape (n_items,)
-        What popularity and freshness add.
+        What popularity and freshness add to an item's scores.
 
     Notes
     -----
@@ -64,10 +64,10 @@ class ItemContent(Recommender):
 
     ``score(u, i) = cos(p_u, v_i) + w_p pop(i) / (1 + max pop) + w_f 2 ** (-age(i) / half_life)``.
 
-    Nothing of it needs events with the item itself, so an item is listed from the cutoff on that
-    knows its title. Items that share no token with the profile are not listed, whatever their
-    bonus. Users without weighted events get no list. A history without titles and categories has
-    nothing to go by: every list is empty then.
+    None of this needs events with the item itself, so an item is listed from the first cutoff
+    that knows its title. Items that share no token with the profile are not listed, whatever
+    their bonus. Users without weighted events get no list. Where no titles and categories are
+    known, every list is empty.
 
     References
     ----------
@@ -149,7 +149,7 @@ class ItemContent(Recommender):
 
 
 def _check_ngram_range(value: Any) -> None:
-    """Refuse all but two whole numbers, the shorter first."""
+    """Refuse an `ngram_range` other than two whole numbers from 1 on, the smaller first."""
     match value:
         case [int(shortest), int(longest)] if 1 <= shortest <= longest:
             return

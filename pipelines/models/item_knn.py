@@ -34,7 +34,7 @@ class ItemKNN(Recommender):
     shrinkage : float, default 20.0
         Added to the cosine's denominator: similarities that rest on few users shrink.
     similarity : {"cosine", "dot"}, default "cosine"
-        Whether x_i·x_j is divided by the lengths. Of dot products, `shrinkage` changes nothing.
+        Whether x_i·x_j is divided by the lengths. `shrinkage` has no effect on dot products.
     weighting : {"none", "tf_idf", "bm25"}, default "none"
         How entries of the history matrix are weighted before similarities are computed (formulas
         in `term_weights`): users with long histories say less, and BM25 damps popular items.
@@ -53,15 +53,15 @@ class ItemKNN(Recommender):
     Attributes
     ----------
     similarity_ : csr_array of shape (n_items, n_items), float32
-        s_ij from an item i of the history to a listed item j; of the `n_neighbors` most similar
-        ones, equal ones are kept by lowest item_id; zero diagonal.
+        s_ij from an item i of the history to a listed item j, for the `n_neighbors` most similar,
+        ties kept by lowest item_id; zero diagonal.
 
     Notes
     -----
     ``s_ij = x_i·x_j / (|x_i| |x_j| + shrinkage)`` over the columns x of the weighted history
     matrix, or ``s_ij = x_i·x_j``; ``score(u, j) = sum over i of x_ui s_ij``, with the history as
-    it is, not weighted. Only items with a positive score are listed, so
-    users without weighted events get no list. XᵀX is made some rows at a time.
+    it is, not weighted. Only items with a positive score are listed, so users without weighted
+    events get no list. XᵀX is made some rows at a time.
 
     References
     ----------

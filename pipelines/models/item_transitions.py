@@ -1,4 +1,4 @@
-"""What follows from what: linear item-to-item transitions from histories to the days after them."""
+"""Linear item-to-item transitions, from the items of a history to those of the days after it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ItemTransitions(Recommender):
     target_events : sequence of str, optional
         Events that targets are made of; default the types of positive weight.
     max_users : int, default 20000
-        Users of one target; past it, those of the lowest CRC-32 of their user_id.
+        Most users of one target; of more, those with the lowest CRC-32 of their user_id.
     max_items : int, default 20000
         Items learned, the most popular ones; bounds memory (two matrices of n_items²) and time.
     event_weights : mapping of str to float

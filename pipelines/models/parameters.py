@@ -64,7 +64,7 @@ def check_number(
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Refuse a hyperparameter that is not one of some words.
+    """Refuse a hyperparameter that is not one of the allowed words.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from pipelines.models.popularity import sum_popularity
 
 
 def scale_popularity(popularity: np.ndarray) -> np.ndarray:
-    """Popularity moved into [0, 1): p / (1 + max p).
+    """Popularity scaled into [0, 1): p / (1 + max p).
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class PersonalFrequency(Recommender):
     half_life_days : float, optional
         One of the user's own events this old counts half; without it, all count alike.
     popularity_half_life_days : float, optional
-        The same for the popularity that breaks ties and fills the list.
+        An event this old counts half in the popularity that breaks ties and fills the list.
     event_weights : mapping of str to float
         Weight of one event of a type.
 

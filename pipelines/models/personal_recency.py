@@ -15,7 +15,7 @@ from pipelines.models.popularity import sum_popularity
 
 
 def rank_meetings(history: Interactions, event_weights: Mapping[str, float]) -> sparse.csr_array:
-    """Number the times at which a user last met items: 1 the earliest, equal times alike.
+    """Number each user's items by when they were last met: 1 the earliest, equal times alike.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What customers as active as this one choose most, lately."""
+"""Popularity by segment: what customers as active as this one choose most, lately."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class SegmentPopularity(Recommender):
     half_life_days : float, optional
         An event this old counts half; without it, all events count alike.
     heavy_user_days : int, default 5
-        Days with an event from which a user is heavy; with at most one a user is new, else light.
+        From this many days with an event a user is heavy; with at most one, new; else, light.
     shrinkage : float, default 100.0
-        Weight of everybody's ranking, in events: a segment with few events keeps close to it.
+        Weight of everybody's ranking, in events: a segment with few events stays close to it.
     event_weights : mapping of str to float
         Weight of one event of a type.
 
@@ -77,7 +77,7 @@ class SegmentPopularity(Recommender):
         self.scores_ = np.where(everybody > 0, scores, -np.inf).astype(np.float32)
 
     def _segment(self, history: Interactions) -> np.ndarray:
-        """0 new, 1 light, 2 heavy, by days on which a user did anything."""
+        """Segment of every user by days with an event: 0 new, 1 light, 2 heavy."""
         days = np.unique(np.stack([history.user, history.age_days]), axis=1)[0]
         active_days = np.bincount(days, minlength=history.n_users)
         return np.digitize(active_days, [2, self.heavy_user_days])

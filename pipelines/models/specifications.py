@@ -1,8 +1,8 @@
 """Tuned specifications: what `recsys tune` found for a candidate, and from which night it holds.
 
 `<home>/specifications/<candidate>.json` has one entry per tuning that was an improvement. A night
-uses the latest entry that is not younger than itself, so a night that is run again uses what it
-used before, and nothing that was found later.
+uses the latest entry that is not younger than itself, so a night that is run again uses the entry
+it used before, and none that was found later.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ def read_entries(settings: Settings, name: str) -> list[dict[str, Any]]:
 def entry_at(
     entries: Sequence[Mapping[str, Any]], base_spec_hash: str, as_of: date
 ) -> Mapping[str, Any] | None:
-    """The entry that a night uses; None if it uses the specification of the settings.
+    """Tuned entry that a night uses; None if it uses the specification of the settings.
 
     Parameters
     ----------
     entries : sequence of mapping
         What `read_entries` returned.
     base_spec_hash : str
-        Of the settings' own specification. An entry that was tuned from another one is passed
-        over: its evidence was about something else.
+        Hash of the settings' own specification. An entry that was tuned from another one is
+        passed over: its evidence was about something else.
     as_of : date
         The night.
     """

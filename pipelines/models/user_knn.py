@@ -1,4 +1,4 @@
-"""What users with similar histories chose lately."""
+"""Nearest users: what users with similar histories chose lately."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ class UserKNN(Recommender):
     Parameters
     ----------
     n_neighbors : int, default 100
-        Users asked.
+        Nearest users whose choices are counted.
     shrinkage : float, default 5.0
         Added to the cosine's denominator: similarities that rest on few items shrink.
     half_life_days : float, optional
         An event this old counts half when users are compared.
     recent_half_life_days : float, optional
-        The same for the choices of the neighbours; without it, all count alike.
+        A neighbour's choice this old counts half in the scores; without it, all count alike.
     max_users : int, default 50000
-        Users that may be neighbours; past it, those of the lowest CRC-32 of their user_id. Bounds
-        the time that each list takes.
+        Most users that may be neighbours; of more, those with the lowest CRC-32 of their user_id.
+        Bounds the time that each list takes.
     event_weights : mapping of str to float
         Weight of one event of a type.
 
     Attributes
     ----------
     users_by_item_ : csr_array of shape (n_items, n_known_users), float32
-        Histories of the users of `fit` with weighted events, as they are compared.
+        Histories of the users of `fit` with weighted events, weighed to be compared.
     norm_ : ndarray of float32, shape (n_known_users,)
-        Lengths of its columns.
+        Lengths of the columns of `users_by_item_`.
     recent_ : csr_array of shape (n_known_users, n_items), float32
-        The same histories, as they are recommended.
+        Histories of the same users, weighed to be recommended from.
 
     Notes
     -----
     ``sim(u, v) = x_u·x_v / (|x_u| |x_v| + shrinkage)`` with items weighed down by their
-    popularity, x_ui / √n_i; ``score(u, i) = sum over the nearest v: sim(u, v) recent_vi``. A user
-    with exactly a known user's history is not told from that user and counts as a neighbour.
+    popularity, x_ui / √n_i; ``score(u, i) = sum over the nearest v: sim(u, v) recent_vi``. A known
+    user with exactly the same history, such as the user itself, counts as a neighbour.
 
     References
     ----------
@@ -124,7 +124,7 @@ class UserKNN(Recommender):
         return scores
 
     def _nearest(self, similarity: np.ndarray) -> sparse.csr_array:
-        """The similarities to the nearest users, the others left out."""
+        """Similarities of each user to the `n_neighbors` nearest users."""
         width = min(self.n_neighbors, similarity.shape[1])
         if not width:
             return sparse.csr_array(similarity.shape, dtype=np.float32)

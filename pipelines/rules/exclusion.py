@@ -1,4 +1,4 @@
-"""What a placement keeps from its users."""
+"""Exclusions: items that a placement does not show to single users, or to anybody."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def placement_exclusion(
     history: Interactions,
     catalogue: pd.DataFrame | None = None,
 ) -> Exclusion:
-    """Exclusion of a placement for the users and items of a history.
+    """Items that a placement does not show, for the users and items of a history.
 
     Parameters
     ----------
@@ -24,10 +24,10 @@ def placement_exclusion(
         `exclude` says whether none, all, or some event types of a user's history exclude an item,
         `exclude_within_days` how recent they must be.
     history : Interactions
-        Known before the cutoff.
+        Everything known before the cutoff.
     catalogue : DataFrame, optional
-        One row per item_id with `is_available` and `is_in_feed`; what `hidden_items` finds in it
-        is kept from everybody.
+        One row per item_id with `is_available` and `is_in_feed`; the items that `hidden_items`
+        finds in it are shown to nobody.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def placement_exclusion(
 def hidden_items(
     item_ids: np.ndarray, catalogue: pd.DataFrame, show_items_without_feed: bool | None
 ) -> np.ndarray | None:
-    """Items that nobody is shown: not available, or in no items feed.
+    """Mask of the items that nobody is shown: not available, or in no items feed.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def hidden_items(
 def items_without_feed(
     item_ids: np.ndarray, catalogue: pd.DataFrame, show_items_without_feed: bool | None
 ) -> np.ndarray:
-    """Items that nobody is shown because no items feed has them.
+    """Mask of the items that nobody is shown because no items feed has them.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def items_without_feed(
 
 
 def _keeping_rows(placement: PlacementSettings, history: Interactions) -> np.ndarray:
-    """Mask over the history's rows: those that keep their item; each type and age asked once."""
+    """Mask of the history's rows that exclude their item; each type and age is decided once."""
     ages = range(int(history.age_days.max(initial=0)) + 1)
     answers = [
         [

@@ -1,4 +1,4 @@
-"""Complete short lists with another recommender's items, without mixing up their scores."""
+"""Complete short lists with another recommender's items, keeping scores in falling order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def back_fill(own: TopN, spare: TopN | None, users: np.ndarray | None = None) ->
     own : TopN
         Lists to complete, of shape (n_users, k).
     spare : TopN or None
-        The other recommender's lists, as long; None leaves lists as they are.
+        The other recommender's lists, of the same width k; None leaves lists as they are.
     users : ndarray of int, shape (n_spare,), optional
         Rows of `own` that the rows of `spare` are for; default all.
 
@@ -40,11 +40,11 @@ def back_fill(own: TopN, spare: TopN | None, users: np.ndarray | None = None) ->
 
     Notes
     -----
-    The two recommenders' scores have different scales. A filled row keeps its distance to the
-    first filled row, shifted to start at the list's last own score: with own scores
-    ``s_1 >= … >= s_m`` and filled scores ``f_1 >= f_2 >= …``, row ``m + j`` gets
-    ``s_m - (f_1 - f_j)``. So a whole list never increases, stays finite, and where there is no
-    own item the fallback's scores are unchanged.
+    The two recommenders' scores have different scales. Filled scores keep their distances to the
+    first of them and are shifted to start at the list's last own score: with own scores
+    ``s_1 >= … >= s_m`` and filled scores ``f_1 >= f_2 >= …``, rank ``m + j`` gets
+    ``s_m - (f_1 - f_j)``. So scores never increase along a list and stay finite, and a list
+    without own items has the fallback's scores unchanged.
     """
     scores = own.scores.astype(np.float64)
     own_count = (own.items >= 0).sum(axis=1)
@@ -66,7 +66,7 @@ def back_fill(own: TopN, spare: TopN | None, users: np.ndarray | None = None) ->
 def _placed(
     own_items: np.ndarray, spare_items: np.ndarray, n_items: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row, column in `spare` and column in the list of every item that is filled in."""
+    """Of every item to fill in: its row, its column in `spare` and its new column in the list."""
     offset = np.arange(len(own_items), dtype=np.int64)[:, None] * n_items
     taken = np.where(own_items >= 0, own_items + offset, -1)
     is_new = (spare_items >= 0) & ~np.isin(spare_items + offset, taken)
@@ -76,7 +76,7 @@ def _placed(
 
 
 def _shift_filled(scores: np.ndarray, own_count: np.ndarray) -> None:
-    """Let filled scores start at the last own score; in place."""
+    """Shift filled scores, in place, so that they start at the last own score."""
     width = scores.shape[1]
     mixed = np.flatnonzero((own_count > 0) & (own_count < width))
     start = own_count[mixed]

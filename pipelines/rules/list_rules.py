@@ -1,7 +1,8 @@
-"""A placement's rules on a list as a whole, the same for lists that are judged and served.
+"""A placement's rules on whole lists: category cap, diversification and pins.
 
-Order: what a user has seen and what is not available never enters a list (`placement_exclusion`);
-category cap and diversification choose the first ranks in one pass; pinned items come last.
+Order: items that a user has seen or that are not available never enter a list
+(`placement_exclusion`); cap and diversification choose the first ranks in one pass; pinned items
+come last.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pipelines.models.base import TopN
 from pipelines.rules.pins import Pin, falling_scores
 from pipelines.rules.rerank import Similarity, item_categories, item_similarity, rerank
 
-#: Items fetched for each rank that cap and diversification choose, at least.
+#: Items fetched, at least, for each rank that cap and diversification choose.
 POOL_FACTOR = 5
 
 
@@ -29,7 +30,7 @@ class ListRules:
     ----------
     item_ids : ndarray of str, shape (n_items,)
     depth : int
-        First ranks that cap and diversification choose.
+        Number of first ranks that cap and diversification choose.
     max_per_category : int or None
     categories : ndarray of int32, shape (n_items, most_categories)
     diversity : float
@@ -48,7 +49,7 @@ class ListRules:
 
     @property
     def is_reordering(self) -> bool:
-        """Whether any rule chooses the first ranks anew."""
+        """Whether cap or diversification can change the order of a list."""
         return self._is_capped or self.diversity > 0
 
     @property
@@ -57,7 +58,7 @@ class ListRules:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Rules that can change a list here, as the settings name them."""
+        """Names, as in the settings, of the rules that can change a list."""
         active = {
             "max_per_category": self._is_capped,
             "diversity": self.diversity > 0,
@@ -66,13 +67,13 @@ class ListRules:
         return tuple(name for name, is_active in active.items() if is_active)
 
     def without(self, name: str) -> ListRules:
-        """The same rules but one."""
+        """List rules like these with the named one turned off."""
         off = {"max_per_category": None, "diversity": 0.0, "pinned": ()}
         key = "pins" if name == "pinned" else name
         return replace(self, **{key: off[name]})  # type: ignore[arg-type]  # each is its field's type
 
     def fetch_length(self, k: int) -> int:
-        """Items to ask a recommender for where lists of `k` are wanted.
+        """Number of items to ask a recommender for where lists of `k` items are wanted.
 
         The pool of cap and diversification is ``POOL_FACTOR * depth`` whatever `k` is, so a short
         list is the beginning of a long one.
@@ -80,12 +81,12 @@ class ListRules:
         return max(k, POOL_FACTOR * self.depth) if self.is_reordering else k
 
     def reorder(self, lists: TopN, k: int) -> TopN:
-        """Lists of at most `k` after cap and diversification.
+        """Apply cap and diversification, and cut the lists to at most `k` items.
 
         Parameters
         ----------
         lists : TopN
-            Of `fetch_length` items.
+            As long as `fetch_length` says.
         k : int
         """
         if not self.is_reordering:
@@ -96,7 +97,7 @@ class ListRules:
         order[:, :pool] = rerank(
             known[:, :pool],
             self.depth,
-            # one row more: an item that is not known is in no category, and like no other
+            # one more row: an unknown item is in no category and similar to no other
             categories=np.pad(self.categories, ((0, 1), (0, 0)), constant_values=-1),
             max_per_category=self.max_per_category,
             similarity=self.similarity,
@@ -107,14 +108,14 @@ class ListRules:
         return _cut(lists, items, scores, k)
 
     def pins_of(self, item_ids: np.ndarray) -> list[Pin]:
-        """Pins whose items are in a vocabulary, as positions in it."""
+        """Pins whose items are in `item_ids`, each item as its position there."""
         position = {item_id: n for n, item_id in enumerate(item_ids.tolist())} if self.pins else {}
         return [
             Pin(pin.rank, position[pin.item_id]) for pin in self.pins if pin.item_id in position
         ]
 
     def _positions(self, lists: TopN) -> np.ndarray:
-        """Items of lists as positions in `item_ids`; its length for one it does not know."""
+        """Items of lists as positions in `self.item_ids`; its length for an unknown item."""
         if np.array_equal(lists.item_ids, self.item_ids):
             return lists.items
         position = pd.Index(self.item_ids).get_indexer(pd.Index(lists.item_ids))
@@ -125,16 +126,16 @@ class ListRules:
 def make_list_rules(
     placement: PlacementSettings, history: Interactions, catalogue: pd.DataFrame | None
 ) -> ListRules:
-    """Rules of a placement on a night.
+    """Make a placement's list rules over the items of a history.
 
     Parameters
     ----------
     placement : PlacementSettings
         `max_per_category`, `diversity`, `rerank_depth`, `pinned`.
     history : Interactions
-        Of all users: the likeness of items comes from it.
+        Of all users; item similarities are computed from it.
     catalogue : DataFrame or None
-        One row per item_id; `category` if there is one. The cap does not bind items without.
+        One row per item_id; column `category` if known. Items without a category are not capped.
 
     Returns
     -------

@@ -15,12 +15,12 @@ __all__ = ["PINNED", "PINNED_REASON", "Pin", "PinnedLists", "falling_scores", "i
 
 @dataclass(frozen=True)
 class Pin:
-    """An item and where it goes.
+    """An item and the rank at which it is pinned.
 
     Parameters
     ----------
     rank : int
-        From 1; a list that ends before it gets the item at its end.
+        From 1; a list that ends before this rank gets the item at its end.
     item : int
         Position in the vocabulary of the lists.
     """
@@ -31,7 +31,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class PinnedLists:
-    """Lists after pins were put in.
+    """Lists into which pinned items were inserted.
 
     Parameters
     ----------
@@ -49,14 +49,14 @@ class PinnedLists:
 
     @property
     def is_pinned(self) -> np.ndarray:
-        """Which cells a pin put there."""
+        """Mask of the cells that hold a pinned item."""
         return (self.items >= 0) & (self.origin < 0)
 
 
 def insert_pins(
     items: np.ndarray, scores: np.ndarray, pins: Sequence[Pin], exclude: Exclusion
 ) -> PinnedLists:
-    """Put pinned items at their ranks; what was there moves down by one.
+    """Insert pinned items at their ranks; the items from there on move down by one.
 
     Parameters
     ----------
@@ -66,19 +66,19 @@ def insert_pins(
     pins : sequence of Pin
         Distinct items and ranks.
     exclude : Exclusion
-        In the rows of `items` and its vocabulary: nobody is shown a pinned item that is kept from
-        them.
+        In the rows of `items` and its vocabulary: a pinned item is not shown to users for whom it
+        is excluded.
 
     Returns
     -------
     PinnedLists
-        As long as the lists were wide; an item that was in a list already moves to its pin. A list
-        without items stays without.
+        At most k items, as before; an item that was in a list already moves to its pinned rank.
+        An empty list stays empty.
 
     Notes
     -----
-    Pins are put in from the first rank to the last, so none moves another. A pinned row carries
-    the best score below it, at the end of a list the last one above it.
+    Pins are inserted from the first rank to the last, so none moves another. A pinned item gets
+    the best score below it or, at the end of a list, the last score above it.
     """
     n_users, width = items.shape
     ordered = sorted(pins, key=lambda one: one.rank)
@@ -99,7 +99,7 @@ def insert_pins(
 def _without(
     items: np.ndarray, scores: np.ndarray, pins: Sequence[Pin], wanted: Sequence[np.ndarray]
 ) -> PinnedLists:
-    """Lists without the items that are pinned to them, closed up."""
+    """Take each user's pinned items out of the list and close the gaps."""
     goes = np.zeros(items.shape, dtype=bool)
     for pin, users in zip(pins, wanted, strict=True):
         goes |= (items == pin.item) & users[:, None]
@@ -112,7 +112,7 @@ def _without(
 
 
 def _may_be_shown(item: int, n_users: int, exclude: Exclusion) -> np.ndarray:
-    """Users the item is not kept from."""
+    """Mask of the users for whom an item is not excluded."""
     if exclude.items is not None and exclude.items[item]:
         return np.zeros(n_users, dtype=bool)
     if exclude.pairs is None:
@@ -122,7 +122,7 @@ def _may_be_shown(item: int, n_users: int, exclude: Exclusion) -> np.ndarray:
 
 
 def _order_with(items: np.ndarray, pin: Pin, wanted: np.ndarray) -> np.ndarray:
-    """Order of the columns, and of the pin as one column more, for every user."""
+    """Order of every list's columns and of the pin, which counts as one more column."""
     width = items.shape[1]
     place = np.tile(np.arange(width, dtype=np.float64), (len(items), 1))
     at = np.minimum(pin.rank - 1, (items >= 0).sum(axis=1)) - 0.5
@@ -134,7 +134,7 @@ def _order_with(items: np.ndarray, pin: Pin, wanted: np.ndarray) -> np.ndarray:
 
 
 def falling_scores(items: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Scores that never rise along a list: a row that moved up carries the best one below it.
+    """Scores that never rise along a list: an item that moved up gets the best score below it.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def falling_scores(items: np.ndarray, scores: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float, shape (n_users, k)
-        An item without a score at the end of a list carries the last score above it, 0 if there
-        is none. NaN past the end.
+        An item without a score at the end of a list gets the last score above it, 0 if there is
+        none. NaN past the end.
 
     Examples
     --------

@@ -17,10 +17,10 @@ from pipelines.rules.fill import back_fill
 from pipelines.rules.list_rules import ListRules
 from pipelines.rules.pins import PINNED, PINNED_REASON, insert_pins
 
-#: Who chose an item: the recommender by what the user did, the recommender to complete its own
-#: list, the fallback for a whole list, the fallback for the rest of one, the shop.
+#: Who chose an item: the recommender from the user's history, the recommender to complete its own
+#: list, the fallback for a whole list, the fallback for the rest of a list, the shop.
 OWN, OWN_COMPLETION, FALLBACK_LIST, FALLBACK_REST, PIN = range(5)
-#: What the reason of every row of a list shorter than asked ends with.
+#: End of the reason of every row in a list shorter than was asked for.
 SHORT_LIST = "short list: no other item may be shown"
 FOR_ANYONE = "fallback: for anyone not known on this night"
 
@@ -41,19 +41,19 @@ class PlacedLists(TopN):
 
 @dataclass(frozen=True)
 class Labels:
-    """What the rows of lists say about who chose them, a word and a sentence for each row.
+    """Strategy (a word) and reason (a sentence) that go with each source of a listed item.
 
     Parameters
     ----------
     strategies, reasons : list of str
-        By source, then by source again for lists that are short.
+        One per source, then one per source again for lists that are short.
     """
 
     strategies: list[str]
     reasons: list[str]
 
     def of_rows(self, lists: PlacedLists) -> np.ndarray:
-        """Positions in `strategies` and `reasons` of the items of lists, row by row."""
+        """Positions in `strategies` and `reasons` of all listed items, list by list."""
         is_listed = lists.items >= 0
         is_short = ~is_listed.all(axis=1, keepdims=True)
         positions: np.ndarray = (lists.source + (PIN + 1) * is_short)[is_listed]
@@ -69,7 +69,7 @@ def place(
     rules: ListRules,
     exclude: Exclusion,
 ) -> PlacedLists:
-    """Make the lists of some users by every rule of a placement.
+    """Make the lists of a history's users by all rules of a placement.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def place(
     fallback : Recommender or None
         Fitted; completes short lists. None leaves them short.
     history : Interactions
-        Users to serve.
+        Of the users to make lists for.
     k : int
-        Longest list.
+        Maximum length of a list.
     rules : ListRules
         Cap, diversification and pins.
     exclude : Exclusion
@@ -93,9 +93,9 @@ def place(
 
     Notes
     -----
-    What is excluded never enters a list. Cap and diversification choose the first ranks of the
-    recommender's list, and of the fallback's; then the one completes the other (`back_fill`), and
-    pinned items come last.
+    Excluded items never enter a list. Cap and diversification choose the first ranks of the
+    recommender's list and of the fallback's; then the fallback's completes the recommender's
+    (`back_fill`), and pinned items come last.
     """
     own = _rank(recommender, history, k, rules, exclude)
     source = _own_source(recommender, history, own)
@@ -132,19 +132,19 @@ def place_for_anyone(
     fallback : Recommender
         Fitted.
     history : Interactions
-        Whose items are known; its users do not matter.
+        Its items are those known; its users do not matter.
     user_ids : ndarray of str, shape (n_users,)
         Not in `history`.
     k : int
-        Longest list.
+        Maximum length of a list.
     rules : ListRules
     exclude : Exclusion
-        Over the items of `history`; only what is kept from everybody matters.
+        Over the items of `history`; only items excluded for everybody matter.
 
     Returns
     -------
     PlacedLists
-        Every row the fallback's but the pinned ones.
+        Every item is of source `FALLBACK_LIST`, or `PIN`.
     """
     strangers = without_history(history, user_ids)
     lists = place(fallback, None, strangers, k, rules=rules, exclude=Exclusion(items=exclude.items))
@@ -152,17 +152,17 @@ def place_for_anyone(
 
 
 def without_history(history: Interactions, user_ids: np.ndarray) -> Interactions:
-    """Users who did nothing yet, over the items of a history."""
+    """Empty histories of the given users, over the items of a history."""
     return replace(history.select_users(np.array([], dtype=int)), user_ids=user_ids)
 
 
 def make_labels(recommender: Recommender | None, fallback: Recommender) -> Labels:
-    """Labels of a recommender's lists, completed by a fallback.
+    """Make the labels of a recommender's lists that a fallback completes.
 
     Parameters
     ----------
     recommender : Recommender or None
-        None for the lists of people the night does not know, which are the fallback's.
+        None for the lists of users unknown on this night, which are the fallback's.
     fallback : Recommender
     """
     writer = recommender or fallback
@@ -183,13 +183,13 @@ def make_labels(recommender: Recommender | None, fallback: Recommender) -> Label
 def _rank(
     recommender: Recommender, history: Interactions, k: int, rules: ListRules, exclude: Exclusion
 ) -> TopN:
-    """Lists of at most `k` by every rule but the pins."""
+    """Lists of at most `k` items by all rules but the pins."""
     fetched = recommender.recommend(history, rules.fetch_length(k), exclude=exclude)
     return rules.reorder(fetched, k)
 
 
 def _own_source(recommender: Recommender, history: Interactions, own: TopN) -> np.ndarray:
-    """Whether a user met what the recommender lists, where it completes lists itself."""
+    """Source of a recommender's items: `OWN_COMPLETION` where it completed a list itself."""
     if not recommender.completes_itself:
         return np.full(own.items.shape, OWN)
     known = history.with_items(own.item_ids)

@@ -1,4 +1,4 @@
-"""Put a ranked list in another order: no category too often, no item too like the ones above it."""
+"""Re-rank lists: no category too often, no item too similar to the ones above it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.item_knn import ItemKNN
 from pipelines.rules.shown_items import category_names
 
-#: Neighbours per item whose cosine is kept; items farther apart count as unlike.
+#: Neighbours per item whose cosine is kept; other items count as cosine 0.
 NEIGHBORS = 100
-#: Users whose lists are put in order at once.
+#: Users whose lists are re-ranked at once.
 BLOCK_USERS = 4096
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """Cosines of items, looked up by pair.
+    """Cosine similarities of pairs of items.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Similarity:
     n_items: int
 
     def of(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Cosine of each pair, 0 where it is not kept; the larger of both directions."""
+        """Cosine of each pair of items, the larger of both directions; 0 where none is kept."""
         return np.maximum(self._of_one_way(first, second), self._of_one_way(second, first))
 
     def _of_one_way(self, row: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -47,7 +47,7 @@ class Similarity:
 
 
 def item_similarity(history: Interactions) -> Similarity:
-    """Cosines of the items' columns of the history: who met one often met the other.
+    """Cosine similarities of items by the users who met them.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def item_similarity(history: Interactions) -> Similarity:
 
     Notes
     -----
-    Of each item the `NEIGHBORS` nearest are kept, so memory is bounded by ``n_items * NEIGHBORS``
-    whatever the length of the histories.
+    The `NEIGHBORS` nearest of each item are kept, so memory is bounded by
+    ``n_items * NEIGHBORS`` whatever the length of the histories.
     """
     weights = dict.fromkeys(history.event_types, 1.0)
     knn = ItemKNN(n_neighbors=NEIGHBORS, shrinkage=0.0, event_weights=weights).fit(history)
@@ -65,7 +65,7 @@ def item_similarity(history: Interactions) -> Similarity:
 
 
 def similarity_of(matrix: sparse.csr_array) -> Similarity:
-    """The stored entries of a square matrix."""
+    """Make a `Similarity` of the stored entries of a square matrix."""
     entries = sparse.csr_array(matrix, copy=True)
     entries.sort_indices()
     row = np.repeat(np.arange(entries.shape[0], dtype=np.int64), np.diff(entries.indptr))
@@ -74,7 +74,7 @@ def similarity_of(matrix: sparse.csr_array) -> Similarity:
 
 
 def item_categories(item_ids: np.ndarray, category_of: Mapping[str, object]) -> np.ndarray:
-    """Codes of each item's categories.
+    """Category codes of each item.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def item_categories(item_ids: np.ndarray, category_of: Mapping[str, object]) -> 
     Returns
     -------
     ndarray of int32, shape (n_items, most_categories)
-        At least one column; -1 where an item has no more.
+        At least one column; -1 past an item's last category.
 
     Examples
     --------
@@ -114,14 +114,14 @@ def rerank(
     similarity: Similarity | None = None,
     diversity: float = 0.0,
 ) -> np.ndarray:
-    """New order of the columns of lists: the first `depth` places are chosen one by one.
+    """Re-rank lists by category cap and diversity: choose their first `depth` places one by one.
 
     Parameters
     ----------
     items : ndarray of int32, shape (n_users, n_ranks)
         Ranked positions, -1 at the end of a shorter list; all of them may be chosen.
     depth : int
-        Places that are chosen; whoever is left follows in the order there was.
+        Number of places that are chosen; the other items follow in their old order.
     categories : ndarray of int32, shape (n_items, most_categories), optional
         See `item_categories`.
     max_per_category : int, optional
@@ -130,7 +130,7 @@ def rerank(
         get shorter.
     similarity : Similarity, optional
     diversity : float, default 0
-        From 0, the order there was, towards 1, as unlike as possible.
+        From 0, the old order, towards 1, items as dissimilar as possible.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def rerank(
 
 
 def _choose(items: np.ndarray, depth: int, marginal: _Marginal, cap: _Cap) -> np.ndarray:
-    """Greedy choice for every user at once; returns the new order of the columns."""
+    """Choose greedily for all users at once; returns the new order of the columns."""
     n_users, n_ranks = items.shape
     user = np.arange(n_users)
     is_open = items >= 0
@@ -181,7 +181,7 @@ def _choose(items: np.ndarray, depth: int, marginal: _Marginal, cap: _Cap) -> np
 
 
 class _Marginal:
-    """Marginal relevance of every item of a block of lists, given what was chosen."""
+    """Marginal relevance of every item of a block of lists, given the items chosen so far."""
 
     def __init__(self, items: np.ndarray, similarity: Similarity | None, diversity: float) -> None:
         length = np.maximum((items >= 0).sum(axis=1), 1)
@@ -192,14 +192,14 @@ class _Marginal:
         self._nearest = np.zeros(items.shape)
 
     def value(self) -> np.ndarray:
-        """(1 - d) relevance - d max cosine."""
+        """Marginal relevance: (1 - d) relevance - d max cosine."""
         result: np.ndarray = (
             1 - self._diversity
         ) * self._relevance - self._diversity * self._nearest
         return result
 
     def add(self, chosen: np.ndarray) -> None:
-        """One more chosen item per user; -1 for none."""
+        """Compare all items with one more chosen item per user; -1 for none."""
         if self._similarity is None or self._diversity == 0:
             return
         known = np.maximum(self._items, 0)
@@ -208,7 +208,7 @@ class _Marginal:
 
 
 class _Cap:
-    """How often each category was chosen, for a block of lists."""
+    """Chosen items of each category, counted for every list of a block."""
 
     def __init__(self, items: np.ndarray, categories: np.ndarray | None, most: int | None) -> None:
         self._most = most if categories is not None else None
@@ -221,7 +221,7 @@ class _Cap:
         self._counts = np.zeros((len(items), n_categories + 1), dtype=np.int32)
 
     def is_full(self) -> np.ndarray:
-        """Items one more of which would break the cap, shape of the lists."""
+        """Mask, of the shape of the lists, of the items that would exceed the cap."""
         if self._most is None:
             return np.zeros(self._items.shape, dtype=bool)
         user = np.arange(len(self._items))[:, None, None]

@@ -1,14 +1,14 @@
-"""What may be shown to whom, event by event: the decisions that the batch and the API share."""
+"""What may be shown to whom: decisions on single events and items, shared by batch and API."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-#: Word that the served rows of a pinned item carry in `strategy`.
+#: `strategy` of a pinned item's row in a list.
 PINNED = "pinned"
-#: Sentence that they carry in `reason`.
+#: `reason` of a pinned item's row in a list.
 PINNED_REASON = "Placed at this rank by the shop"
-#: Between the categories of an item that has several.
+#: Separator between the categories of one item.
 CATEGORY_SEPARATOR = "|"
 
 
@@ -19,7 +19,7 @@ def keeps_item(
     age_days: int,
     exposures: Collection[str] = (),
 ) -> bool:
-    """Whether an event keeps its item from its user in a placement.
+    """Whether an event excludes its item from its user's lists in a placement.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def keeps_item(
         The placement's `exclude_within_days`; None for any age.
     event_type : str
     age_days : int
-        Days from the event's date to the cutoff: 1 for the last day that the cutoff knows.
+        Days from the event's date to the cutoff: 1 for the last day before the cutoff.
     exposures : collection of str, default none
-        Types that tell what a user was shown; they keep nothing, whatever `exclude` says.
+        Types that record what a user was shown; they exclude nothing, whatever `exclude` says.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def keeps_item(
 
 
 def category_names(category: str | None) -> list[str]:
-    """Categories of an item, sorted, each once.
+    """Category names of an item, sorted, each once.
 
     Examples
     --------

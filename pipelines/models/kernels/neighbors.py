@@ -17,7 +17,7 @@ def nearest_of_product(
     n_neighbors: int,
     weigh: Callable[[slice, np.ndarray], None],
 ) -> sparse.csr_array:
-    """The largest positive similarities of every row, where similarities are a weighted product.
+    """Largest positive entries of every row of a weighted matrix product.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def nearest_of_product(
     n_neighbors : int
         Entries kept per row.
     weigh : callable
-        Makes similarities of some rows of the product, in place; called by several threads.
+        Turns some rows of the product into similarities, in place; called by several threads.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def nearest_of_product(
 
 
 def keep_nearest_of_columns(matrix: sparse.csr_array, n_neighbors: int) -> sparse.csr_array:
-    """The largest entries of every column of a matrix that `nearest_of_product` made.
+    """Keep the largest entries of every column of a matrix that `nearest_of_product` made.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def keep_nearest_of_columns(matrix: sparse.csr_array, n_neighbors: int) -> spars
 
 
 def score_neighbors(interest: sparse.csr_array, nearest: sparse.csr_array) -> np.ndarray:
-    """Sum of a history's similarities to every item; -inf where it is not positive.
+    """Score items by the sum of their similarities to a history; -inf where it is not positive.
 
     Parameters
     ----------

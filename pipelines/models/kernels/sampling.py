@@ -1,4 +1,4 @@
-"""Which of many rows are looked at, where all of them would take too long."""
+"""Repeatable samples of rows and users, where all of them would take too long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def evenly_spaced(count: int, at_most: int) -> np.ndarray:
-    """Positions of rows: all of them, or so many evenly spaced, the first and the last among them.
+    """Positions of `at_most` evenly spaced rows, the first and the last among them, or of all.
 
     Returns
     -------
@@ -31,16 +31,16 @@ def hash_ids(ids: np.ndarray) -> np.ndarray:
 
 
 def lowest_hashes(users: np.ndarray, hashes: np.ndarray, at_most: int) -> np.ndarray:
-    """All of some users, or those with the lowest hashes.
+    """The `at_most` users with the lowest hashes, or all if they are fewer.
 
-    Who is taken does not depend on who else is there, but for where the line falls.
+    Other users decide only where the line falls, not the order in which users are taken.
 
     Parameters
     ----------
     users : ndarray of int, shape (n_users,)
         Positions into `hashes`, ascending.
     hashes : ndarray of int
-        Of everybody's user_id.
+        Hashes of everybody's user_id.
     at_most : int
 
     Returns

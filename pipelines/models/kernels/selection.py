@@ -1,25 +1,25 @@
-"""The best of many users' scores at once, selected as tiles of scores go by."""
+"""Selection of the best scores of many users at once, from scores that come tile by tile."""
 
 from __future__ import annotations
 
 import numpy as np
 
-#: Users of a selection must be a multiple of this: so many comparisons are looked at as one word.
+#: The users of a selection must be a multiple of this: so many comparisons are read as one word.
 WORD = 8
-#: Bits of a sorting key: the user's on top, then 32 of the score, then the position's.
+#: Bits of the position in a sorting key: lowest, below 32 of the score and those of the user.
 POSITION_BITS = 24
-#: Users of one selection at most: what the key has left.
+#: Most users of one selection: what the remaining bits of the key can number.
 MAX_USERS = 2 ** (64 - 32 - POSITION_BITS)
-#: Items at most, for the same reason.
+#: Most items of one selection: what the position's bits can number.
 MAX_ITEMS = 2**POSITION_BITS
-#: Candidates per place of a list that are cut to the best before more are added.
+#: Candidates per place of a list; if there are more, they are cut to the best.
 CANDIDATES_PER_PLACE = 4
 #: Lowest score that can be selected.
 LOWEST = np.finfo(np.float32).min
 
 
 class Selection:
-    """The k best scores of every user that reach the user's floor; equal ones by lowest position.
+    """Select every user's k best scores that reach a floor; equal scores by lowest position.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Selection:
     -----
     Nearly all scores are touched by one vectorised comparison only. Those that reach the floor are
     candidates, sorted once at the end; if they become too many before that, as when all scores are
-    equal, they are cut to k per user, and the last of k is a new floor.
+    equal, they are cut to k per user, and the k-th is the new floor.
     """
 
     def __init__(self, positions: np.ndarray, n_users: int, k: int) -> None:
@@ -46,18 +46,18 @@ class Selection:
         self._forget_candidates()
 
     def raise_floor(self, floor: np.ndarray) -> None:
-        """Look at scores from `floor` (float32, shape (n_users,)) on only."""
+        """Ignore scores below `floor` (float32, shape (n_users,)) from now on."""
         self._floor = np.maximum(self._floor, floor)
 
     def add(self, tile: np.ndarray, first: int) -> None:
-        """Offer the next scores.
+        """Offer the next tile of scores.
 
         Parameters
         ----------
         tile : ndarray of float32, shape (n_tile_rows, n_users)
             C-contiguous; numbers or infinite; rows without a position are -inf.
         first : int
-            Number of its first row. But for the first tile, rows come by ascending position.
+            Number of its first row. Except in the first tile, rows come by ascending position.
         """
         # An equal score at a higher position is listed after the floor's.
         is_later = self._last < self._positions[first : first + 1]
@@ -73,7 +73,7 @@ class Selection:
             self._cut()
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Every user's best, best first.
+        """Positions and scores that were selected for every user, best first.
 
         Returns
         -------
@@ -97,7 +97,7 @@ class Selection:
         self._n_candidates = 0
 
     def _cut(self) -> tuple[np.ndarray, np.ndarray]:
-        """Keep the k best of every user, in order: user and place in the list of each."""
+        """Keep the k best candidates of every user; returns the user and the place of each."""
         row, user = np.divmod(np.concatenate(self._cells), len(self._floor))
         keys = _sorting_keys(user, np.concatenate(self._scores), self._positions[row])
         keys = np.concatenate([self._best, keys])

@@ -23,7 +23,7 @@ def top_n_of_one_ranking(
     scores : ndarray of float32, shape (n_items,)
         Higher is better; -inf is never listed.
     n_users, k : int
-        Number of lists, and the longest.
+        Number of lists, and their maximum length.
     exclude_pairs : csr_array of shape (n_users, n_items), optional
         Stored entries are not listed for that user.
     exclude_items : ndarray of bool, shape (n_items,), optional
@@ -69,7 +69,7 @@ def top_n_of_one_ranking(
 def _one_ranking(
     scores: np.ndarray, exclude_items: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Columns in order of the list everybody shares, and their scores."""
+    """Columns in the order that all users share, and their scores."""
     if np.isnan(scores).any() or np.isposinf(scores).any():
         raise InvalidScoreError(
             "Scores must be finite or -inf. Found NaN or +inf. "

@@ -1,4 +1,4 @@
-"""What a history says: how much each user cares for each item, and how often items meet."""
+"""Users' interest in items, read from a history, and fast products of sparse matrices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_interest(
     half_life_days: float | None = None,
     clip: float | None = 1.0,
 ) -> sparse.csr_array:
-    """How much each user cares for each item.
+    """Interest of each user in each item, from the user's events.
 
     Parameters
     ----------
@@ -58,20 +58,20 @@ def in_product_blocks(
     right: sparse.csr_array,
     use: Callable[[slice, np.ndarray], Result],
 ) -> Iterator[Result]:
-    """What is made of a product's rows, some at a time, by several threads.
+    """Use a matrix product block of rows by block of rows, in several threads.
 
     Parameters
     ----------
     left : csr_array of shape (n_rows, n_inner), float32
     right : csr_array of shape (n_inner, n_columns), float32
     use : callable
-        From the place of some rows and their values, a float32 array of its own of shape
-        (n_block, n_columns), to a result; called by the threads.
+        Makes a result of a slice of rows and their values, a float32 array of its own of shape
+        (n_block, n_columns); called by the threads.
 
     Yields
     ------
     Result
-        In the order of the rows.
+        What `use` returned, in the order of the rows.
     """
     n_rows, n_columns = left.shape[0], right.shape[1]
     most = PRODUCT_BLOCK_BYTES // (4 * n_columns)
@@ -85,7 +85,7 @@ def in_product_blocks(
 
 
 def large_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
-    """A dense product, made block by block by several threads: float32, shape (n_rows, n_columns).
+    """Dense matrix product, made by several threads: float32, shape (n_rows, n_columns).
 
     ``large_product(x.T.tocsr(), x)`` is the Gram matrix of x.
     """
@@ -100,7 +100,7 @@ def large_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray
 
 
 def dense_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
-    """A product that has few zeros, as a dense array.
+    """Dense product of two sparse matrices, made fast where it has few zeros.
 
     Parameters
     ----------
@@ -114,10 +114,10 @@ def dense_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray
 
     Notes
     -----
-    ``(left @ right).toarray()`` to the last bit. scipy first counts the entries of a product, in
-    nearly half of the time that it takes: room for all of them needs no count. Its compiled
-    function is no public one: a test holds this against the public product, and the lock file
-    pins the version.
+    ``(left @ right).toarray()`` to the last bit. scipy first counts the entries of a product,
+    which takes nearly half of the time; room for all of them needs no count. Its compiled
+    function is not public: a test compares this with the public product, and the lock file pins
+    the version.
     """
     shape = left.shape[0], right.shape[1]
     size = shape[0] * shape[1]

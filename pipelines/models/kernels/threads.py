@@ -1,4 +1,4 @@
-"""Work on blocks by several threads: numpy, scipy and faiss let go of the interpreter's lock."""
+"""Work on blocks in several threads: numpy, scipy and faiss release the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Result = TypeVar("Result")
 
 
 class _Limit:
-    """One BLAS thread while anybody is inside: the first sets the limit, the last takes it back.
+    """Context that limits BLAS to one thread: set by the first to enter, lifted by the last out.
 
-    It is the process's, so threads that each set it and put back what they found would leave it.
+    The limit is the process's: if threads each restored what they found, it could stay for good.
     """
 
     def __init__(self) -> None:
@@ -49,15 +49,15 @@ one_blas_thread = _Limit()
 def in_threads(
     work: Callable[[Block], Result], blocks: Iterable[Block], *, single_blas: bool = False
 ) -> Iterator[Result]:
-    """Results of some work on blocks, in the order of the blocks.
+    """Work on blocks in several threads; yields the results in the order of the blocks.
 
     As many threads work as OpenMP would use (`OMP_NUM_THREADS`). A block is taken when a thread
-    will soon be free for it, so however many there are, few are in memory.
+    will soon be free for it, so few blocks are in memory at once.
 
     Parameters
     ----------
     work : callable
-        From a block to its result. An exception of it is raised where its result would be.
+        Makes a block's result. An exception is raised where the result would be yielded.
     blocks : iterable
     single_blas : bool, default False
         Whether BLAS uses one thread meanwhile, for blocks whose products are small.

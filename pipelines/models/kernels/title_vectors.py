@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipelines.features.item_versions import ItemAttributes
 
-#: In front of a category, so that it is another token than the same word in a title.
+#: Prefix of a category, so that it is another token than the same word in a title.
 CATEGORY_PREFIX = "category\x1f"
 
 
@@ -22,7 +22,7 @@ def weigh_titles(
     ngram_range: Sequence[int] = (1, 1),
     min_df: int = 1,
 ) -> sparse.csr_array:
-    """TF-IDF over the tokens of titles and categories.
+    """TF-IDF vectors of items over the tokens of their titles and categories.
 
     Parameters
     ----------

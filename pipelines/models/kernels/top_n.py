@@ -23,11 +23,11 @@ TILE_USERS = 240
 #: Columns of zeros beside them: at the edges of a product, BLAS rounds the last bit otherwise.
 MARGIN = 8
 TILE_ITEMS = 2048
-#: Items of a tile are a multiple of this: BLAS rounds rows outside whole steps in its own way.
+#: Items of a tile are a multiple of this: BLAS rounds rows left over from whole steps differently.
 TILE_STEP = 16
-#: Rows of the first tile that are looked at by their maximum, at most.
+#: Most rows of the first tile that are represented by their maximum.
 CHUNK_ROWS = 8
-#: Standard deviations by which a guess is on the safe side; one user in a hundred is ranked again.
+#: Standard deviations of safety in a guessed floor; one user in a hundred is ranked again.
 GUESS_DEVIATIONS = 2.5
 
 
@@ -39,14 +39,14 @@ def top_n_of_scores(
     exclude_items: np.ndarray | None = None,
     overwrite_scores: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rank the columns of a dense block.
+    """Rank the columns of a dense block of scores.
 
     Parameters
     ----------
     scores : ndarray of float32, shape (n_users, n_items)
         Higher is better; -inf is never listed.
     k : int
-        Longest list.
+        Maximum length of a list.
     exclude_pairs : csr_array of shape (n_users, n_items), optional
         Stored entries are not listed for that user.
     exclude_items : ndarray of bool, shape (n_items,), optional
@@ -103,7 +103,7 @@ def top_n_of_factors(
     user_factors : ndarray of float32, shape (n_users, n_factors)
     item_factors : ndarray of float32, shape (n_items, n_factors)
     k : int
-        Longest list.
+        Maximum length of a list.
     exclude_pairs : csr_array of shape (n_users, n_items), optional
         Stored entries are not listed for that user.
     exclude_items : ndarray of bool, shape (n_items,), optional
@@ -146,7 +146,7 @@ def top_n_of_factors(
     rows = np.arange(len(users) if len(allowed) else 0)
 
     def rank_block(rows: np.ndarray, is_guess: bool) -> np.ndarray:
-        """Fill the lists of some users; those that a guess left too short are returned."""
+        """Fill the lists of some users; returns those whose lists a guess left too short."""
         pairs = None if exclude_pairs is None else exclude_pairs[rows]
         items[rows], scores[rows], is_short = _rank_users(
             users[rows], catalogue, k, pairs, is_guess
@@ -161,7 +161,7 @@ def top_n_of_factors(
 
 
 class _Catalogue:
-    """Factors of the allowed items in tiles of one shape; the first has evenly spaced items.
+    """Factors of the allowed items in tiles of one shape; the first tile has evenly spaced items.
 
     Parameters
     ----------
@@ -244,13 +244,13 @@ def _sampled_rank(k: int, step: int) -> int:
 
 
 def _floor_of(tile: np.ndarray, rank: int) -> np.ndarray:
-    """The score of a rank among the sampled items of every user, or a little less."""
+    """Every user's score at a rank among the sampled items, or a little less."""
     size = CHUNK_ROWS
     while size > 1 and (len(tile) % size or 2 * rank * size > len(tile)):
         size //= 2
     if rank > len(tile):
         return np.full(tile.shape[1], LOWEST)
-    # Chunks have different maxima's items, so the best `rank` maxima are `rank` items.
+    # Chunks share no items, so the best `rank` maxima are those of `rank` different items.
     maxima = tile.reshape(-1, size, tile.shape[1]).max(axis=1)
     return np.maximum(np.partition(maxima, -rank, axis=0)[-rank], LOWEST)
 
@@ -302,7 +302,7 @@ class _Heaps:
         self._heaps.heapify()
 
     def add(self, scores: np.ndarray, columns: np.ndarray) -> None:
-        """Offer the rows of `scores`; columns rise from call to call, rest of a row is -inf."""
+        """Offer scores of some columns, which rise from call to call; a row's rest is -inf."""
         if scores.size:
             ids = np.full(scores.shape[1], -1, dtype=np.int64)
             ids[: len(columns)] = np.iinfo(np.int32).max - columns

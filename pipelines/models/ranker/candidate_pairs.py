@@ -1,4 +1,4 @@
-"""The first stage of a ranker: what its parts list for a block of users, and how they score it."""
+"""The first stage of a ranker: the items that its parts list for users, and their scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.kernels.top_n import top_n_of_scores
 
-#: What is known of a candidate from one part: its score, that over the user's best, its rank.
+#: Features of a candidate from one part: its score, that over the user's best, its rank.
 PART_FEATURES = ("score", "relative_score", "rank")
 
 
@@ -36,7 +36,7 @@ class CandidateBlock:
     fused: np.ndarray
 
     def select(self, rows: np.ndarray) -> CandidateBlock:
-        """Some of the rows, given as ascending positions."""
+        """Candidates in some of the rows, given as ascending positions."""
         return CandidateBlock(
             self.user[rows], self.item[rows], self.features[rows], self.fused[rows]
         )
@@ -50,14 +50,14 @@ def gather_candidates(
     *,
     rank_offset: float = 60.0,
 ) -> CandidateBlock:
-    """Union of the parts' lists.
+    """Gather the candidates of a block of users: the union of the parts' lists.
 
     Parameters
     ----------
     parts : sequence of Recommender
         Fitted.
     history : Interactions
-        The block's users; over the items that count.
+        Of the block's users, over the items that may be candidates.
     depths : sequence of int
         Items taken from each part.
     exclude : Exclusion

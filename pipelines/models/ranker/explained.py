@@ -1,4 +1,4 @@
-"""What boosted trees look at: the gain of their features, and how they answer to the strongest."""
+"""Explanation of boosted trees: gain of their features, and effect of the strongest."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pipelines.models.base import Explanation
 from pipelines.models.ranker.partial_dependence import grid_of, partial_dependence
 from pipelines.models.ranker.trees import gain_by_feature
 
-#: Features whose partial dependence is worked out, the strongest first.
+#: Number of features whose partial dependence is computed, the strongest first.
 N_STRONGEST = 6
 
 
 def explain_trees(
     trees: np.ndarray, feature_names: Sequence[str], rows: np.ndarray, user_count: int
 ) -> Explanation:
-    """Look into boosted trees.
+    """Explain boosted trees by the gain of features and the effect of the strongest.
 
     Parameters
     ----------

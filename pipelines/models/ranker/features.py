@@ -13,7 +13,7 @@ from pipelines.models.ranker.items import ITEM_FEATURES, describe_items
 from pipelines.models.ranker.pairs import NEVER_MET, PAIR_FEATURES, describe_pairs
 from pipelines.models.ranker.users import USER_FEATURES, describe_users
 
-#: Of an item and a user whether they met or not.
+#: Features of an item and a user together, whether they met or not.
 CROSS_FEATURES = ("price_over_user_mean",)
 #: The columns of `Facts.read`.
 FACT_FEATURES = (*ITEM_FEATURES, *USER_FEATURES, *PAIR_FEATURES, *CROSS_FEATURES)
@@ -91,5 +91,5 @@ def read_facts(
 
 
 def read_item_facts(history: Interactions, event_weights: Mapping[str, float]) -> np.ndarray:
-    """`Facts.items` of a history, without what users and pairs are like."""
+    """`Facts.items` of a history, without the features of users and pairs."""
     return describe_items(choice_rows(history, event_weights), history.current_attributes().price)

@@ -1,4 +1,4 @@
-"""What a ranker knows of an item."""
+"""Features of an item that a ranker learns from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipelines.models.choices import Choices, order_by_age, pair_starts, stack_c
 
 #: Spans in days over which an item's choices are counted.
 SPANS = (3, 7, 14, 30, 60)
-#: Days of a year, and of it the days after last year's cutoff in which choices are counted.
+#: Days of a year, and of the season: the days after the cutoff a year ago.
 YEAR_DAYS, SEASON_DAYS = 365, 14
 
 ITEM_FEATURES = (

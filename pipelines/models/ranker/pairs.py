@@ -1,4 +1,4 @@
-"""What a ranker knows of a user and an item that met."""
+"""Features of a user and an item that met, which a ranker learns from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipelines.models.choices import BasketFacts, Choices, pair_starts, stack_co
 
 #: Half-lives in days of a user's own choices of an item.
 HALF_LIVES = (10.0, 40.0)
-#: Baskets of a user that are recent.
+#: Number of a user's last baskets that are recent.
 RECENT_BASKETS = 3
 
 PAIR_FEATURES = (
@@ -23,7 +23,7 @@ PAIR_FEATURES = (
     "pair_basket_share",
     "pair_recent_basket_share",
 )
-#: What holds of pairs that never met: counts and shares of 0, and no times (NaN).
+#: Features of pairs that never met: counts and shares of 0, and no times (NaN).
 NEVER_MET = np.array(
     [
         0.0 if "count" in name or "share" in name or name == "pair_purchase_days" else np.nan

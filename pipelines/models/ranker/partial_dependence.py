@@ -1,4 +1,4 @@
-"""What boosted trees say on average as one feature takes one value after another."""
+"""Partial dependence: what boosted trees predict on average for each value of one feature."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from pipelines.models.ranker.trees import sum_of_trees
 
-#: Values at which a feature is looked at, at most.
+#: Most values of a feature at which partial dependence is computed.
 GRID_SIZE = 30
-#: Shares of the known values between which they lie: what is rarer is not shown.
+#: Quantiles of the known values between which they lie: rarer values are not shown.
 GRID_SHARES = (0.02, 0.98)
 
 
 def partial_dependence(
     table: np.ndarray, features: np.ndarray, column: int, values: np.ndarray
 ) -> np.ndarray:
-    """Mean log-odds over rows when one feature of all of them is set to a value.
+    """Mean log-odds over rows when one feature of all rows is set to each of some values.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ def partial_dependence(
     Notes
     -----
     PD(v) = 1/n Σ_i F(v, x_i without the feature), each term computed: nothing is weighed by the
-    shares of rows that went down a branch while trees grew. Where features go together, so a
-    value may be combined with rows it never occurs in.
+    shares of rows that went down a branch while trees grew. Where features are correlated, a
+    value may be combined with rows in which it never occurs.
 
     References
     ----------
@@ -53,7 +53,7 @@ def partial_dependence(
 
 
 def grid_of(column: np.ndarray) -> np.ndarray:
-    """Values of a feature worth looking at: all of a few, else quantiles of those that are known.
+    """Grid of a feature's values: all known ones if they are few, else their quantiles.
 
     Parameters
     ----------

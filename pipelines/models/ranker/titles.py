@@ -12,7 +12,7 @@ from pipelines.models.parameters import choice_types
 
 #: Half-life in days of a choice in a user's profile.
 PROFILE_HALF_LIFE_DAYS = 60.0
-#: Nearest titles that are averaged.
+#: Number of nearest titles that are averaged.
 NEAREST = 3
 
 TITLE_FEATURES = (
@@ -30,7 +30,7 @@ def read_likeness(
     user: np.ndarray,
     item: np.ndarray,
 ) -> np.ndarray:
-    """Cosines of titles for pairs of a user and an item.
+    """Cosine similarities between an item's title and those a user chose, for many pairs.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def read_likeness(
 
 
 def _in_last_basket(history: Interactions, choices: Mapping[str, float]) -> np.ndarray:
-    """Whether a pair of the matrix of choices is in the user's last basket."""
+    """Mask of the entries in the matrix of choices that are in the user's last basket."""
     is_choice = history.rows_of(choices)
     user, item = history.user[is_choice], history.item[is_choice]
     age = history.age_days[is_choice]

@@ -11,7 +11,7 @@ from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from sklearn.utils.stats import _weighted_percentile
 from threadpoolctl import threadpool_limits
 
-#: What a row of the table says, after the number of its tree, in scikit-learn's words.
+#: Columns of a table of trees after the number of the tree; the names are scikit-learn's.
 NODE_FIELDS = (
     "value",
     "feature_idx",
@@ -24,16 +24,16 @@ NODE_FIELDS = (
 )
 #: Bins of a feature's known values, as many as scikit-learn has.
 MAX_BINS = 255
-#: Where there are more rows, scikit-learn itself cuts bins from a sample of this size, and quickly.
+#: With more rows, scikit-learn finds bins from a sample of this size, which is fast.
 SAMPLED_ROWS = 200_000
-#: Rows that all trees are walked for before the next ones: they stay in the cache.
+#: Rows that go through all trees before the next rows: they stay in the cache.
 ROWS_AT_ONCE = 2048
-#: No category has a bit set: all features are numbers.
+#: Empty bitsets of categories: all features are numbers.
 NO_BITS = np.zeros((0, 8), dtype=np.uint32)
 
 
 def no_trees() -> np.ndarray:
-    """The table of a model without a tree."""
+    """Table of boosted trees that has no tree."""
     return np.zeros((0, 1 + len(NODE_FIELDS)))
 
 
@@ -46,21 +46,21 @@ def grow_trees(
     n_seeds: int,
     **params: float,
 ) -> np.ndarray:
-    """Boost classification trees, several times over, and average what they say.
+    """Grow boosted classification trees, several times over, so that their sum is an average.
 
     Parameters
     ----------
     features : ndarray of float32, shape (n_rows, n_features)
         NaN where unknown.
     is_relevant : ndarray of bool, shape (n_rows,)
-        With both values.
+        Has both values.
     weight : ndarray of float, shape (n_rows,)
     random_state : int
-        Of the first model; the next ones count up.
+        Seed of the first model; the next ones count up.
     n_seeds : int
         Models to average; they differ where ``max_features`` is below 1.
     **params : float
-        Of `HistGradientBoostingClassifier`.
+        Parameters of `HistGradientBoostingClassifier`.
 
     Returns
     -------
@@ -69,9 +69,9 @@ def grow_trees(
 
     Notes
     -----
-    One thread: sums of gradients over threads would depend on their number. Few rows are cut into
-    the bins that scikit-learn would choose and given to it as numbers of bins, because it sorts
-    their columns anew for each of 255 weighted quantiles: two thirds of the time it takes.
+    One thread: sums of gradients over threads would depend on their number. Up to `SAMPLED_ROWS`
+    rows are cut here into the bins that scikit-learn would choose and passed on as bin numbers:
+    it sorts their columns anew for each of 255 weighted quantiles, in two thirds of its time.
     """
     known = features.copy()
     known[:, np.isnan(known).all(axis=0)] = 0.0  # bins need a value
@@ -97,7 +97,7 @@ def grow_trees(
 
 
 def _cut(column: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Upper edges of all bins but the last: between few values, else at weighted quantiles."""
+    """Upper edges of all bins but the last: between values if few, else at weighted quantiles."""
     is_known = ~np.isnan(column)
     column, weight = column[is_known].astype(np.float64), weight[is_known]
     values = np.unique(column)
@@ -110,12 +110,12 @@ def _cut(column: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _bin_numbers(column: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """How many edges lie below each value; NaN stays."""
+    """Bin number of each value, that is, how many edges lie below it; NaN stays."""
     return np.where(np.isnan(column), np.nan, np.searchsorted(edges, column))
 
 
 def _name_edges(nodes: np.ndarray, cuts: list[np.ndarray]) -> None:
-    """Replace thresholds, which lie between two numbers of bins, by the edge there."""
+    """Replace each threshold, in place, which lies between two bin numbers, by the edge there."""
     threshold = nodes["num_threshold"]
     for node in np.flatnonzero((nodes["is_leaf"] == 0) & np.isfinite(threshold)):
         edges = cuts[nodes["feature_idx"][node]]
@@ -129,7 +129,7 @@ def _table(nodes: np.ndarray, n_seeds: int) -> np.ndarray:
 
 
 def sum_of_trees(table: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """The log-odds of rows, less the constant that all rows share.
+    """Log-odds that boosted trees predict for rows, less the constant that all rows share.
 
     Parameters
     ----------
@@ -143,9 +143,9 @@ def sum_of_trees(table: np.ndarray, features: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    scikit-learn's own compiled predictor walks the trees. It is no public class: a test holds
-    these sums against `HistGradientBoostingClassifier.decision_function`, and the lock file pins
-    the version. One thread: who has many rows gives them in blocks to several.
+    scikit-learn's own compiled predictor walks the trees. It is not public: a test compares these
+    sums with `HistGradientBoostingClassifier.decision_function`, and the lock file pins the
+    version. One thread: callers with many rows pass them in blocks from several.
     """
     total = np.zeros(len(features))
     if not len(table):
@@ -161,7 +161,7 @@ def sum_of_trees(table: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def gain_by_feature(table: np.ndarray, n_features: int) -> np.ndarray:
-    """Share of the loss that splits on each feature took away while the trees grew.
+    """Share of the loss reduction that is due to splits on each feature.
 
     Returns
     -------

@@ -30,7 +30,7 @@ from pipelines.models.ranker.features import FACT_FEATURES, read_facts, read_ite
 from pipelines.models.ranker.titles import TITLE_FEATURES, read_likeness
 from pipelines.models.ranker.trees import grow_trees, no_trees, sum_of_trees
 
-#: What a user chooses again, what follows from it, and what is in demand.
+#: Items that a user chooses again, items that follow from those, and items in demand.
 DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
     {"recommender": "personal_frequency"},
     {"recommender": "item_rules"},
@@ -41,12 +41,12 @@ WHOLE_NUMBERS = (
     *("depth", "n_folds", "horizon_days", "max_users", "max_negatives"),
     *("n_iterations", "n_seeds", "min_samples_leaf"),
 )
-#: Users whose candidates an explanation averages over, and rows of it, at most.
+#: Most users whose candidates an explanation averages over, and most rows of them.
 SAMPLE_USERS, SAMPLE_ROWS = 300, 2000
 
 
 class TwoStageRanker(ComposedRecommender):
-    """Re-rank the candidates of other recommenders by what happened in earlier windows.
+    """Rank the candidates of other recommenders by boosted trees grown on earlier windows.
 
     Parameters
     ----------
@@ -64,10 +64,10 @@ class TwoStageRanker(ComposedRecommender):
     truth_events : sequence of str, optional
         Events that make an item relevant; default the types of positive weight.
     max_users : int, default 3000
-        Users of one fold; past it, those of the lowest CRC-32 of their user_id.
+        Most users of one fold; of more, those with the lowest CRC-32 of their user_id.
     max_negatives : int, default 80
-        Candidates of a user in a fold that did not turn out relevant, drawn at random; all that
-        did are kept.
+        Most irrelevant candidates of a user in a fold, drawn at random; all relevant ones are
+        kept.
     n_iterations : int, default 200
         Trees of one model.
     n_seeds : int, default 1
@@ -101,8 +101,8 @@ class TwoStageRanker(ComposedRecommender):
     are fitted anew for each fold. A row is a user and a candidate; its features are the scores
     and ranks that the parts give it, what `read_facts` knows of the item, the user and both, and
     how much the item's title resembles what the user chose (`read_likeness`).
-    A positive of a user with t relevant items weighs ``1/√min(10, t)`` and so do the negatives:
-    users with long truths do not decide alone. Users without a choice get no list.
+    Every row of a user with t relevant items weighs ``1/√min(10, t)``, so that users with long
+    truths do not decide alone. Users without a choice get no list.
 
     References
     ----------
@@ -201,7 +201,7 @@ class TwoStageRanker(ComposedRecommender):
                 )
 
     def _learn(self, history: Interactions) -> np.ndarray:
-        """Trees grown on all folds, or none where there is nothing to tell apart."""
+        """Table of trees grown on all folds; empty where all rows or none are relevant."""
         rng = np.random.default_rng(self.random_state)
         features: list[np.ndarray] = []
         relevant: list[np.ndarray] = []
@@ -263,7 +263,7 @@ class TwoStageRanker(ComposedRecommender):
             yield features, is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
 
     def user_blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
-        """Blocks of users of whom a thread holds the scores of all parts at once."""
+        """Blocks of users, so small that a thread can hold the scores of all parts at once."""
         step = max(1, THREAD_BLOCK_BYTES // (4 * n_parts * history.n_items))
         for start in range(0, history.n_users, step):
             yield slice(start, start + step)
@@ -304,7 +304,7 @@ class TwoStageRanker(ComposedRecommender):
         return self.score_candidates(history, Exclusion())
 
     def score_candidates(self, history: Interactions, exclude: Exclusion) -> np.ndarray:
-        """Dense scores, -inf for items that are no candidates."""
+        """Score every item for the users of a history; -inf for items that are no candidates."""
         scores = np.full(history.shape, -np.inf, dtype=np.float32)
         users, found = self.list_first_stage(history, exclude)
         if not len(found.user):
@@ -318,7 +318,7 @@ class TwoStageRanker(ComposedRecommender):
     def list_first_stage(
         self, history: Interactions, exclude: Exclusion
     ) -> tuple[np.ndarray, CandidateBlock]:
-        """Users with a choice, as positions, and their candidates, whose users count among them."""
+        """Positions of users with a choice, and the candidates; their `user` points into those."""
         chooses = np.diff(history.matrix(self.event_weights).indptr) > 0
         users = np.flatnonzero(chooses)
         if exclude.pairs is not None:
@@ -328,7 +328,7 @@ class TwoStageRanker(ComposedRecommender):
     def list_candidates(
         self, history: Interactions, *, exclude: Exclusion | None = None
     ) -> sparse.csr_array:
-        """Every item that the second stage ranks, as the base says."""
+        """Items that the second stage ranks, by user; see `Recommender.list_candidates`."""
         rule = (exclude or Exclusion()).with_items(history.item_ids, self.item_ids_)
         known = history.with_items(self.item_ids_)
         position = pd.Index(history.item_ids).get_indexer(pd.Index(self.item_ids_))
@@ -350,17 +350,17 @@ class TwoStageRanker(ComposedRecommender):
         return sparse.csr_array((ones, (row, column)), shape=history.shape)
 
     def explain(self, history: Interactions) -> Explanation | None:
-        """Which features the trees look at; None if there was nothing to grow a tree from."""
+        """Explain which features decide; None if no tree was grown."""
         if not len(self.trees_):
             return None
         rows, user_count = self.sample_candidates(history)
         return explain_trees(self.trees_, self.feature_names, rows, user_count)
 
     def sample_candidates(self, history: Interactions) -> tuple[np.ndarray, int]:
-        """Features of some candidates of some users, and the number of users.
+        """Features of a sample of candidates, and the number of users they belong to.
 
-        Users with a choice, evenly spaced in order of user_id, and of their candidates (those that
-        `repeats` allows) again evenly spaced ones: the same history gives the same sample.
+        The sample takes users with a choice, evenly spaced in order of user_id, and evenly spaced
+        ones of their candidates (those that `repeats` allows): equal histories, equal samples.
         """
         chooses = np.flatnonzero(np.diff(history.matrix(self.event_weights).indptr) > 0)
         past = history.with_items(self.item_ids_)
@@ -386,7 +386,7 @@ def _read_titles(history: Interactions) -> sparse.csr_array:
 def _keep(
     user: np.ndarray, is_relevant: np.ndarray, max_negatives: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Positions of all relevant rows and of at most so many others of each user, in order."""
+    """Positions, ascending, of all relevant rows and of at most `max_negatives` others a user."""
     negative = np.flatnonzero(~is_relevant)
     draw = rng.random(len(user))[negative]
     order = negative[np.lexsort((draw, user[negative]))]

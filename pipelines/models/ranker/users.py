@@ -1,4 +1,4 @@
-"""What a ranker knows of a user."""
+"""Features of a user that a ranker learns from."""
 
 from __future__ import annotations
 
