@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.base.config import PROJECT_ROOT, load_settings
+from tests import judged_shop
+
+take_shop = judged_shop.take_shop
 
 AS_OF = date(2024, 3, 1)
 NIGHT = """
