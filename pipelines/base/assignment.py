@@ -1,4 +1,4 @@
-"""Which arm of an experiment a user is in: a pure function of ids, the same in Python and SQL."""
+"""Assign users to arms of an experiment: a pure function of ids, the same in Python and SQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.base.errors import SettingsError
 
 #: Form of an experiment's id: without colons, so that no two pairs of ids hash alike.
 EXPERIMENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-#: Parts of the traffic that weights and coverage are counted in.
+#: Number of equal parts of the traffic; weights and coverage are resolved to these.
 BUCKETS = 10_000
 
 #: DuckDB macros. `md5_number` reads the digest from its other end, and a count of another type
@@ -44,12 +44,12 @@ class Arm:
 
 
 def check_experiment_id(experiment_id: str) -> str:
-    """The same id, if it is of the form that no two pairs of ids share a hash.
+    """Return an experiment's id if it has the required form, or refuse it.
 
     Raises
     ------
     SettingsError
-        If it is not.
+        If it does not match `EXPERIMENT_ID`.
     """
     if not EXPERIMENT_ID.fullmatch(experiment_id):
         raise SettingsError(
@@ -60,7 +60,7 @@ def check_experiment_id(experiment_id: str) -> str:
 
 
 def normalise_id(value: str) -> str:
-    r"""A user id in the one spelling that is hashed, Unicode NFC; applied where ids come in.
+    r"""A user id in Unicode NFC, the form that is hashed; applied where ids come in.
 
     Examples
     --------
@@ -105,12 +105,12 @@ def assign_bucket(user_id: str, experiment_id: str) -> int:
 
 
 def layer_bucket(user_id: str, layer: str) -> int:
-    """The bucket of a user in a layer: a draw that no experiment's depends on."""
+    """The bucket of a user in a layer, independent of the user's bucket in any experiment."""
     return hash_digest(f"{user_id}:layer:{layer}") % BUCKETS
 
 
 def assign_weighted(bucket: int, arms: Sequence[Arm], coverage: float = 1.0) -> str | None:
-    """The arm of a bucket; None outside the covered traffic.
+    """The arm that a bucket belongs to; None outside the covered traffic.
 
     Parameters
     ----------
@@ -143,5 +143,5 @@ def assign_weighted(bucket: int, arms: Sequence[Arm], coverage: float = 1.0) -> 
 
 
 def hash_digest(text: str) -> int:
-    """The md5 of a text as one number; md5 for its spread, it protects nothing."""
+    """The md5 of a text as one number; used for its even spread, not for security."""
     return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), 16)

@@ -1,4 +1,4 @@
-"""`recsys VERB`: the same verbs the DAG's tasks call, loaded only when they are used."""
+"""The command line, `recsys VERB`: the verbs the DAG's tasks call, imported only when used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from pipelines.base.errors import PipelineError
 
-#: Verb to the module and function that hold it; sorted as `--help` shows them.
+#: Module and function of each verb; in the order in which `--help` lists them.
 VERBS = {
     "land": "pipelines.events.commands:land_command",
     "generate": "pipelines.events.commands:generate_command",
@@ -50,14 +50,14 @@ VERBS = {
 
 
 class VerbGroup(click.Group):
-    """A group that imports a verb's module when the verb is named or listed."""
+    """A click group that imports a verb's module when the verb is called or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Verbs in the order a night uses them."""
+        """Names of the verbs, in the order a night uses them."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's command, or None if there is none of this name."""
+        """The command of a verb, or None if no verb has this name."""
         if cmd_name not in VERBS:
             return None
         module_name, attribute = VERBS[cmd_name].split(":")
@@ -85,7 +85,7 @@ def cli(verbose: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; a known error is printed plainly and ends with exit code 2."""
+    """Run the command line; a `PipelineError` is printed without traceback, exit code 2."""
     try:
         cli.main(standalone_mode=False)
     except PipelineError as error:
@@ -151,7 +151,7 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def examples(*lines: str) -> str:
-    """Epilog that shows commands as they are typed.
+    """Text below a command's `--help` with example commands, each on its own line.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One frozen settings tree, and the only reader of the environment.
+"""Read the settings into one frozen tree; no other module reads the environment.
 
 Settings come from `recsys.toml` (or the file that ``RECSYS_CONFIG`` or ``--config`` names), every
 key of which is explained there; unknown keys are refused. ``RECSYS_HOME`` or ``--home`` says where
@@ -44,17 +44,17 @@ from pipelines.base.windows import NightWindows
 
 DEFAULT_HOME = "var"
 DEFAULT_CONFIG = "recsys.toml"
-#: Where this checkout lies; dbt_project/, dags/ and data/ are beside the package.
+#: Folder of this checkout; it holds dbt_project/, dags/ and data/ beside the package.
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
 
 class Settings(HomePaths, Section):
-    """Everything a night can be told. Built once at the edge and passed down."""
+    """All settings of the pipeline, built once by the caller and passed down."""
 
     home: Path = Path(DEFAULT_HOME)
     experiments_folder: Path = Path("experiments")
-    """Where experiments' files are; a relative path starts at the settings file's folder."""
+    """Folder of the experiments' files; a relative path starts at the settings file's folder."""
     placements: Mapping[str, PlacementSettings] = Field(
         default_factory=lambda: {"discover": PlacementSettings()}
     )
@@ -80,7 +80,7 @@ class Settings(HomePaths, Section):
 
     @property
     def file(self) -> Path | None:
-        """The file they were read from, if any; processes of this home read it too."""
+        """The settings file, if there is one; child processes read the same."""
         return self._file
 
     @model_validator(mode="after")
@@ -110,7 +110,7 @@ class Settings(HomePaths, Section):
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow store of this home unless the settings name a server."""
+        """Address of the MLflow server in the settings, else of this home's own store."""
         return self.mlflow.tracking_uri or f"sqlite:///{self.mlflow_database}"
 
     # derived
@@ -120,7 +120,7 @@ class Settings(HomePaths, Section):
         return NightWindows(as_of, self.evaluation.horizon_days)
 
     def candidate(self, name: str) -> CandidateSettings:
-        """Specification by name.
+        """A candidate's specification, by name.
 
         Raises
         ------
@@ -209,7 +209,7 @@ def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Setti
 
 
 def explain_validation(error: ValidationError) -> str:
-    """Each wrong key, what is wrong with it, and what was found, in one line."""
+    """One line that lists each wrong key, what is wrong with it, and the value found."""
     return "; ".join(
         f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']} "
         f"(got {str(item['input'])[:80]!r})"
@@ -227,15 +227,15 @@ def _config_path(config: Path | str | None) -> Path:
 
 @dataclass(frozen=True)
 class Fault:
-    """What a proof does to this process (`pipelines.base.faults`).
+    """A fault that a test injects into this process (`pipelines.base.faults`).
 
     Parameters
     ----------
     at : int
-        Number of the place, from 1; 0 only counts.
+        Number of the fault point, from 1; with 0 they are only counted.
     kind : {"kill", "enospc"}
     log : Path or None
-        File that gets the name of every place passed.
+        File that gets the name of every fault point passed.
     """
 
     at: int
@@ -245,7 +245,7 @@ class Fault:
 
 @functools.cache
 def armed_fault() -> Fault | None:
-    """What ``RECSYS_FAULT`` and ``RECSYS_FAULT_LOG`` ask for, read once; None in ordinary runs.
+    """The fault that ``RECSYS_FAULT`` and ``RECSYS_FAULT_LOG`` ask for; None in ordinary runs.
 
     Raises
     ------
@@ -287,7 +287,7 @@ def postgres_dsn(settings: Settings) -> str:
 
 
 def process_environment(settings: Settings) -> dict[str, str]:
-    """Environment for a child process that works on this home, by the same settings file."""
+    """Environment variables for a child process with the same home and settings file."""
     environment = {**os.environ, "RECSYS_HOME": str(settings.home), "TZ": "UTC"}
     if settings.file is not None:
         environment["RECSYS_CONFIG"] = str(settings.file)
@@ -296,7 +296,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def kept_environment() -> Iterator[None]:
-    """Undo whatever a library does to the environment inside the block (dbt reads `.env` files)."""
+    """Restore the environment variables after the block (dbt reads `.env` files)."""
     before = dict(os.environ)
     try:
         yield
@@ -306,14 +306,14 @@ def kept_environment() -> Iterator[None]:
 
 
 def silence_telemetry() -> None:
-    """Keep every library from calling home; called once at the edge, before they are imported."""
+    """Switch off the telemetry of all libraries; call it once, before they are imported."""
     for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
 
 
 def bound_tracking_calls(settings: Settings) -> None:
-    """Let a call to the tracking server hang for `mlflow.timeout_seconds`, once, and no longer."""
+    """Limit each call to the tracking server to `mlflow.timeout_seconds`, without repeats."""
     seconds = str(settings.mlflow.timeout_seconds)
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = seconds
     os.environ["MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT"] = seconds

@@ -1,4 +1,4 @@
-"""Publications on disk: which are there, whether they are sound, and which one is live."""
+"""Read publications on disk: which exist, whether they are intact, and which one is live."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 POINTER = "CURRENT.json"
 PIN = "PIN.json"
 LOCK = "publish.lock"
-#: Raised when a reader of the older files would misread the new ones.
+#: Version of a publication's files; increased when older readers would misread them.
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 #: The file of a publication that answers one user's list in microseconds.
 LOOKUPS = "lists.sqlite"
 #: Holds the sha256 of the manifest's bytes and a newline, nothing else.
 MANIFEST_HASH = "manifest.json.sha256"
-#: What mends a pointer that names nothing sound.
+#: Advice for a pointer that names no intact publication.
 _REMEDY = {
     POINTER: "Run `recsys rollback --to ID`, or publish the newest night again",
     PIN: "Run `recsys pin ID` with another one, or `recsys unpin`",
@@ -88,7 +88,7 @@ def is_publication_id(name: str) -> bool:
 
 
 def stored_ids(settings: Settings) -> list[str]:
-    """Ids of the publications on disk, oldest `as_of` first; their hashes are not looked at."""
+    """Ids of the publications on disk, oldest `as_of` first; hashes are not checked."""
     if not settings.publications.exists():
         return []
     return sorted(
@@ -101,14 +101,14 @@ def stored_ids(settings: Settings) -> list[str]:
 def read_publication(
     settings: Settings, publication_id: str, *, verify: bool = True
 ) -> Publication:
-    """A publication by id.
+    """Read a publication by id.
 
     Parameters
     ----------
     settings : Settings
     publication_id : str
     verify : bool, default True
-        Compare the sha256 of the manifest and of every file; a flipped bit is found.
+        Compare the sha256 of the manifest and of every file.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def read_publication(
 
 
 def _find_damage(publication: Publication, verify: bool) -> str | None:
-    """What differs from the hashes, or None; without `verify` only whether the id agrees."""
+    """Describe what differs from the hashes, or None; without `verify`, compare only the id."""
     folder = publication.folder
     manifest_hash = f"{file_sha256(folder / MANIFEST)}\n".encode() if verify else b""
     if verify and (folder / MANIFEST_HASH).read_bytes() != manifest_hash:
@@ -153,7 +153,7 @@ def _find_damage(publication: Publication, verify: bool) -> str | None:
 
 
 def read_current(settings: Settings, *, verify: bool = False) -> Publication:
-    """The live publication: what PIN names if it is there, else what CURRENT names.
+    """Read the live publication: the one PIN names if that file exists, else CURRENT's.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def read_current(settings: Settings, *, verify: bool = False) -> Publication:
 
 
 def read_pointed(settings: Settings, name: str, *, verify: bool = False) -> Publication:
-    """The publication that `POINTER` or `PIN` names, whichever of them is in force.
+    """Read the publication that a pointer (`POINTER` or `PIN`) names, in force or not.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def read_pointed(settings: Settings, name: str, *, verify: bool = False) -> Publ
 
 
 def find_current(settings: Settings) -> Publication | None:
-    """The live publication, or None (with a warning if a pointer is there but no good)."""
+    """The live publication, or None (with a warning if a pointer exists but is unusable)."""
     if not is_there(settings, PIN) and not is_there(settings, POINTER):
         return None
     try:
@@ -210,12 +210,12 @@ def find_current(settings: Settings) -> Publication | None:
 
 
 def is_there(settings: Settings, name: str) -> bool:
-    """Whether the pointer's file exists, readable or not."""
+    """Whether a pointer's file exists, readable or not."""
     return (settings.publications / name).exists()
 
 
 def named_id(settings: Settings, name: str) -> str | None:
-    """The id in a pointer's file, or None if there is no such file.
+    """The publication id in a pointer's file, or None if there is no such file.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def _read_pointer(settings: Settings, name: str) -> dict[str, str] | None:
 
 
 def protected_ids(settings: Settings) -> set[str]:
-    """Ids that CURRENT and PIN name: retention leaves them alone.
+    """Ids of publications that retention must not delete: those CURRENT and PIN name.
 
     A pointer that cannot be read may have named any of them, so it protects them all.
     """
@@ -254,7 +254,7 @@ def protected_ids(settings: Settings) -> set[str]:
 
 
 def point_to(settings: Settings, publication: Publication, name: str = POINTER) -> bool:
-    """Let a pointer name a publication, in one step; False if it did already."""
+    """Make a pointer name a publication, atomically; False if it did already."""
     pointer = {
         "publication_id": publication.publication_id,
         "as_of": publication.as_of.isoformat(),
@@ -272,7 +272,7 @@ def point_to(settings: Settings, publication: Publication, name: str = POINTER) 
 
 @contextmanager
 def publish_lock(settings: Settings) -> Iterator[None]:
-    """Hold the one lock under which publications and the pointer change.
+    """Hold the lock without which publications and pointers must not be changed.
 
     The lock belongs to the process: the system frees it when its holder ends or is killed.
 

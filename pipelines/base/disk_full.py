@@ -1,4 +1,4 @@
-"""Recognise a full disk, however the library that met it says so."""
+"""Recognise a full disk in the errors of every library that writes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from pipelines.base.errors import DiskFullError
 
-#: No room on the disk, in the quota, or under the limit on a file's size.
+#: errno values: no room on the disk, in the quota, or under the limit on a file's size.
 _ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-#: What DuckDB, SQLite, dbt and Arrow say, who give no errno.
+#: Words in the messages of DuckDB, SQLite, dbt and Arrow, whose errors have no errno.
 _PHRASES = (
     "no space left on device",
     "database or disk is full",
@@ -19,12 +19,12 @@ _PHRASES = (
 
 
 def find_disk_full(error: BaseException) -> DiskFullError | None:
-    """The plain error to show in place of one that a full disk caused.
+    """A `DiskFullError` to show in place of an error that a full disk caused.
 
     Parameters
     ----------
     error : BaseException
-        Looked at with everything it was raised from, or while handling.
+        Its whole chain is searched: causes, and errors it was raised while handling.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, also after a power cut."""
+"""Write files and folders atomically: complete or absent, also after a power cut."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from pipelines.base.faults import faultpoint
 
 
 def to_json(value: Any) -> str:
-    """Canonical, readable JSON: sorted keys, two spaces, a newline at the end."""
+    """A value as canonical, readable JSON: sorted keys, two spaces, a newline at the end."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Put canonical JSON in place in one step."""
+    """Write a value as canonical JSON, atomically."""
     write_text(path, to_json(value))
 
 
 def write_ordered_json(path: Path, value: Any) -> None:
-    """Write JSON at once, keys in their own order; NaN and infinities are refused."""
+    """Write JSON atomically, keys in their own order; NaN and infinities are refused."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put text in place in one step."""
+    """Write a text file atomically."""
     with new_file(path) as fresh:
         fresh.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Write a file beside `path`, flush it to the disk, and put it in place in one step.
+    """Write a file atomically: beside `path`, flushed to the disk, then renamed.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def new_file(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        The file to write: hidden, in the same folder, another one in each process. If the block
+        The file to write: hidden, in the same folder, a different one in each process. If the block
         raises, it is removed and `path` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,15 +68,15 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path, *, same_by: str | None = None) -> Iterator[Path]:
-    """Fill a folder beside `path` and put it in place as a whole.
+    """Write a folder as a whole: filled beside `path`, then renamed.
 
     Parameters
     ----------
     path : Path
-        Where it goes; what is there makes way.
+        Where it goes; a folder already there is replaced.
     same_by : str, optional
-        A file of the folder, such as a manifest with hashes: where it has the same bytes in both,
-        what is there stays.
+        A file of the folder, such as a manifest with hashes: if it has the same bytes in both, the
+        folder already there stays.
 
     Yields
     ------
@@ -101,9 +101,10 @@ def _has_same_bytes(one: Path, other: Path) -> bool:
 
 
 def put_folder(fresh: Path, path: Path) -> None:
-    """Rename a filled folder to its name; what is there is renamed out of the way, then removed.
+    """Rename a filled folder to `path`; one already there is renamed first and removed after.
 
-    Between the two renames neither is there, so what must never be missing needs a new name.
+    Between the two renames `path` does not exist: a folder that must never be missing needs a new
+    name each time.
     """
     faultpoint("folder.filled")
     fsync_folder(fresh)
@@ -134,7 +135,7 @@ def fsync_file(path: Path) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Flush a folder's names to the disk."""
+    """Flush a folder's entries to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -21,7 +21,7 @@ class SettingsError(PipelineError):
 
 
 class DiskFullError(PipelineError):
-    """A disk, a quota or a limit on file sizes has no room for what is written."""
+    """The disk is full, or a quota or a limit on file sizes is reached."""
 
 
 class HomeBusyError(PipelineError):
@@ -59,7 +59,7 @@ class QuarantineLimitError(PipelineError):
 
 
 class DataCheckError(PipelineError):
-    """A check of severity critical failed on what arrived or on the features."""
+    """A critical check of the events or the features failed."""
 
 
 # features
@@ -93,7 +93,7 @@ class InvalidScoreError(PipelineError):
 
 
 class StoredRecommenderError(PipelineError):
-    """A saved recommender is missing, damaged, or of a kind that is not read."""
+    """A saved recommender is missing, damaged, or of an unknown kind."""
 
 
 # evaluation and gate
@@ -127,7 +127,7 @@ class PublishLockedError(PipelineError):
 
 
 class PinnedError(PipelineError):
-    """A publication is pinned, so what was asked would have no effect."""
+    """A publication is pinned, so the command would have no effect."""
 
 
 class PublicationNotFoundError(PipelineError):
@@ -135,7 +135,7 @@ class PublicationNotFoundError(PipelineError):
 
 
 class PostgresError(PipelineError):
-    """The live lists could not be copied to Postgres; what is live stays so."""
+    """The live lists could not be copied to Postgres; the live publication stays the same."""
 
 
 class UnknownUserError(PipelineError):
@@ -147,14 +147,14 @@ class UnknownItemError(PipelineError):
 
 
 class QueryError(PipelineError):
-    """SQL that the live publication cannot answer."""
+    """A SQL query that the live publication cannot answer."""
 
 
 # the API
 
 
 class RequestRefusedError(PipelineError):
-    """A request that is not answered: its HTTP status, what was wrong, and what to do.
+    """The API refuses a request: its HTTP status, what was wrong, and what to do.
 
     Parameters
     ----------

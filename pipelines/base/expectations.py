@@ -1,6 +1,6 @@
-"""Run Great Expectations over named pandas frames, and write Data Docs: the one place that does.
+"""Run Great Expectations over named pandas frames, and write Data Docs.
 
-Two stages check with it: what arrives (`events`) and what the features look like (`features`).
+Two stages check with it: `events` what arrived, and `features` the feature tables.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Check:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """How one check went.
+    """Outcome of one check.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Every check of one stage on one night.
+    """Results of every check of one stage on one night.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class CheckReport:
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
-        """Failed checks that do."""
+        """Failed checks that stop the night."""
         return tuple(result for result in self.results if result.is_critical)
 
     @property
@@ -246,7 +246,7 @@ def _validate(
 
 
 def _in_memory_project() -> Any:
-    """A project that keeps nothing on disk, not even the usual temporary docs site."""
+    """A Great Expectations project in memory, without even the usual temporary docs site."""
     from great_expectations.data_context.types.base import (
         DataContextConfig,
         InMemoryStoreBackendDefaults,
@@ -281,7 +281,7 @@ def _expectation(number: int, check: Check) -> Any:
 
 
 def _read_result(check: Check, result: Any) -> CheckResult:
-    """Success only if it says so and no exception is hidden beside it."""
+    """Outcome of a check: passed only if its result says so and holds no exception."""
     exception = _exception_of(result.exception_info or {})
     details = result.result or {}
     observed = details.get("observed_value")
@@ -293,7 +293,7 @@ def _read_result(check: Check, result: Any) -> CheckResult:
 
 
 def _exception_of(info: Mapping[str, Any]) -> str | None:
-    """Message in `exception_info`, which is flat or keyed by metric."""
+    """The message in `exception_info`, a mapping that is flat or keyed by metric."""
     parts = [info] if "raised_exception" in info else list(info.values())
     for part in parts:
         if part.get("raised_exception"):

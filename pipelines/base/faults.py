@@ -1,4 +1,4 @@
-"""Places where a proof may kill the process or fill the disk; in every other run they do nothing.
+"""Fault points, where tests kill the process or fill the disk; ordinary runs pass them unharmed.
 
 Each durable step of a night passes a named place. ``RECSYS_FAULT=3`` kills the process with SIGKILL
 at the third place it passes; ``RECSYS_FAULT=3:enospc`` raises "No space left on device" there and
@@ -23,12 +23,12 @@ _passed: list[str] = []
 
 
 def faultpoint(name: str) -> None:
-    """Pass a place where a fault may be; called right before and after what must not be torn.
+    """Pass a fault point; called right before and after each step that must be atomic.
 
     Parameters
     ----------
     name : str
-        ``subject.moment``, for example ``file.flushed``. The same place may be passed many times.
+        ``subject.moment``, for example ``file.flushed``. The same name may be passed many times.
 
     Raises
     ------
@@ -48,19 +48,19 @@ def faultpoint(name: str) -> None:
 
 
 def passed_places() -> tuple[str, ...]:
-    """Names of the places this process has passed while a fault was armed."""
+    """Names of the fault points this process has passed while a fault was armed."""
     return tuple(_passed)
 
 
 def _count(fault: Fault, name: str) -> int:
-    """How many places have been passed, this one included."""
+    """Number of fault points passed so far, this one included."""
     with _lock:
         _passed.append(name)
         return len(_passed) if fault.log is None else _count_in_log(fault.log, name)
 
 
 def _count_in_log(path: Path, name: str) -> int:
-    """The number of this place over all processes that share the log."""
+    """Number of fault points passed by all processes that share the log, this one included."""
     with path.open("a+b") as log:
         fcntl.flock(log, fcntl.LOCK_EX)  # freed with the file, also by SIGKILL
         log.write(f"{name}\n".encode())

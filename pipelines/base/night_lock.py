@@ -1,4 +1,4 @@
-"""Who is at work in a home: verbs of nights share it, erasing a user needs it alone."""
+"""The lock of a home: verbs of a night share it, erasing a user needs it exclusively."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipelines.base.errors import HomeBusyError
 
 @contextmanager
 def shared_home(settings: Settings) -> Iterator[None]:
-    """Work in a home beside others, as every verb of a night does.
+    """Hold a home's lock together with other processes, as every verb of a night does.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def shared_home(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def own_home(settings: Settings) -> Iterator[None]:
-    """Work in a home alone.
+    """Hold a home's lock exclusively.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Every path under a home, and of a night's folder in it, spelled once."""
+"""Every path below a home and below each night's folder, written once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-#: In the folder of a fitted recommender: who it is, and of which inputs.
+#: File beside a fitted recommender: its specification and the inputs it was fitted on.
 ROLE_FILE = "role.json"
 
 
@@ -17,7 +17,7 @@ class _HasFolder(Protocol):
 
 
 class _Below:
-    """A path below its owner's folder, as an attribute."""
+    """Attribute that gives a path below its owner's `folder`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -28,7 +28,7 @@ class _Below:
 
 @dataclass(frozen=True)
 class NightFolder:
-    """What one night writes beside the warehouse.
+    """Paths in one night's folder: all a night writes outside the warehouse.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ class NightFolder:
     lists = _Below("lists")
     """Lists by placement and variant, before they are published."""
     similar = _Below("lists/similar.parquet")
-    """Items like an item."""
+    """Lists of similar items."""
     audit = _Below("audit.json")
-    """What the audit found in the lists."""
+    """Result of the audit of the lists."""
     publication = _Below("publication.json")
     """What was published."""
     report = _Below("report.json")
@@ -79,16 +79,16 @@ class NightFolder:
     report_text = _Below("report.md")
     """The night's report to read."""
     steps = _Below("steps")
-    """Seconds of each step that ended."""
+    """Duration of each finished step."""
     erasing = _Below(".erasing")
-    """There while a user is being taken out of the folder."""
+    """Exists while a user is being erased from the folder."""
 
     def evaluation(self, name: str, window: str, placement: str) -> Path:
         """Folder of one candidate's evaluation on a window of a placement."""
         return self.candidates / name / window / placement
 
     def trees(self, name: str, window: str) -> Path:
-        """Folder of what is known of a candidate's trees; placements of a window share them."""
+        """Folder of the analysis of a candidate's trees on a window, shared by placements."""
         return self.candidates / name / "trees" / window
 
     def gate(self, placement: str) -> Path:
@@ -96,11 +96,11 @@ class NightFolder:
         return self.folder / "gate" / f"{placement}.json"
 
     def role(self, placement: str, role: str) -> Path:
-        """Folder of the fitted recommender that has a role."""
+        """Folder of the fitted recommender with a role, such as champion, in a placement."""
         return self.models / placement / role
 
     def role_file(self, placement: str, role: str) -> Path:
-        """File that says who has a role."""
+        """File that names the candidate with a role in a placement."""
         return self.role(placement, role) / ROLE_FILE
 
     def variant(self, placement: str, variant: str) -> Path:
@@ -108,12 +108,12 @@ class NightFolder:
         return self.lists / placement / f"{variant}.parquet"
 
     def exclusions(self, placement: str) -> Path:
-        """File of the items that a placement shows to nobody, or not to some user."""
+        """File of the items excluded from a placement's lists, for everybody or for a user."""
         return self.lists / "exclusions" / f"{placement}.parquet"
 
 
 class HomePaths:
-    """Where everything is that is written under a home."""
+    """Paths of everything that is written below a home."""
 
     home: Path
 
@@ -129,15 +129,15 @@ class HomePaths:
     publications = _Below("publications")
     """Immutable publications and the CURRENT pointer."""
     publication_staging = _Below("publications/staging")
-    """Publications that are not whole yet."""
+    """Incomplete publications, while they are being written."""
     exposures = _Below("exposures")
-    """What the API showed, and the events it took: `date=…/`, a file per kind and instance."""
+    """The API's logs: lists shown and events received; `date=…/`, a file per kind and instance."""
     specifications = _Below("specifications")
-    """What `recsys tune` found, a file per candidate."""
+    """Best hyperparameters found by `recsys tune`, a file per candidate."""
     tuning_folder = _Below("tuning")
     """Studies of `recsys tune`, a database per candidate."""
     started_experiments = _Below("experiments")
-    """What is known of experiments: a file each, and a folder with its reports."""
+    """State of each started experiment: a file, and a folder with its reports."""
     erased = _Below("erased.json")
     """Hashes of the users who were erased."""
     mlflow_database = _Below("mlflow.db")
@@ -145,17 +145,17 @@ class HomePaths:
     mlflow_artifacts = _Below("mlartifacts")
     """Files of MLflow's runs and models."""
     parsed_projects = _Below("dbt")
-    """dbt projects as parsed, by the hash of what they were parsed from."""
+    """Parsed dbt projects, by the hash of their inputs."""
     memory = _Below("memory")
-    """Peaks of memory by candidate, and shares of the budget that are taken."""
+    """Peak memory by candidate, and the shares of the memory budget in use."""
     airflow = _Below("airflow")
     """Airflow's own home."""
     logs = _Below("logs")
-    """Output of the processes that are started."""
+    """Output of child processes."""
     lock = _Below("home.lock")
-    """The file whose lock says who works in the home."""
+    """The home's lock file (`night_lock`)."""
     temporary = _Below("tmp")
-    """What does not fit into memory, and what is on its way to MLflow."""
+    """Files that DuckDB spills from memory, and files about to be sent to MLflow."""
     simulation = _Below("simulation")
     """The simulated shop: its parameters, its clock and each day's truth."""
     runs = _Below("runs")
@@ -172,7 +172,7 @@ class HomePaths:
     """In a backtest's home: the figures to read."""
 
     def run_folder(self, as_of: date) -> NightFolder:
-        """What the night of a day writes beside the warehouse."""
+        """Folder of the night of `as_of`."""
         return NightFolder(self.runs / f"night-{as_of.isoformat()}")
 
     def nights(self) -> list[date]:
@@ -181,11 +181,11 @@ class HomePaths:
         return [date.fromisoformat(name.removeprefix("night-")) for name in names]
 
     def night_log(self, as_of: date) -> Path:
-        """What a night's process printed."""
+        """File with the output of a night's process."""
         return self.logs / f"night-{as_of.isoformat()}.log"
 
     def experiment_state(self, experiment_id: str) -> Path:
-        """File with what is known of an experiment."""
+        """File with the state of an experiment."""
         return self.started_experiments / f"{experiment_id}.json"
 
     def experiment_report(self, experiment_id: str, as_of: date) -> Path:

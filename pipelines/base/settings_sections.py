@@ -1,4 +1,4 @@
-"""Sections of the settings: what may be set, in which unit, and why.
+"""Sections of the settings: each key with its unit, bounds and reason.
 
 Every key is in `recsys.toml` with a comment, and a test compares them.
 """
@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
-    """A part of the tree: frozen, unknown keys refused."""
+    """Base of every section of the settings: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class EventSettings(Section):
-    """What counts as an event, and how much of a day may be bad."""
+    """Event types, their weights, and the limits on bad, late and missing rows."""
 
     types: tuple[str, ...] = (
         "view",
@@ -34,13 +34,13 @@ class EventSettings(Section):
     )
     """Event types accepted by the load; any other type is quarantined."""
     exposures: tuple[str, ...] = ("impression", "served")
-    """Types that tell what a user was shown, not what the user did: in no history or feature."""
+    """Types that record what a user was shown; left out of histories and features."""
     weights: Mapping[str, float] = Field(
         default_factory=lambda: {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0}
     )
     """Weight of one event of a type in a history; types left out weigh nothing."""
     lookback_days: int = Field(3, ge=0, le=366)
-    """Days an event may be late: the files of so many days before the newest are read again."""
+    """Days an event may be late: files of this many days before the newest are checked again."""
     max_quarantine_share: float = Field(0.01, ge=0, le=1)
     """Share of bad rows above which a day fails before anything changes."""
     volume_drop_warn: float = Field(0.4, ge=0, le=1)
@@ -48,7 +48,7 @@ class EventSettings(Section):
     volume_rise_warn: float = Field(0.6, ge=0)
     """A day this share above the mean of the days before it gets a warning."""
     volume_drop_fail: float = Field(0.95, ge=0, le=1)
-    """A drop of the last seven days against the 28 before them that stops the night."""
+    """The night stops if the last seven days are this share below the 28 days before them."""
 
     def first_day_to_recheck(self, as_of: date) -> date:
         """The oldest day whose files a night reads again if they changed.
@@ -69,7 +69,7 @@ class WarehouseSettings(Section):
 
 
 class FeatureSettings(Section):
-    """What the feature tables keep."""
+    """Definitions of the features, how long they are kept, and how old the data may be."""
 
     retention_days: int = Field(120, ge=1)
     """Feature cutoffs older than the newest by more than this are dropped from the warehouse."""
@@ -91,34 +91,34 @@ class PinSettings(Section):
 
 
 class PlacementSettings(Section):
-    """One named list on a page: what may be shown in it, and what it must reach."""
+    """A placement, one named list on a page: what it may show, and what the gate asks of it."""
 
     exclude: Literal["none", "all"] | tuple[str, ...] = "all"
     """Items kept from a user: none, all of the user's history, or those with these event types."""
     exclude_within_days: int | None = Field(None, ge=1)
-    """Only events this recent exclude an item; without it, all of the history does."""
+    """Only events of the last so many days exclude items; unset, the whole history does."""
     show_items_without_feed: bool | None = None
-    """Whether items that only events know are shown; without it, where no item is in a feed."""
+    """Whether items in no feed are shown; unset, they are only if no item is in a feed."""
     list_length: int = Field(50, ge=1, le=1000)
     """Items per list."""
     candidates: tuple[str, ...] | None = None
-    """Names of the candidates that compete here; without it, all of them."""
+    """Names of the candidates that compete here; unset, all of them."""
     baselines: tuple[str, ...] = ("popularity", "recent_popularity")
     """Candidates a challenger must beat, one line of SQL each."""
     fallback: str = "recent_popularity"
     """Candidate whose list is shown to users with no personal signal."""
     ndcg_floor: float = Field(0.0, ge=0, le=1)
-    """NDCG@k below this is refused."""
+    """The gate refuses a challenger with NDCG@k below this."""
     ndcg_ceiling: float = Field(0.9, ge=0, le=1)
-    """NDCG@k above this is implausible (a leak is likely) and refused."""
+    """The gate refuses NDCG@k above this as implausible (a leak is likely)."""
     max_per_category: int | None = Field(None, ge=1)
-    """Items of one category among the first `rerank_depth`, at most; without it, any number."""
+    """At most this many items of one category in the first `rerank_depth`; unset, no limit."""
     diversity: float = Field(0.0, ge=0, lt=1)
-    """Weight of unlikeness against relevance in the first `rerank_depth` ranks; 0 is off."""
+    """Weight of dissimilarity against relevance in the first `rerank_depth` ranks; 0 is off."""
     rerank_depth: int = Field(10, ge=1, le=100)
-    """First ranks that category cap and diversification choose."""
+    """Number of first ranks that the category cap and diversification rearrange."""
     pinned: tuple[PinSettings, ...] = ()
-    """Items at fixed ranks, for everybody they may be shown to."""
+    """Items at fixed ranks, for every user they are not excluded for."""
 
     @model_validator(mode="after")
     def _check_pins(self) -> PlacementSettings:
@@ -135,15 +135,15 @@ class SearchSettings(Section):
     """Values of one parameter that `recsys tune` may try: a range, or a list of choices."""
 
     low: int | float | None = None
-    """Least value; whole numbers are searched where `low` and `high` are whole."""
+    """Least value; if `low` and `high` are whole, only whole numbers are tried."""
     high: int | float | None = None
     """Greatest value."""
     log: bool = False
-    """Whether steps multiply instead of add."""
+    """Whether the range is searched on a logarithmic scale."""
     choices: tuple[bool | int | float | str, ...] | None = None
     """The values themselves, in place of `low` and `high`."""
     none: bool = False
-    """Whether no value at all is tried too: no half-life is not a very long one."""
+    """Whether "no value" is tried too, such as no half-life instead of a very long one."""
 
     @model_validator(mode="after")
     def _check_range(self) -> SearchSettings:
@@ -158,7 +158,7 @@ class SearchSettings(Section):
 
 
 class CandidateSettings(Section):
-    """A specification to compare: a recommender, its hyperparameters and its event weights."""
+    """A candidate: a recommender, its hyperparameters and its event weights."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     recommender: str
@@ -174,31 +174,31 @@ class CandidateSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """How lists are compared with what happened."""
+    """How lists are evaluated against later events."""
 
     horizon_days: int = Field(14, ge=1, le=366)
     """Length of each truth window."""
     truth_events: tuple[str, ...] = ("purchase",)
     """Events that make an item relevant."""
     k: int = Field(10, ge=1)
-    """The cut of the gate's metrics."""
+    """List length at which the gate's metrics are cut off."""
     ks: tuple[int, ...] = (1, 5, 10, 20)
-    """Cuts that are reported."""
+    """List lengths for which metrics are reported."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
-    """Level of every interval."""
+    """Confidence level of every interval."""
     memory_budget_gb: float = Field(6.0, gt=0)
-    """Memory that candidates evaluated side by side may need together, in GiB."""
+    """Memory that candidates evaluated in parallel may need together, in GiB."""
 
 
 class GateSettings(Section):
     """Rules of promotion that hold for every placement."""
 
     min_users: int = Field(500, ge=1)
-    """Fewer users with truth in the gate window than this is a refusal."""
+    """The gate refuses with fewer users with truth in its window than this."""
     coverage_margin: float = Field(0.05, ge=0, le=1)
-    """Catalogue coverage may be this much below the champion's."""
+    """How far catalogue coverage may be below the champion's."""
     segment_margin: float = Field(0.02, ge=0, le=1)
-    """The lower bound of a segment's NDCG difference may be this much below zero."""
+    """How far the lower bound of a segment's NDCG difference may be below zero."""
     min_segment_users: int = Field(30, ge=2)
     """A segment with fewer users is reported, not judged."""
 
@@ -207,17 +207,17 @@ class TuningSettings(Section):
     """How `recsys tune` searches."""
 
     windows: int = Field(3, ge=1, le=26)
-    """Truth windows that are averaged: the selection window and horizons right before it."""
+    """Truth windows averaged: the selection window and those of equal length right before it."""
     trials: int = Field(40, ge=1)
     """Specifications tried in all, unless `--trials` says otherwise."""
     seconds: float = Field(1800.0, gt=0)
-    """No trial is begun after this long, unless `--seconds` says otherwise."""
+    """No trial starts after this many seconds, unless `--seconds` says otherwise."""
     random_state: int = Field(0, ge=0)
     """Seed of the search: the same seed tries the same specifications."""
 
 
 class AuditSettings(Section):
-    """What lists must satisfy before they are published."""
+    """Limits that the lists must satisfy before they are published."""
 
     min_users_ratio: float = Field(0.95, ge=0)
     """Users served, at least this share of the last publication's."""
@@ -228,16 +228,16 @@ class AuditSettings(Section):
     min_overlap_at_10: float = Field(0.2, ge=0, le=1)
     """Mean share of a user's first ten items kept from the last publication."""
     min_overlap_after_promotion: float = Field(0.0, ge=0, le=1)
-    """The same where the gate has promoted another champion since: a change is wanted then."""
+    """`min_overlap_at_10` after the gate promoted another champion, when change is wanted."""
     max_item_share: float = Field(0.8, ge=0, le=1)
-    """No item in the first `evaluation.k` places of more than this share of the personal lists."""
+    """Greatest share of personal lists with the same item in the first `evaluation.k` places."""
 
 
 class PostgresSettings(Section):
-    """A table in Postgres that holds the live lists too, for services that read Postgres."""
+    """A copy of the live lists in a Postgres table, for services that read Postgres."""
 
     dsn_variable: str | None = Field(None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """Environment variable with the address, ``postgresql://…``; without it, nothing is copied."""
+    """Environment variable with the address, ``postgresql://…``; unset, nothing is copied."""
     schema_name: str = Field("recsys", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
     """Schema of the tables; made if it is not there."""
     table_name: str = Field("recommendations", pattern=r"^[a-z_][a-z0-9_]{0,44}$")
@@ -245,26 +245,26 @@ class PostgresSettings(Section):
     connect_timeout_seconds: int = Field(10, ge=2, le=600)
     """How long the server may take to answer."""
     lock_timeout_seconds: int = Field(10, ge=1, le=3600)
-    """How long to wait for somebody who has locked the table or rows of it; readers do not."""
+    """How long to wait for another process's lock on the table or its rows; readers hold none."""
 
 
 class SimilarSettings(Section):
-    """Lists of items like an item, for product pages and for visitors nobody knows."""
+    """Lists of similar items, for product pages and for unknown visitors."""
 
     candidate: str | None = None
-    """Candidate that makes them from histories of one item; without it there are none."""
+    """Candidate that makes the lists from histories of one item; unset, there are none."""
     completed_by: str | None = None
-    """Candidate that completes short ones, such as one that knows titles; default nobody."""
+    """Candidate that fills short lists, such as one that knows titles; unset, none does."""
     list_length: int = Field(50, ge=1, le=1000)
-    """Items like an item, at most."""
+    """Most similar items per item."""
     show_items_without_feed: bool | None = None
-    """As for a placement, of the items in these lists."""
+    """Whether items in no feed are shown here; unset, as for a placement."""
     min_share: float = Field(0.5, ge=0, le=1)
     """Share of the items with a history that must have such a list (audit)."""
 
 
 class PublishSettings(Section):
-    """How many publications are kept, and where else the live one is copied."""
+    """How many publications are kept, and whether the live one is copied to Postgres."""
 
     keep: int = Field(3, ge=1)
     """Publications kept; the current and a pinned one are never deleted."""
@@ -273,52 +273,52 @@ class PublishSettings(Section):
 
 
 class ServeSettings(Section):
-    """The API: who may ask, how often, and when lists count as old."""
+    """The API: access keys, rate limits, exploration, and when lists count as old."""
 
     keys: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     """sha256 of each API key, in hex; `recsys api-key` makes one. Empty: loopback only, open."""
     keys_file: Path | None = None
-    """More such hashes, one a line, with remarks after them; else ``$RECSYS_API_KEYS_FILE``."""
+    """File of more such hashes, one a line, then a remark; else ``$RECSYS_API_KEYS_FILE``."""
     requests_per_second: float = Field(500.0, gt=0)
-    """Requests a key (without keys: a client's address) may make in the long run."""
+    """Mean rate of requests allowed per key (without keys: per client address)."""
     burst: int = Field(1000, ge=1)
-    """Requests it may make at once after a pause."""
+    """Requests a key or address may make at once after a pause."""
     max_clients: int = Field(10_000, ge=1)
     """Keys and addresses whose rates are remembered."""
     stale_hours: float = Field(26.0, gt=0)
-    """From this age of the live publication on, answers say that they are stale."""
+    """Age of the live publication from which answers say that they are stale."""
     alarm_hours: float = Field(50.0, gt=0)
-    """From this age on, they say that somebody must look."""
+    """Age of the live publication from which answers say that somebody must look."""
     poll_seconds: float = Field(2.0, gt=0, le=60)
-    """How often the pointers to the live publication are looked at."""
+    """Seconds between two looks at the pointers to the live publication."""
     recent_seconds: float = Field(1.0, gt=0, le=60)
-    """How often the logs of other workers and instances are looked at."""
+    """Seconds between two looks at the logs of other workers and instances."""
     clock_file: str | None = None
-    """File below the home whose moment the API takes for now; for simulations only."""
+    """File below the home with the time the API takes for now; for simulations only."""
     recent_days: int = Field(30, ge=2, le=366)
-    """Days of what people did that are held in memory at most, however old the publication is."""
+    """Most days of recent events held in memory, however old the live publication is."""
     explore_share: Mapping[str, Annotated[float, Field(ge=0, le=0.05)]] = Field(
         default_factory=dict
     )
     """By placement: share of requests in which one of the first items swaps with a lower one."""
     explore_depth: int = Field(3, ge=1, le=50)
-    """First places that may be swapped, with places of the first `2 * explore_depth`."""
+    """Number of first places that may be swapped, with places up to `2 * explore_depth`."""
 
 
 class TrackSettings(Section):
-    """What counts as coming from a list that was shown."""
+    """How purchases are attributed to the lists that were shown."""
 
     attribution_days: int = Field(7, ge=1, le=90)
     """Days after an answer in which a purchase counts as coming from it."""
     covariate_days: int = Field(14, ge=1, le=90)
-    """Days before a user's first exposure that tell how much the user buys anyway."""
+    """Days before a user's first exposure that measure how much the user buys anyway."""
 
 
 class MlflowSettings(Section):
     """Where runs are logged."""
 
     tracking_uri: str | None = None
-    """Without it, ``$MLFLOW_TRACKING_URI``, else the SQLite store of the home."""
+    """Address of the server; unset, ``$MLFLOW_TRACKING_URI``, else the home's SQLite store."""
     experiment: str = "nightly"
     timeout_seconds: int = Field(10, ge=1, le=60)
     """How long a call may hang before the night goes on without it."""

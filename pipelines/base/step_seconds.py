@@ -1,4 +1,4 @@
-"""How long each step of a night took: a small file a step in the run folder, and nowhere else.
+"""Record how long each step of a night took, in one small file per step in the run folder.
 
 Seconds differ from run to run. They are kept out of the warehouse and of every file that a rerun
 must leave identical.
@@ -21,9 +21,9 @@ from pipelines.base.durable import write_text
 def timed_step(
     settings: Settings, as_of: date, verb: str, subject: str | None = None
 ) -> Iterator[None]:
-    """Note how long the block took, in place of what an earlier run of the step took.
+    """Record how long the block took, in place of an earlier run of the same step.
 
-    A step that fails notes nothing. Steps that run at the same time write files of their own.
+    A step that fails records nothing. Steps that run at the same time write files of their own.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def timed_step(
 
 
 def read_step_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
-    """Seconds of a night's steps as they last ran.
+    """Durations of a night's steps as they last ran.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Every table that crosses a stage: name, grain, key and columns with their types.
+"""Every table that is shared between stages: name, grain, key and columns with their types.
 
 Timestamps are UTC without a zone. Python writes `raw` and `serving`, which are spelled here; dbt
 writes the rest, which the YAML of its project describes.
@@ -21,7 +21,7 @@ class _Named:
 
     @property
     def qualified(self) -> str:
-        """`schema.name`, as written in SQL."""
+        """Name of the table with its schema, as written in SQL."""
         return f"{self.schema}.{self.name}"
 
 
@@ -46,7 +46,7 @@ class Table(_Named):
     columns: Mapping[str, str]
 
     def ddl(self) -> str:
-        """Statement that creates the table if it is not there."""
+        """SQL statement that creates the table if it does not exist."""
         body = ", ".join(f"{column} {kind}" for column, kind in self.columns.items())
         return f"create table if not exists {self.qualified} ({body})"
 
@@ -91,7 +91,7 @@ class DbtTable(_Named):
         return described
 
 
-#: What an event is made of; an id that is not given is derived from these, so they never change.
+#: Columns of an event; an event_id that is not given is derived from them, so they never change.
 PAYLOAD_COLUMNS = {
     "event_id": "VARCHAR",
     "event_type": "VARCHAR",

@@ -36,7 +36,7 @@ def attempt(
     *,
     night: date | None = None,
 ) -> T | None:
-    """Do something with MLflow, or log a warning and go on without it.
+    """Run an action on MLflow; if that fails, log a warning and go on without it.
 
     A call to a server may hang for `mlflow.timeout_seconds` and is not repeated. After a server
     failed (no connection, no answer in time, or an answer of 500 and above), further attempts of
@@ -85,7 +85,7 @@ def _failed_tonight(settings: Settings, night: date | None) -> bool:
 
 
 def tracking_client(settings: Settings) -> MlflowClient:
-    """Client of the settings' store, which the fluent API then uses too; quiet and bounded."""
+    """MLflow client of the settings' store, with timeouts; the fluent API then uses it too."""
     bound_tracking_calls(settings)
     import mlflow
     from mlflow.tracking import MlflowClient
@@ -98,7 +98,7 @@ def tracking_client(settings: Settings) -> MlflowClient:
 
 
 def experiment_id(client: MlflowClient, settings: Settings) -> str:
-    """Id of the settings' experiment, made if it is not there; artefacts lie under the home."""
+    """Id of the MLflow experiment, created if needed; its artefacts lie below the home."""
     found = client.get_experiment_by_name(settings.mlflow.experiment)
     if found is not None:
         return str(found.experiment_id)
@@ -183,9 +183,9 @@ def log_plots(settings: Settings, as_of: date, paths: Sequence[Path]) -> None:
 
 
 def count_runs(settings: Settings) -> int | None:
-    """How many nights MLflow has a run of; None if it could not be asked.
+    """Number of nights that have a run in MLflow; None if it could not be asked.
 
-    Looks only: a home without a store yet has 0 and still has none afterwards.
+    Read only: a home without a store has 0, and no store is created.
     """
     uri = settings.tracking_uri
     if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
@@ -201,7 +201,7 @@ def count_runs(settings: Settings) -> int | None:
 
 
 def provenance(settings: Settings, as_of: date) -> dict[str, str]:
-    """Tags that say what made a run: day, commit of the code, and dbt's build if there was one."""
+    """Tags that say what produced a run: day, commit of the code, and dbt's build if any."""
     tags = {"as_of": as_of.isoformat(), "git_commit": git_commit() or "unknown"}
     path = settings.run_folder(as_of).build
     build = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -211,7 +211,7 @@ def provenance(settings: Settings, as_of: date) -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Commit of this checkout; None where it is not one."""
+    """Git commit of this checkout; None outside a checkout."""
     command = ["git", "-C", str(PROJECT_ROOT), "rev-parse", "HEAD"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
@@ -226,6 +226,6 @@ def _set_tags(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> Non
 
 
 def _is_server_failure(error: Exception) -> bool:
-    """No connection, no answer or a broken server; not a refusal of what was asked."""
+    """Whether an error means a server that is down or broken, and not a refused request."""
     status = getattr(error, "get_http_status_code", lambda: SERVER_ERROR)()
     return int(status) >= SERVER_ERROR

@@ -1,4 +1,4 @@
-"""The only opener of the DuckDB file, and the only way to replace a slice of a table."""
+"""Open the DuckDB warehouse and replace slices of its tables; nothing else does."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give tables of an earlier version the columns that came since; their rows have null there."""
+    """Add columns that tables of an earlier version lack; existing rows get null."""
     found = set(
         connection.execute(
             "select table_schema, table_name, column_name from information_schema.columns"
@@ -111,7 +111,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         faultpoint("warehouse.changed")
         connection.execute("commit")
     except BaseException:
-        # A commit that failed may have taken the connection with it; the first error is the one.
+        # A failed commit may have closed the connection; the first error is the one to show.
         with suppress(duckdb.Error):
             connection.execute("rollback")
         raise
@@ -190,7 +190,7 @@ def fingerprint_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple
 def read_records(
     connection: duckdb.DuckDBPyConnection, sql: str, *parameters: object
 ) -> list[dict[str, Any]]:
-    """Rows of a statement by column name."""
+    """Rows of a SQL query, each a mapping of column name to value."""
     found = connection.execute(sql, list(parameters))
     names = [column[0] for column in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

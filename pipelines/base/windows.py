@@ -29,7 +29,7 @@ class Window:
 
     @property
     def cutoff(self) -> date:
-        """The day before which everything is known and after which everything is truth."""
+        """First day of the truth: events before it are known, later ones are to be predicted."""
         return self.start
 
 
@@ -52,13 +52,13 @@ class NightWindows:
 
     @property
     def selection(self) -> Window:
-        """Where candidates are chosen."""
+        """The window on which the challenger is chosen among the candidates."""
         step = timedelta(days=self.horizon_days)
         return Window("selection", self.as_of - 2 * step, self.as_of - step)
 
     @property
     def gate(self) -> Window:
-        """Where the chosen challenger meets the champion."""
+        """The window on which the challenger is compared with the champion."""
         step = timedelta(days=self.horizon_days)
         return Window("gate", self.as_of - step, self.as_of)
 

@@ -1,4 +1,4 @@
-"""Day files into the raw tables.
+"""Load day files into the raw tables.
 
 In: `landing/{events,items}/date=YYYY-MM-DD/*.{parquet,csv,jsonl}`, written by anyone, by `land` or
     by `generate`, and the API's logs, `exposures/date=YYYY-MM-DD/*.jsonl`.

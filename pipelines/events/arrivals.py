@@ -1,4 +1,4 @@
-"""Day files into one temporary table per feed, every row typed and judged; raw is not touched."""
+"""Read day files into a temporary table per feed, with every row typed and checked."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _groups(
     return groups.items()
 
 
-# one format each
+# the files of a day, one function per format
 
 
 def _stage_parquet(

@@ -1,7 +1,7 @@
-"""Checks of what arrived: Great Expectations over the rows of the look-back, and over its volume.
+"""Check the rows that landed within the look-back, and their volume, with Great Expectations.
 
-The load has judged each row already; this looks at the result with other eyes, and at what no row
-shows: how much came, how late, and how much of it is about items the catalogue does not know.
+The load has checked each row already; this checks its result independently, and what no single row
+shows: how many rows came, how late, and how many are about items the catalogue does not know.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
         frames = _read_frames(connection, settings, as_of)
         counts = dict(
             connection.execute(
-                # what the API showed says nothing about whether the shop's own feed has dried up
+                # the API's own exposures do not show whether the shop's feed has dried up
                 "select landed_date, count(*) from raw.events where landed_date < $end "
                 "and landed_date >= $start and not list_contains($exposures, event_type) "
                 "group by landed_date",

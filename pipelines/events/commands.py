@@ -1,4 +1,4 @@
-"""`recsys land`, `recsys generate`, `recsys load` and `recsys quarantine`."""
+"""Commands `recsys land`, `recsys generate`, `recsys load` and `recsys quarantine`."""
 
 from __future__ import annotations
 

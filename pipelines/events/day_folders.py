@@ -1,4 +1,4 @@
-"""Day folders of the landing area: which there are, what they hold, and how a file gets there."""
+"""List the day folders of the landing area, and write day files atomically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines.base.config import Settings
 from pipelines.base.durable import new_file
 
-#: File formats a day folder may hold, mixed as they come.
+#: File formats a day folder may hold, in any mixture.
 FORMATS = (".parquet", ".csv", ".jsonl")
 _FOLDER = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 _CHUNK_BYTES = 1 << 20
@@ -49,7 +49,7 @@ class DayFolder:
 def list_day_folders(
     settings: Settings, feed: str, before: date
 ) -> tuple[list[DayFolder], list[str]]:
-    """Landed days of a feed with at least one day file, and what was passed over.
+    """List the landed days of a feed, and the files that are no day files.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def list_day_folders(
     Returns
     -------
     folders : list of DayFolder
-        Sorted by day. Names that start with ``.`` or ``_`` are files in the making and left alone.
+        Sorted by day. Names that start with ``.`` or ``_`` are unfinished files and ignored.
     notes : list of str
         Folders and files that are neither days nor day files.
     """
@@ -109,7 +109,7 @@ def day_file(settings: Settings, feed: str, landed_date: date, name: str) -> Pat
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> bool:
-    """Put a file in place in one step; leave it alone if it already has this content.
+    """Write a file atomically; leave it alone if it already has this content.
 
     Parameters
     ----------

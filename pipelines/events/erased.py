@@ -1,4 +1,4 @@
-"""Users who were erased: remembered without their ids, and dropped from whatever arrives later."""
+"""Remember erased users by hashes of their ids, and drop their rows from later arrivals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 USER_COLUMN = "user_id"
 _SALT_BYTES = 32
-#: What may stand around an id in a line that is no row; an id may have the others inside.
+#: Separators to split an unparsable line by, each tried alone: an id may contain the others.
 _BETWEEN_WORDS = tuple(
     re.compile(mark) for mark in (rb"[,;\t\r\n]", rb'"', rb"""[\s,;:"'{}\[\]]+""")
 )
@@ -35,7 +35,7 @@ class Erased:
     Parameters
     ----------
     salt : bytes
-        Of this home; without it a hash says nothing about an id.
+        Random bytes of this home; without them a hash reveals nothing about an id.
     hashes : frozenset of str
         Hex sha256 of salt and id.
     """
@@ -44,24 +44,24 @@ class Erased:
     hashes: frozenset[str]
 
     def hash_of(self, user_id: bytes) -> str:
-        """Tombstone of an id."""
+        """Tombstone (salted hash) of a user id."""
         return hashlib.sha256(self.salt + user_id).hexdigest()
 
     def has(self, user_id: bytes | str | None) -> bool:
-        """Whether this id was erased."""
+        """Whether the user with this id was erased."""
         if user_id is None:
             return False
         raw = user_id.encode() if isinstance(user_id, str) else user_id
         return self.hash_of(raw) in self.hashes
 
     def is_named_in(self, line: bytes) -> bool:
-        """Whether a line that is no row has the id of an erased user among its words."""
+        """Whether an unparsable line contains the id of an erased user."""
         words = {word for mark in _BETWEEN_WORDS for word in mark.split(line) if word}
         return any(self.has(word) or self.has(_unescape(word)) for word in words)
 
 
 def _unescape(word: bytes) -> str | None:
-    """A word as JSON would read it; None if it has no escapes, or broken ones."""
+    """A word with its JSON escapes resolved; None if it has none, or broken ones."""
     if b"\\" not in word:
         return None
     try:
@@ -77,7 +77,7 @@ def read_erased(settings: Settings) -> Erased | None:
 
 
 def remember_erased(settings: Settings, user_id: str) -> Erased:
-    """Add a tombstone; the same user twice is remembered once."""
+    """Add a user's tombstone to the home, unless it is there already."""
     known = read_erased(settings) or Erased(secrets.token_bytes(_SALT_BYTES), frozenset())
     erased = Erased(known.salt, known.hashes | {known.hash_of(user_id.encode())})
     stored = {"salt": erased.salt.hex(), "hashes": sorted(erased.hashes)}
@@ -86,7 +86,7 @@ def remember_erased(settings: Settings, user_id: str) -> Erased:
 
 
 def drop_erased(settings: Settings) -> list[str]:
-    """Take erased users out of the day files and API logs that came or changed since the last time.
+    """Remove erased users from day files and API logs that are new or changed since the last call.
 
     Returns
     -------
@@ -95,9 +95,9 @@ def drop_erased(settings: Settings) -> list[str]:
 
     Notes
     -----
-    What came since is told by the file system's time of change, which no copying tool sets; the
-    time of the newest file looked at is kept as that of the tombstones' file. A day that no night
-    would read again is looked at too.
+    New files are told by the file system's time of change, which no copying tool sets; the time of
+    the newest file checked is kept as that of the tombstones' file. Days that no night would read
+    again are checked too.
     """
     erased = read_erased(settings)
     if erased is None:
@@ -124,7 +124,7 @@ def _places(settings: Settings) -> Iterator[tuple[Path, Callable[[Path, Erased],
 
 
 def log_files(settings: Settings) -> list[Path]:
-    """The API's logs: ``exposures/date=*/*.jsonl``."""
+    """Paths of the API's logs: ``exposures/date=*/*.jsonl``."""
     return sorted(settings.exposures.glob("date=*/*.jsonl"))
 
 
@@ -167,7 +167,7 @@ def clean_parquet(path: Path, erased: Erased) -> int:
 
 
 def _kept(column: pa.Array | pa.ChunkedArray, erased: Erased) -> list[int]:
-    """Positions of the rows that are of nobody who was erased."""
+    """Positions of the rows to keep: those of users who were not erased."""
     import pyarrow as pa
 
     text = column if pa.types.is_string(column.type) else column.cast(pa.string())
@@ -193,7 +193,7 @@ def _rewrite_lines(path: Path, keep: Callable[[list[bytes]], Iterator[tuple[byte
 
 
 def _json_lines(lines: list[bytes], erased: Erased) -> Iterator[tuple[bytes, bool]]:
-    """Lines, and whether they are kept."""
+    """Lines of a JSONL file, each with whether it is kept."""
     for line in lines:
         yield line, not _is_json_of(line, erased)
 
@@ -208,7 +208,7 @@ def _is_json_of(line: bytes, erased: Erased) -> bool:
 
 
 def _csv_rows(lines: list[bytes], erased: Erased) -> Iterator[tuple[bytes, bool]]:
-    """Rows of a CSV file with all their lines, and whether they are kept."""
+    """Rows of a CSV file, each with all its lines and whether it is kept."""
     header = next(csv.reader([lines[0].decode("utf-8-sig", "replace")]), []) if lines else []
     place = header.index(USER_COLUMN) if USER_COLUMN in header else -1
     start = 0

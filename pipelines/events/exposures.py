@@ -1,4 +1,4 @@
-"""The API's logs as day files of the landing area, so that a night loads them like any other.
+"""Turn the API's logs into day files of the landing area, which a night loads like any other.
 
 `exposures/date=D/{served,events,items}-*.jsonl` becomes `landing/events/date=D/recsys-api.parquet`
 and `landing/items/date=D/recsys-api.parquet`.
@@ -37,7 +37,7 @@ _FINGERPRINT = b"recsys_logs"
 
 @dataclass
 class _Counts:
-    """What became of a day's lines."""
+    """Counts of a day's log lines, by what was done with them."""
 
     rows: int = 0
     torn: int = 0
@@ -48,19 +48,19 @@ class _Counts:
 
 
 def take_in_exposures(settings: Settings, as_of: date) -> list[str]:
-    """Write the API's logs of the days before `as_of` as day files, where they changed.
+    """Write the API's changed logs of the days before `as_of` as day files.
 
     Parameters
     ----------
     settings : Settings
-        Home, event types and look-back: a day before it that has its day files is left alone.
+        Home, event types and look-back; an earlier day that has its day files is left alone.
     as_of : date
         Exclusive end.
 
     Returns
     -------
     list of str
-        What was left out: torn lines, and lines that the settings do not take.
+        Notes on what was left out: torn lines, and lines that the settings do not accept.
 
     Notes
     -----
@@ -178,7 +178,7 @@ def _exposures(line: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _typed(feed: Feed, values: dict[str, Any]) -> dict[str, Any]:
-    """The feed's columns of a row, each of its type.
+    """A row's values for the columns of a feed, converted to their types.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def _value(kind: str, value: Any) -> Any:
 def _write(
     feed: Feed, target: Path, rows: Iterator[dict[str, Any]], fingerprint: bytes, counts: _Counts
 ) -> None:
-    """Write the rows beside the target, in row groups, and put the file in place in one step."""
+    """Write the rows beside the target, in row groups, and rename the file to its name."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""The two feeds that land in day files: what their columns must be and what makes a row bad."""
+"""The two feeds of day files, events and items: their columns, and the rules for bad rows."""
 
 from __future__ import annotations
 

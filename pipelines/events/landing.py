@@ -1,4 +1,4 @@
-"""`land`: a source's rows as day files, through one adapter per source."""
+"""Write a source's rows as day files (`land`), through one adapter per source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Source name to the module and function that read it.
+#: Module and function of each source's adapter.
 ADAPTERS = {
     "online-retail": "pipelines.events.sources.online_retail:read_online_retail",
     "movielens": "pipelines.events.sources.movielens:read_movielens",
@@ -30,13 +30,13 @@ ADAPTERS = {
     "table": "pipelines.events.sources.table:read_table",
 }
 _BATCH_ROWS = 200_000
-#: Days between two lines of progress.
+#: Number of days after which a line of progress is logged.
 _PROGRESS_DAYS = 500
 
 
 @dataclass(frozen=True)
 class LandReport:
-    """What one call of `land` did.
+    """Result of one call of `land`.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class LandReport:
     event_count, item_count : int
         Rows in these files.
     written_files, unchanged_files : int
-        Files that were put in place, and those that already had the same bytes.
+        Files that were written, and files that already had the same bytes.
     exclusions : dict of str to int
         Rule to the number of source rows it left out.
     """
@@ -76,7 +76,7 @@ def land(
 ) -> LandReport:
     """Write a source's events and items as day files of the landing area.
 
-    A day file is put in place in one step and left alone if its bytes would not change, so landing
+    A day file is written atomically, and left alone if its bytes would not change, so landing
     the same source twice changes nothing. Files of other sources stay.
 
     Parameters
@@ -88,7 +88,7 @@ def land(
     path : path, optional
         File or folder of the source; only ``online-retail`` has a default.
     **options
-        Of the adapter; see `source_table.read_table`. `name` is the stem of the day files, default
+        Of the adapter; see `sources.table.read_table`. `name` is the stem of the day files, default
         the source.
 
     Returns

@@ -1,4 +1,4 @@
-"""Day files before `as_of` into `raw`: all of them checked first, then all at once."""
+"""Load day files before `as_of` into `raw`: check all of them, then write them at once."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FeedLoad:
-    """What one call did for one feed.
+    """Result of one call of `load_days` for one feed.
 
     Parameters
     ----------
     loaded_days : int
         Days whose rows were written, for the first time or anew.
     unchanged_days : int
-        Days of the look-back whose files are as they were loaded.
+        Days of the look-back whose files have not changed since they were loaded.
     row_count, duplicate_count, quarantined_count : int
-        Rows of the loaded days: kept, left out because their key came before, and bad.
+        Rows of the loaded days: kept, left out as duplicates of a key, and bad.
     reasons : dict of str to int
         Bad rows of the loaded days by reason code.
     total_days, total_rows : int
@@ -53,7 +53,7 @@ class FeedLoad:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What one call of `load_days` did.
+    """Result of one call of `load_days`.
 
     Parameters
     ----------

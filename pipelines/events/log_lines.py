@@ -1,4 +1,4 @@
-"""Lines of the API's logs, read back by the nightly load, and by the API itself."""
+"""Read the API's logs back, for the nightly load and for the API itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class LogFile:
-    """A day file of the API.
+    """A log file of the API: one day, kind and instance.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class LogFile:
 
 
 def list_log_files(folder: Path, first_day: date) -> list[LogFile]:
-    """Log files from a day on, sorted by day and name; other names are left alone."""
+    """The API's log files from a day on, sorted by day and name; other files are ignored."""
     found = []
     for entry in sorted(folder.glob("date=*")) if folder.is_dir() else []:
         day = _day_of(entry)
@@ -56,7 +56,7 @@ def _day_of(entry: Path) -> date | None:
 
 
 def read_rows(path: Path, offset: int) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Rows of a log from an offset on.
+    """Read the rows of a log from an offset on.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def read_rows(path: Path, offset: int) -> Iterator[tuple[int, dict[str, Any] | N
 
 
 def parse_row(line: bytes) -> dict[str, Any] | None:
-    """A line's row, or None if it is no JSON object (a torn line)."""
+    """Parse a log line into a row; None if it is no JSON object (a torn line)."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):

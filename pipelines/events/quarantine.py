@@ -1,4 +1,4 @@
-"""Bad rows: look at them, and let them in once they are put right."""
+"""List quarantined rows, and release them into the raw tables once they are corrected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class QuarantinedRow:
 
 @dataclass(frozen=True)
 class ReleaseReport:
-    """What a release did.
+    """Result of releasing rows from quarantine.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def list_quarantine(
     is_released: bool | None = None,
     limit: int | None = None,
 ) -> list[QuarantinedRow]:
-    """Bad rows, oldest day first.
+    """List quarantined rows, oldest day first.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def list_quarantine(
     is_released : bool, optional
         Only rows that were, or were not, released.
     limit : int, optional
-        At most so many.
+        At most this many rows.
     """
     with connect(settings) as connection:
         rows = connection.execute(
@@ -113,9 +113,9 @@ def release_quarantine(
     reason: str | None = None,
     fixes: Mapping[str, str] | None = None,
 ) -> ReleaseReport:
-    """Move bad rows into the raw table, where they stay when their day is loaded again.
+    """Move quarantined rows into the raw table, where they stay when their day is loaded again.
 
-    Each row is typed and judged once more, by the rules of the load and today's settings; a row
+    Each row is typed and checked once more, by the rules of the load and today's settings; a row
     that still breaks one, or whose key the day already has, is refused and stays.
 
     Parameters
@@ -127,7 +127,7 @@ def release_quarantine(
     day, reason : optional
         Without ids: all rows of this landed day and with this reason code.
     fixes : mapping of str to str, optional
-        Column to value, put in before the row is judged.
+        Column to value, replaced before the row is checked.
 
     Returns
     -------
@@ -238,7 +238,7 @@ def _stage_rows(
     rows: list[tuple[str, str, date, str]],
     fixes: dict[str, str],
 ) -> None:
-    """Type and judge payloads again; `landed_path` carries the id."""
+    """Type and check quarantined rows again; `landed_path` carries their id."""
     import pyarrow as pa
 
     payloads = [json.loads(payload) | fixes for *_, payload in rows]
@@ -262,7 +262,7 @@ def _stage_rows(
 
 
 def _refuse(connection: duckdb.DuckDBPyConnection, feed: Feed) -> dict[str, str]:
-    """Rows that still break a rule, and rows whose key the day has or another row brings."""
+    """Reasons to refuse rows, by id: a rule still broken, or a key that occurs already."""
     match = " and ".join(f"present.{name} = staged.{name}" for name in ("landed_date", *feed.key))
     key = ", ".join(("landed_date", *feed.key))
     found = connection.execute(

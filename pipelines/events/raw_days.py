@@ -1,4 +1,4 @@
-"""Staged rows into `raw`: the only writer of its four tables."""
+"""Write staged rows into the four tables of `raw`; no other module does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.events.staging import arrived_table
 def replace_days(
     connection: duckdb.DuckDBPyConnection, feed: Feed, fingerprints: Mapping[date, str]
 ) -> tuple[int, int, dict[str, int]]:
-    """Delete and insert days of a feed from its staging table, inside the caller's transaction.
+    """Replace days of a feed by its staged rows, inside the caller's transaction.
 
     Rows released from quarantine earlier stay released, and stay in the raw table unless the
     files now bring a row with the same key.
@@ -76,8 +76,8 @@ def _key(feed: Feed) -> str:
 def insert_good(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
     """Insert the good rows of the staging table, one per key.
 
-    Of rows that share a key the first counts, in the order of all their values; which file or
-    line a row stood in makes no difference.
+    Of rows that share a key, the first in the order of all their values is inserted; which file or
+    line a row came from makes no difference.
     """
     names = ", ".join(feed.table.columns)
     table = arrived_table(feed)
@@ -106,7 +106,7 @@ def insert_good(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
 
 
 def _replace_quarantine(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
-    """Bad rows of the days, except those that were released: these keep their state."""
+    """Replace the quarantined rows of the days; released ones keep their state."""
     connection.execute(
         """
         delete from raw.quarantine
@@ -147,8 +147,8 @@ def _replace_quarantine(connection: duckdb.DuckDBPyConnection, feed: Feed) -> No
 def payload_expression(feed: Feed) -> str:
     """SQL expression: a staged row as JSON of texts, without nulls.
 
-    A text longer than `MAX_TEXT_LENGTH` is cut there and says how long it was; so cut, it still
-    breaks the rule about long texts.
+    A text longer than `MAX_TEXT_LENGTH` is cut, with a note of its length; it still breaks the rule
+    about long texts.
     """
     texts = {
         name: f"coalesce(unreadable ->> '{name}', {name}::varchar)" for name in feed.columns
@@ -162,7 +162,7 @@ def payload_expression(feed: Feed) -> str:
 
 
 def restore_released(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
-    """Insert the released rows of the days whose keys the files do not bring."""
+    """Insert the released rows of the days again, unless the files have their keys."""
     values = ", ".join(
         f"(released_payload ->> '{name}')::{kind} as {name}" for name, kind in feed.columns.items()
     )
@@ -219,7 +219,7 @@ def _replace_loads(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
 
 
 def recount(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
-    """Set `raw.loads.row_count` of the days to what the raw table holds."""
+    """Set `raw.loads.row_count` of the days to the number of rows in the raw table."""
     connection.execute(
         f"""
         update raw.loads set row_count = coalesce(counted.row_count, 0)

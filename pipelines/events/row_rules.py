@@ -1,4 +1,4 @@
-"""What makes a row bad: SQL predicates with reason codes, used by the load and by a release.
+"""Rules for bad rows: SQL predicates with reason codes, for the load and for releases.
 
 A predicate sees the columns of a day file with their types, `landed_date`, and two helpers of the
 reader: `line` (the text of a line that is no row at all) and `unreadable` (a JSON object with the
@@ -19,7 +19,7 @@ MAX_ID_LENGTH = 256
 MAX_TEXT_LENGTH = 1000
 #: A line of a CSV file longer than this holds a text that is too long, not a broken row.
 MAX_LINE_LENGTH = 100_000
-#: Earliest moment that is believed; online shops are younger.
+#: Earliest plausible time of an event; online shops are younger.
 EARLIEST = "1990-01-01"
 #: Unicode noncharacter (U+FDD0, never used in interchange) that marks a byte that is not UTF-8.
 BAD_BYTE = "\ufdd0"

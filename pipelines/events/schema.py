@@ -1,4 +1,4 @@
-"""Checks of a day file's columns, before any row of it is read."""
+"""Check the columns of a day file before any of its rows is read."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def csv_header(path: Path) -> list[str]:
 
 
 def check_columns(feed: Feed, path: Path, found: Iterable[str]) -> list[str]:
-    """Check the names of a file's columns.
+    """Check that a day file has the required columns.
 
     Returns
     -------
@@ -86,8 +86,8 @@ def check_columns(feed: Feed, path: Path, found: Iterable[str]) -> list[str]:
 def check_types(feed: Feed, path: Path, schema: pa.Schema) -> None:
     """Check the types of a Parquet file's columns.
 
-    Whole numbers are taken as ids, any number as a number, and a column that is null throughout as
-    anything; text is not taken as a number or a time.
+    Whole numbers are accepted as ids, any number as a number, and a column of nulls as any type;
+    text is not accepted as a number or a time.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def _accepts(expected: str, found: pa.DataType) -> bool:
 def check_readable(
     feed: Feed, path: str, row_count: int, value_counts: dict[str, int], bad_counts: dict[str, int]
 ) -> None:
-    """Check that a text file's columns hold values of their type at all.
+    """Check that each column of a text file has at least one value of its type.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def check_readable(
     row_count : int
         Its rows; a file with fewer than `MIN_ROWS_TO_JUDGE_TYPE` is left to the rules of rows.
     value_counts, bad_counts : dict of str to int
-        Per column, values that are there and those that cannot be read as the column's type.
+        Per column, the values given, and those that cannot be read as the column's type.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The statement that types and judges the rows of any source, and the table it stages them in."""
+"""Type and check the rows of any source in one SQL statement, into a staging table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.base.config import Settings
 from pipelines.events.feeds import Feed
 from pipelines.events.row_rules import reason_expression
 
-#: How a value that arrived as text becomes one of its column's type, or null.
+#: SQL that converts a text to its column's type, or to null.
 _FROM_TEXT = {
     "VARCHAR": "nullif({0}, '')",
     "TIMESTAMP": "try_cast(try_cast({0} as timestamptz) as timestamp)",
@@ -30,12 +30,12 @@ _FROM_PARQUET = {
 
 @dataclass(frozen=True)
 class Source:
-    """Some rows as SQL: a relation, and an expression for each column it has.
+    """Rows to stage, as SQL: a relation, and an expression for each column.
 
     Parameters
     ----------
     relation : str
-        What stands after ``from``.
+        Text after ``from``.
     values : mapping of str to str
         Feed column to SQL expression.
     is_text : bool
@@ -88,7 +88,7 @@ def stage(
 
 
 def stage_statement(feed: Feed, source: Source) -> str:
-    """SQL that types and judges a source's rows and appends them to the feed's staging table."""
+    """SQL that types and checks a source's rows and appends them to the feed's staging table."""
     forms = _FROM_TEXT if source.is_text else _FROM_PARQUET
     typed = ", ".join(
         f"{forms[kind].format(source.values[name]) if name in source.values else 'null'}::{kind}"

@@ -1,7 +1,7 @@
-"""Day files that DuckDB cannot read as they are, in batches of text: nothing in a row is fatal.
+"""Read day files that DuckDB refuses, as batches of text, so that no bad row is fatal.
 
-A byte that is not UTF-8 becomes `rules.BAD_BYTE` and its hexadecimal value; a line that is no row
-keeps its text in the column `line`. The rules of rows do the rest.
+A byte that is not UTF-8 becomes `row_rules.BAD_BYTE` and its hexadecimal value; a line that is no
+row keeps its text in the column `line`. The rules of rows do the rest.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 #: Rows per batch.
 BATCH_ROWS = 50_000
-#: Lines a quoted CSV value may run over before its quote counts as stray.
+#: Most lines in a quoted CSV value; beyond that its opening quote counts as stray.
 MAX_LINES_PER_ROW = 20
-#: Lines of a JSONL file whose keys are its columns.
+#: Number of first lines of a JSONL file whose keys are taken as its columns.
 KEY_LINES = 100
 _ESCAPED = re.compile("[\udc80-\udcff]")
 
 
 def decode(raw: bytes) -> str:
-    r"""Text of some bytes, with those that are not UTF-8 marked.
+    r"""Decode bytes as UTF-8; mark those that are not.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def decode(raw: bytes) -> str:
 
 
 def csv_batches(path: Path, width: int) -> Iterator[pa.Table]:
-    """Rows of a CSV file after its header, as text.
+    """Read the rows of a CSV file after its header, as text.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def _first_row(lines: Iterable[str]) -> tuple[list[str], int]:
 
 
 def json_lines(path: Path) -> Iterator[pa.Table]:
-    """Lines of a JSONL file.
+    """Read the lines of a JSONL file, as text.
 
     Yields
     ------
@@ -106,7 +106,7 @@ def json_lines(path: Path) -> Iterator[pa.Table]:
 
 
 def json_keys(path: Path) -> list[str] | None:
-    """Keys of the objects in the first `KEY_LINES` lines of a JSONL file, None without objects."""
+    """Keys of the objects in the first `KEY_LINES` lines of a JSONL file; None if none is one."""
     keys: dict[str, None] | None = None
     with path.open("rb") as stream:
         for raw in islice(stream, KEY_LINES):
@@ -120,7 +120,7 @@ def json_keys(path: Path) -> list[str] | None:
 
 
 def parquet_batches(path: Path) -> Iterator[pa.Table]:
-    """Rows of a Parquet file some of whose texts are not UTF-8.
+    """Read the rows of a Parquet file that has texts that are not UTF-8.
 
     Yields
     ------

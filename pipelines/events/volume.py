@@ -1,4 +1,4 @@
-"""How many events arrived, against the days before: two ratios that a check can judge."""
+"""Compare the number of events that arrived with the days before, as two ratios."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-#: Length of the stretch that recent days are compared with.
+#: Number of days that recent days are compared with.
 BASE_DAYS = 28
-#: Length of the stretch that must not run dry.
+#: Number of recent days that are compared as a whole.
 RECENT_DAYS = 7
-#: With fewer days that had events before, there is nothing to compare with.
+#: Least number of earlier days with events that a comparison needs.
 MIN_BASE_DAYS = 3
 
 
 @dataclass(frozen=True)
 class Volume:
-    """Events of the newest day and week against those before.
+    """Number of events of the newest day and week, compared with the days before.
 
     Parameters
     ----------
@@ -24,9 +24,10 @@ class Volume:
         Events landed on the day before `as_of`.
     day_ratio : float or None
         `day_count` over the mean of the days with events among the 28 before; None if there are
-        fewer than `MIN_BASE_DAYS`, or if the shop was as closed on that weekday a week earlier.
+        fewer than `MIN_BASE_DAYS`, or if neither this day nor the one a week earlier has events.
     week_ratio : float or None
-        Mean events a day of the last 7 days over that of the 28 before them; None without any.
+        Mean events per day of the last 7 days over that of the 28 before; None if fewer than
+        `MIN_BASE_DAYS` of those had events.
     """
 
     day_count: int

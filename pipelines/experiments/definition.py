@@ -1,4 +1,4 @@
-"""What an experiment is: its arms, its question, and who is in which arm."""
+"""Definition of an experiment: its arms, its goal, and which users are in which arm."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pipelines.base.config import stable_hash
 
 #: Arm that gets the champion's lists; every experiment has it, first.
 CONTROL = "control"
-#: Variant of a user who is shown one list drafted from both arms' lists.
+#: Variant of users who are shown one list interleaved from both arms' lists.
 INTERLEAVED = "interleaved"
-#: Names that roles and lists have already.
+#: Names no arm may have: roles and lists use them.
 TAKEN_NAMES = {"champion", "challenger", "fallback", INTERLEAVED}
 #: How far the weights' sum may be from 1.
 _ROUNDING = 1e-9
@@ -40,7 +40,7 @@ class ArmDefinition(_Part):
     weight: float = Field(ge=0, le=1)
     """Share of the covered traffic."""
     candidate: str | None = None
-    """Candidate whose lists it gets; control has none and gets the champion's."""
+    """Candidate whose lists the arm shows; control has none and shows the champion's."""
 
 
 class Guardrail(_Part):
@@ -52,7 +52,7 @@ class Guardrail(_Part):
 
 
 class ExperimentDefinition(_Part):
-    """What `experiments/<id>.toml` says."""
+    """Contents of `experiments/<id>.toml`."""
 
     hypothesis: str = Field(min_length=1)
     placement: str
@@ -60,23 +60,23 @@ class ExperimentDefinition(_Part):
     starts: date
     """First day on which users may be exposed."""
     ends: date
-    """Day after the last."""
+    """First day after the experiment."""
     goal: Metric
     guardrails: tuple[Guardrail, ...] = ()
     expected_users: int = Field(ge=1)
-    """Users of all arms at which the interval is narrowest; fixed before the start."""
+    """Users in all arms for which the interval is tuned to be narrowest; fixed in advance."""
     coverage: float = Field(1.0, gt=0, le=1)
     """Share of each arm's range of users that takes part."""
     layer: str | None = None
-    """Users outside [layer_from, layer_to) of this layer take no part."""
+    """Layer of which only users in buckets [layer_from, layer_to) take part; unset, all do."""
     layer_from: float = Field(0.0, ge=0, le=1)
     layer_to: float = Field(1.0, ge=0, le=1)
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    """Level of error of the goal's interval."""
+    """Error level of the goal's interval."""
     rolls_back: bool = True
     """Whether a significant loss on a guardrail ends the experiment by itself."""
     method: Method = "split"
-    """`split`: each user gets one arm's lists. `interleave`: one list drafted from both arms'."""
+    """`split`: a user gets one arm's lists; `interleave`: one list drafted from both arms'."""
 
     @model_validator(mode="after")
     def _check(self) -> ExperimentDefinition:
@@ -112,11 +112,11 @@ class Experiment:
     experiment_id : str
     definition : ExperimentDefinition
     config_hash : str
-        Of the definition; every exposure carries it.
+        Hash of the definition; every exposure carries it.
     status : str
         ``running`` or ``stopped``.
     stopped_on : date or None
-        First night without it.
+        First night without the experiment.
     reason : str
         Why it was stopped.
     """
@@ -157,7 +157,7 @@ class Experiment:
         return {arm.name: arm.weight for arm in self.definition.arms}
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they are stored."""
+        """The experiment as plain values, as stored in JSON."""
         return {
             "experiment_id": self.experiment_id,
             "definition": self.definition.model_dump(mode="json"),
@@ -169,7 +169,7 @@ class Experiment:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Experiment:
-        """The experiment of stored values."""
+        """The experiment that `as_dict` gave these values for."""
         day = stored.get("stopped_on")
         return cls(
             stored["experiment_id"],
@@ -182,10 +182,10 @@ class Experiment:
 
 
 def definition_hash(definition: ExperimentDefinition) -> str:
-    """Hash of everything an experiment says.
+    """Hash of every field of an experiment's definition.
 
-    A split says nothing of its method, so that experiments that were frozen before there was
-    another one keep their hash.
+    The method is left out for a split, so that experiments frozen before there was another method
+    keep their hash.
     """
     said = definition.model_dump(mode="json")
     if said["method"] == "split":

@@ -1,4 +1,4 @@
-"""Experiments of a home: their files, which of them were started, and which run on a night."""
+"""Start, stop and list the experiments of a home."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def read_definition(settings: Settings, experiment_id: str) -> ExperimentDefinit
 
 
 def start_experiment(settings: Settings, experiment_id: str) -> Experiment:
-    """Freeze an experiment; nights from now on write its arms' lists.
+    """Start an experiment: freeze its definition; later nights write its arms' lists.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def stop_experiment(
 
 
 def read_experiment(settings: Settings, experiment_id: str) -> Experiment:
-    """An experiment that was started, as it was frozen then.
+    """Read a started experiment, as it was frozen at its start.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def started_experiments(settings: Settings) -> list[Experiment]:
 
 
 def running_experiments(settings: Settings, as_of: date | None = None) -> list[Experiment]:
-    """Experiments that run, by id; on a night, those whose days it serves.
+    """Running experiments, by id; with `as_of`, only those whose days the night serves.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def running_experiments(settings: Settings, as_of: date | None = None) -> list[E
 
 
 def placement_experiment(settings: Settings, as_of: date, placement: str) -> Experiment | None:
-    """The experiment whose arms a night writes lists for; None if there is none.
+    """The experiment of a placement whose arms a night writes lists for, or None.
 
     An experiment whose file was edited gets no lists beside control's: people are served, and the
     log says what must be put right.

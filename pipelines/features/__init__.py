@@ -1,4 +1,4 @@
-"""Point-in-time feature tables, and the frozen histories recommenders learn from.
+"""Build point-in-time feature tables, and freeze the histories recommenders learn from.
 
 In:    raw.events and raw.items of the warehouse.
 Out:   staging.*, intermediate.* and features.* through dbt, and the run folder's snapshot.

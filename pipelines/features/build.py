@@ -62,7 +62,7 @@ def build_features(
     """
     started = time.monotonic()
     with connect(settings):
-        pass  # the sources exist, and nobody else holds the file
+        pass  # creates missing source tables, and fails if another process holds the file
     with _dbt(settings, as_of) as invoke:
         build = ["build"] if with_unit_tests else ["build", "--exclude-resource-type", "unit_test"]
         built = invoke(build)
@@ -105,7 +105,7 @@ def generate_docs(settings: Settings, as_of: date) -> Path:
 
 
 def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
-    """Everything the dbt project is told about a night."""
+    """Variables that are passed to the dbt project for a night."""
     return {
         "as_of": as_of.isoformat(),
         "cutoffs": [cutoff.isoformat() for cutoff in settings.night(as_of).cutoffs],
@@ -128,7 +128,7 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
 
 @contextmanager
 def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], dbtRunnerResult]]:
-    """A function that runs dbt commands on one parse of the project.
+    """Yield a function that runs dbt commands, which share one parse of the project.
 
     On the way out the warehouse is closed, and the environment and the warning filters are as
     they were.
@@ -161,7 +161,7 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
 
 
 def _follow(event: EventMsg) -> None:
-    """Say which model is built, as soon as it is."""
+    """Log each dbt model as soon as it is built."""
     if event.info.name != "NodeFinished":
         return
     faultpoint("dbt.node_ends")
@@ -181,7 +181,7 @@ def _options(folder: Path, variables: Mapping[str, Any]) -> list[str]:
 
 
 def _require_started(result: dbtRunnerResult) -> dbtRunnerResult:
-    """The result, unless dbt could not even start on the nodes."""
+    """Return dbt's result, or raise if dbt could not start on the nodes."""
     if result.exception is not None or (result.result is None and not result.success):
         raise FeatureBuildError(
             f"dbt must be able to run the project in {DBT_PROJECT}. "

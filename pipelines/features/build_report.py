@@ -1,4 +1,4 @@
-"""What a dbt build did, node by node, in plain values."""
+"""Report of a dbt build, node by node, in plain values."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
 
-#: What dbt calls a node that did not do its job.
+#: Statuses of a failed node, in dbt's words.
 FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
-#: Kinds of nodes with nothing to say when they did their job: exposures do nothing.
+#: Kinds of nodes that are reported only if they failed.
 SILENT = frozenset({"exposure", "operation"})
 
 
 @dataclass(frozen=True)
 class NodeResult:
-    """How one dbt node went.
+    """Result of one dbt node.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class NodeResult:
 
 @dataclass(frozen=True)
 class BuildReport:
-    """One dbt build.
+    """Result of one dbt build.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class BuildReport:
 
 
 def nodes_of(result: dbtRunnerResult) -> tuple[NodeResult, ...]:
-    """Each node of a dbt command that has something to say, and hooks only where they failed."""
+    """Results of a dbt command's nodes; those of `SILENT` kinds only if they failed."""
     outcomes: Any = result.result
     return tuple(
         _freshness(outcome)
@@ -105,7 +105,7 @@ def nodes_of(result: dbtRunnerResult) -> tuple[NodeResult, ...]:
 
 
 def _freshness(outcome: Any) -> NodeResult:
-    """A source's freshness, in days before `as_of`; for no day file dbt says the year 1."""
+    """Result of a source's freshness check, in days; without a day file dbt says the year 1."""
     if getattr(outcome, "max_loaded_at", None) is None:
         found = ""
     elif outcome.max_loaded_at.year == 1:
@@ -128,7 +128,7 @@ def invocation_id(folder: Path) -> str:
 
 
 def failure_text(report: BuildReport, folder: Path) -> str:
-    """What must hold, each failed node with its reason, and what to do."""
+    """Error message of a failed build: each failed node with its reason, and what to do."""
     lines = "\n  ".join(
         f"{node.kind} {node.name}: {node.status}: {node.message}" for node in report.failed
     )

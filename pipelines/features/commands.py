@@ -1,4 +1,4 @@
-"""`recsys features`: build, freeze and check the features of a night."""
+"""Command `recsys features`: build, freeze and check the features of a night."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _echo_json(
 
 
 def _echo_nodes(built: BuildReport) -> None:
-    """A line for each dbt model, with its checks counted and the slowest of them."""
+    """Print a line for each dbt model, with the number of its tests and the slowest."""
     click.echo(f"dbt build of {built.as_of} in {built.seconds:.1f} s")
     for node in built.nodes:
         if node.kind == "model":

@@ -1,4 +1,4 @@
-"""`Interactions`: what users did, as arrays, known before one cutoff."""
+"""`Interactions`: histories of users as arrays, as known at one cutoff."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Interactions:
     """Histories of users over a fixed vocabulary of items, as of a cutoff.
 
     One row per (user, item, event type, day), sorted in that order. Rows are positions into
-    `user_ids` and `item_ids`. Users without rows are allowed: they have no signal.
+    `user_ids` and `item_ids`. Users without rows are allowed.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Interactions:
         Sorted, unique; the column order everywhere, so ties broken by column are broken by
         item_id.
     event_types : tuple of str
-        What the codes in `event_type` mean.
+        Names of the codes in `event_type`.
     user, item : ndarray of int32, shape (n_rows,)
     event_type : ndarray of int8, shape (n_rows,)
     age_days : ndarray of int32, shape (n_rows,)
@@ -79,7 +79,7 @@ class Interactions:
         return np.searchsorted(self.user, np.arange(self.n_users + 1))
 
     def current_attributes(self) -> ItemAttributes:
-        """Title, category, price and availability of every item, as the cutoff knows them."""
+        """Title, category, price and availability of every item, as known at the cutoff."""
         return self.item_attributes.current(self.n_items)
 
     def matrix(
@@ -117,7 +117,7 @@ class Interactions:
     def pairs(
         self, event_types: Sequence[str] | None = None, *, within_days: int | None = None
     ) -> sparse.csr_array:
-        """Which items each user met.
+        """User-item matrix of the pairs with at least one event.
 
         Parameters
         ----------
@@ -136,12 +136,12 @@ class Interactions:
         return self.pairs_of_rows(keep)
 
     def rows_of(self, event_types: Collection[str]) -> np.ndarray:
-        """Which rows are of some event types: ndarray of bool, shape (n_rows,)."""
+        """Mask of the rows with some event types: ndarray of bool, shape (n_rows,)."""
         is_asked = np.array([kind in event_types for kind in self.event_types], dtype=bool)
         return is_asked[self.event_type]
 
     def pairs_of_rows(self, keep: np.ndarray) -> sparse.csr_array:
-        """Which items each user met in some rows.
+        """User-item matrix of the pairs that occur in some rows.
 
         Parameters
         ----------

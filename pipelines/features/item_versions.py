@@ -1,4 +1,4 @@
-"""Attributes of items, each with the first cutoff that knew it."""
+"""Attributes of items in versions, each with the first cutoff that knew it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ItemAttributes:
-    """What one cutoff knows of every item of a vocabulary.
+    """Attributes of every item of a vocabulary, as known at one cutoff.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class ItemAttributes:
 
 @dataclass(frozen=True)
 class ItemVersions:
-    """Versions of items that a cutoff knows, the newest and those it replaced.
+    """Versions of items' attributes that a cutoff knows: the newest and earlier ones.
 
     One row per item and first cutoff that knew it, sorted by item, the newest version last. A
     version becomes known at the first cutoff after the day it holds from and the day it arrived
@@ -59,7 +59,7 @@ class ItemVersions:
 
     @classmethod
     def none(cls) -> ItemVersions:
-        """Nothing is known of any item."""
+        """No versions: nothing is known of any item."""
         return cls(
             item=np.empty(0, dtype=np.int32),
             known_age_days=np.empty(0, dtype=np.int32),
@@ -74,7 +74,7 @@ class ItemVersions:
         return len(self.item)
 
     def before(self, shift_days: int) -> ItemVersions:
-        """The versions that a cutoff so many days earlier knew, as of that cutoff."""
+        """The versions known at a cutoff `shift_days` earlier, as of that cutoff."""
         earlier = self._select(self.known_age_days >= shift_days)
         return replace(
             earlier, known_age_days=(earlier.known_age_days - shift_days).astype(np.int32)
@@ -94,7 +94,7 @@ class ItemVersions:
         return replace(kept, item=position[kept.item].astype(np.int32))
 
     def current(self, n_items: int) -> ItemAttributes:
-        """The newest known version of every item.
+        """Attributes of every item in its newest known version.
 
         Parameters
         ----------

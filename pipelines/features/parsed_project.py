@@ -1,4 +1,4 @@
-"""The parsed dbt project, kept from night to night: parsing is a good part of a small build."""
+"""Keep the parsed dbt project from night to night, to save much of a small build's time."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Variables of a night: the SQL of models has them, and dbt renders it when it runs, not when it
-#: parses. No YAML may have them.
+#: Variables that change every night. Only the SQL of dbt models may use them, never YAML: dbt
+#: renders SQL when it runs, YAML when it parses.
 NIGHT_VARIABLES = ("as_of", "cutoffs")
-#: Variables of the profile, which dbt renders each time it connects.
+#: Variables that only the dbt profile uses; dbt renders it each time it connects.
 PROFILE_VARIABLES = ("warehouse", "temp_directory", "memory_limit", "threads")
-#: Where dbt leaves what it parsed, in its target folder.
+#: File in dbt's target folder with the parsed project.
 DBT_PARSED = "partial_parse.msgpack"
-#: What decides how a project is parsed, beside its files and variables.
+#: Packages whose versions change how a project is parsed.
 PACKAGES = ("dbt-core", "dbt-duckdb")
 
 
 def project_hash(project: Path) -> str:
-    """Hash of a dbt project's files and of dbt's version: another one builds and parses anew."""
+    """Hash of a dbt project's files and dbt's version; if it changes, build and parse anew."""
     key = hashlib.sha256(stable_hash([*map(version, PACKAGES)]).encode())
     for path in sorted(project.rglob("*")):
         if path.suffix in (".sql", ".yml"):
@@ -39,13 +39,13 @@ def project_hash(project: Path) -> str:
 
 
 def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
-    """The file of a parse: its name tells variables apart, all but the night's and the profile's.
+    """Path of the kept parse for some dbt variables; the night's and the profile's do not count.
 
     Parameters
     ----------
     settings : Settings
     variables : mapping of str to object
-        All that dbt is told, `project_hash` among it.
+        All variables passed to dbt, including `project_hash`.
     """
     fleeting = (*NIGHT_VARIABLES, *PROFILE_VARIABLES)
     lasting = {name: value for name, value in variables.items() if name not in fleeting}
@@ -53,7 +53,7 @@ def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
 
 
 def read_parsed(path: Path) -> Manifest | None:
-    """What was kept, for dbt to run; None where there is nothing, or nothing that can be read."""
+    """Read a kept parse for dbt to run; None if it is missing or unreadable."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
     from dbt_common.invocation import get_invocation_id
@@ -67,13 +67,13 @@ def read_parsed(path: Path) -> Manifest | None:
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         logger.warning("%s cannot be read and is made anew: %r", path, error)
         return None
-    # as dbt does where it goes on from an earlier parse; `generated_at` stays that parse's
+    # as dbt does after a partial parse; `generated_at` stays that of the kept parse
     manifest.metadata.invocation_id = get_invocation_id()
     return manifest
 
 
 def keep_parsed(path: Path, target: Path) -> None:
-    """Keep what dbt has just parsed; what was kept before makes way.
+    """Keep the project that dbt has just parsed, in place of an earlier parse.
 
     Parameters
     ----------

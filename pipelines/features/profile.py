@@ -1,4 +1,4 @@
-"""Check what the snapshot looks like tonight, in a profile of one row a cutoff."""
+"""Check tonight's snapshot by a profile of its features, one row per cutoff."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FRAME = "cutoffs"
-#: Users who were known a cutoff earlier and are not any more: some may have been erased.
+#: Least share of the earlier cutoff's users still known; below 1, users may have been erased.
 LOST_USERS_WARN, LOST_USERS_FAIL = 0.95, 0.5
-#: Share of items without a title (shown as their id) that is worth a look.
+#: Share of items without a title (shown as their id) above which there is a warning.
 UNTITLED_WARN = 0.05
-#: The narrow columns a profile is made from.
+#: Columns of users and of items that the profile is computed from.
 USER_COLUMNS = (
     "event_count",
     "active_days",
@@ -77,7 +77,8 @@ def read_profile(settings: Settings, as_of: date) -> pd.DataFrame:
     -------
     DataFrame
         One row per cutoff, sorted. Ranges of a table without rows are missing.
-        ``kept_user_ratio`` is the count of users against the cutoff before; missing at the first.
+        ``kept_user_ratio`` is the number of users over that of the cutoff before; missing at the
+        first.
     """
     import pandas as pd
 
@@ -111,7 +112,7 @@ def _profile_of(settings: Settings, as_of: date, cutoff: date) -> dict[str, Any]
 
 
 def feature_checks(settings: Settings) -> tuple[Check, ...]:
-    """What must hold at every cutoff (critical), and what is worth a look (warning)."""
+    """Checks of the profile: what must hold at every cutoff (critical), and warnings."""
     known = "is known at every cutoff; day files must land on the day of their events"
     return (
         _between("critical", f"a user {known}", "user_count", least=1),
@@ -151,7 +152,7 @@ def _between(
     least: float | None = None,
     most: float | None = None,
 ) -> Check:
-    """Values of a column of the profile within bounds; an empty column passes."""
+    """Check that a column of the profile is within bounds; an empty column passes."""
     bounds: dict[str, Any] = {"min_value": least, "max_value": most}
     return Check(
         FRAME,

@@ -1,4 +1,4 @@
-"""Read a night's snapshot: histories, catalogue, users and truth, each known before a cutoff."""
+"""Read a night's snapshot: histories, catalogue, users and truth, as known at a cutoff."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 #: Columns a history is made of, beside the three that are dictionary-encoded.
 ENCODED = ("user_id", "item_id", "event_type")
 HISTORY_COLUMNS = (*ENCODED, "event_date", "event_count", "last_event_at")
-#: Histories that a process keeps: those of a night's two windows, which every candidate reads.
+#: Histories a process caches: those of a night's two windows, which every candidate reads.
 KEPT_HISTORIES = 2
-#: A file as it was when it was looked at: its path, its inode, and when it was last written.
+#: Identity of a file's contents: its path, its inode, and when it was last written.
 Stamp = tuple[Path, int, int]
 
 
 def read_manifest(settings: Settings, as_of: date) -> dict[str, Any]:
-    """The manifest of a night's snapshot.
+    """Read the manifest of a night's snapshot.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def read_manifest(settings: Settings, as_of: date) -> dict[str, Any]:
 
 
 def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interactions:
-    """Histories as they were known at a cutoff.
+    """Read histories as they were known at a cutoff.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def _read_history(
     exposures: tuple[str, ...],
     stamps: tuple[Stamp, ...],
 ) -> Interactions:
-    """A history from its files: read once for all candidates of a process, so nobody may write it.
+    """Read a history from its files, cached for all candidates of a process and so read-only.
 
     `is_earlier` says that the items are those of a later cutoff.
     """
@@ -132,7 +132,7 @@ def _read_history(
 
 
 def forget_histories() -> None:
-    """Let go of the histories and truths that are kept, once nobody asks for them soon."""
+    """Free the cached histories and truths, once they are no longer needed."""
     _read_history.cache_clear()
     _read_truth.cache_clear()
 
@@ -140,7 +140,7 @@ def forget_histories() -> None:
 def read_catalogue(
     settings: Settings, as_of: date, cutoff: date, *, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Items that a cutoff knows, with their features and attributes of then.
+    """Read the items known at a cutoff, with their features and attributes as of then.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def read_catalogue(
 def read_users(
     settings: Settings, as_of: date, cutoff: date, *, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Users that a cutoff knows, with their features of then.
+    """Read the users known at a cutoff, with their features as of then.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def read_users(
 def read_truth(
     settings: Settings, as_of: date, window: Window, *, known_by: date | None = None
 ) -> pd.DataFrame:
-    """What users went on to do in a window, as far as the night knows.
+    """Read the truth of a window: what users did in it, as far as the night knows.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _read_truth(
 
 
 def _known_items(path: Path, before: date | None) -> np.ndarray:
-    """Ids of the items that a cutoff's file has, or of those first known before a day; sorted."""
+    """Sorted ids of the items in a cutoff's file, or only of those first known before a day."""
     met_before = None
     if before is not None:
         midnight = datetime.combine(before, datetime.min.time())
@@ -239,7 +239,7 @@ def _known_items(path: Path, before: date | None) -> np.ndarray:
 
 
 def _read_versions(path: Path, cutoff: date, item_ids: np.ndarray) -> ItemVersions:
-    """Versions of a vocabulary's items that a cutoff knows; the file has an item's newest last."""
+    """Read the versions of items known at a cutoff; the file has an item's newest last."""
     table = pq.read_table(
         path,
         columns=["item_id", "known_from_date", "title", "category", "price", "is_available"],
@@ -282,7 +282,7 @@ def _ids(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _texts(column: pa.ChunkedArray) -> np.ndarray:
-    """Text as objects, equal ones shared; empty where there is none."""
+    """A text column as an object array; equal texts share one object, null becomes empty."""
     if not len(column):
         return np.empty(0, dtype=object)
     encoded = column.fill_null("").combine_chunks().dictionary_encode()
@@ -311,7 +311,7 @@ def _age_days(event_date: pa.ChunkedArray, cutoff: date) -> np.ndarray:
 
 
 def _sum_landings(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """One row per user, item, event type and day, where a day landed in several files.
+    """Sum rows of the same user, item, event type and day that landed on different days.
 
     The file is sorted by those four, and text sorts by code point in DuckDB and in numpy alike.
     """

@@ -1,4 +1,4 @@
-"""Freeze what a night knows into Parquet files, so that candidates never open the warehouse."""
+"""Freeze a night's features and histories in Parquet files, so no candidate opens the warehouse."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ VERSIONS_FILE = "item_versions.parquet"
 MANIFEST_FILE = "manifest.json"
 #: Rows of a Parquet row group; a constant, because it changes the bytes.
 ROW_GROUP_ROWS = 122_880
-#: Not written: the trace of what a day was built from, and a version's ends, which later ones set.
+#: Columns left out: the hash of what a day was built from, and ends of versions, which later
+#: versions set.
 LEFT_OUT = {"landing_hash", "known_to_date", "valid_to"}
-#: Versions some cutoff up to the day was the first to know; others were never the newest known.
+#: Condition on versions: some cutoff up to the day knew them as the newest.
 KNOWN_VERSIONS = (
     "known_from_date <= $day and (known_to_date is null or known_to_date > known_from_date)"
 )
@@ -50,7 +51,7 @@ def users_file(cutoff: date) -> str:
 
 
 def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
-    """Write a night's rows, sorted by key, with a manifest of their hashes.
+    """Write a night's snapshot: Parquet files sorted by key, and a manifest of their hashes.
 
     ``user_item_days.parquet`` has the rows of `intermediate.int_user_item_days` that happened and
     landed before `as_of`, on that table's grain; ``item_versions.parquet`` those of
@@ -153,7 +154,7 @@ def _copy(
     day: date,
     path: Path,
 ) -> int:
-    """Rows written; sorted by the whole key, so that their order is fully determined."""
+    """Write a table's rows, sorted by the whole key; return their number."""
     selected = ", ".join(name for name in table.columns if name not in LEFT_OUT)
     key = ", ".join(table.key)
     written = connection.execute(
@@ -181,6 +182,6 @@ def _manifest(
 
 
 def content_hash(described: dict[str, Any]) -> str:
-    """Hash of what a manifest says besides: the same for the same files of the same night."""
+    """Hash of a manifest without this hash itself; equal for equal files of one night."""
     canonical = json.dumps(described, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

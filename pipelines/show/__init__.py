@@ -1,4 +1,4 @@
-"""Show: one model of a document, one spelling of a figure, and three writers.
+"""One model of a document, one way to write a figure, and three output formats.
 
 In: numbers, texts and rows that a stage has found.
 Out: lines of a terminal or log, Markdown, an HTML page that needs nothing else.

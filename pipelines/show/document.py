@@ -1,4 +1,4 @@
-"""What a document is made of; how it looks is its writer's business."""
+"""Blocks that documents are made of; each output format decides how they look."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Mood = Literal["plain", "strong", "good", "bad", "quiet"]
 
 @dataclass(frozen=True)
 class Marked:
-    """A text that stands out, or stands back."""
+    """Text with a mood, such as "bad" or "quiet", that each output format shows in its own way."""
 
     text: str
     mood: Mood
 
 
 Span = str | Marked
-#: What a cell or a paragraph holds. A line break in it is kept where there is room for one.
+#: Text of a cell or a paragraph. A line break in it is kept where there is room for one.
 Words = Span | tuple[Span, ...]
 
 
@@ -41,21 +41,21 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
-    """Sentences, each on lines of its own."""
+    """A bulleted list."""
 
     items: Sequence[Words]
 
 
 @dataclass(frozen=True)
 class Code:
-    """Lines to be copied, so never broken."""
+    """Preformatted lines for copying; they are never wrapped."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG, and in words what it shows."""
+    """A PNG image with a text alternative."""
 
     path: Path
     alternative: str
@@ -70,9 +70,10 @@ class Column:
     name : str
         May have two lines, for a head wider than its cells.
     is_right : bool
-        Figures are set to the right.
+        Whether cells are aligned to the right, as figures are.
     wraps : bool
-        Gives way where there is no room for all columns side by side; the others do so last.
+        Whether cells wrap if the table is too wide; columns without it wrap only as a last
+        resort.
     """
 
     name: str
@@ -81,17 +82,17 @@ class Column:
 
 
 def left(name: str) -> Column:
-    """A column of names."""
+    """A column aligned to the left, for names."""
     return Column(name)
 
 
 def right(name: str) -> Column:
-    """A column of figures."""
+    """A column aligned to the right, for figures."""
     return Column(name, is_right=True)
 
 
 def wrap(name: str) -> Column:
-    """A column of texts that take what room is left."""
+    """A column whose texts wrap to the width that is left."""
     return Column(name, wraps=True)
 
 
@@ -102,12 +103,12 @@ class Table:
     Parameters
     ----------
     columns : sequence of Column
-        No head is written if all names are empty.
+        If all names are empty, no header is written.
     rows : sequence of sequences of Words
     title : str
         A line above it.
     notes : sequence of str
-        What the table does not say; below it.
+        Remarks below it.
     last_in_words : str
         Stands in for the last column on a terminal too narrow for it.
     """
@@ -121,12 +122,12 @@ class Table:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Lists beside each other: of each its heading, and its rows of a label and a text."""
+    """Lists side by side; each has a heading, and rows of a label and a text."""
 
     lists: Sequence[tuple[str, Sequence[tuple[str, str]]]]
 
     def as_table(self) -> Table:
-        """The lists as columns, for a page that scrolls."""
+        """The lists as columns of one table, for a page that can scroll sideways."""
         length = max(len(rows) for _, rows in self.lists)
         texts = [[f"{label} {text}".strip() for label, text in rows] for _, rows in self.lists]
         padded = [column + [""] * (length - len(column)) for column in texts]
@@ -138,19 +139,19 @@ Document = Sequence[Block]
 
 
 def mark(cells: Sequence[str], mood: Mood) -> list[Words]:
-    """Cells of a row that stands out as a whole."""
+    """Cells of a row, all marked with one mood."""
     return [Marked(cell, mood) for cell in cells]
 
 
 def spans(words: Words) -> list[Marked]:
-    """Words in pieces of one mood, as `printable` text."""
+    """Pieces of a text with their moods, without control characters (`printable`)."""
     pieces = words if isinstance(words, tuple) else (words,)
     marked = [piece if isinstance(piece, Marked) else Marked(piece, "plain") for piece in pieces]
     return [Marked(printable(piece.text), piece.mood) for piece in marked]
 
 
 def printable(text: str) -> str:
-    r"""Text without characters that command a terminal or turn the direction of what follows.
+    r"""Text without control characters, including those that change the writing direction.
 
     Examples
     --------

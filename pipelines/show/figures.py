@@ -1,4 +1,4 @@
-"""How a figure reads, wherever it is shown: `.1252`, `−.0200`, `46%`, `7,859`, `–` for none."""
+"""Format figures, everywhere the same: `.1252`, `−.0200`, `46%`, `7,859`, `–` for none."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import io
 import re
 import sys
 
-#: Where a figure is not known.
+#: Stands for a figure that is not known.
 MISSING = "–"
-#: Wider than a hyphen, so that signs of both kinds stand under each other.
+#: Minus sign; as wide as a plus, so that signs line up in a column.
 MINUS = "\N{MINUS SIGN}"
-#: Holds together what no line may end within; every writer makes it a space.
+#: No-break space, where a line must not end; every output format writes it as a space.
 TIE = "\N{NO-BREAK SPACE}"
-#: Signs for an output that has only ASCII.
+#: Replacements for an output that has only ASCII.
 _SPELT = {MINUS: "-", MISSING: "-", "≥": ">=", "≤": "<=", "─": "-", "…": "...", "±": "+-"}
-#: A share this close to none or all is told with a decimal: 0.3% is not 0%.
+#: A share this close to 0 or 1 is written with a decimal: 0.3% is not 0%.
 _NEAR = 0.01
 _UNIT = 1024
 _SMALL_P = 0.001
 
 
 def spell_signs() -> None:
-    """Let standard output spell the signs that its encoding lacks, so that no night fails for one.
+    """Let standard output replace signs that it cannot encode, so that none fails a night.
 
     A minus that became ``?`` would be a wrong figure.
     """
@@ -39,7 +39,7 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
 
 
 def format_figure(value: float | None, *, signed: bool = False, digits: int = 4) -> str:
-    """A metric or a difference: four decimals, four digits from 1 on, or a whole number.
+    """Format a metric or a difference: four decimals, four digits from 1 on, or a whole number.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def format_figure(value: float | None, *, signed: bool = False, digits: int = 4)
         return MISSING
     sign = "+" if signed else ""
     if abs(value) < 1:
-        value = round(value, digits) + 0.0  # what rounds to nothing has no minus
+        value = round(value, digits) + 0.0  # no minus in front of a rounded zero
         return _typeset(f"{value:{sign}.{digits}f}")
     whole = len(str(int(abs(value))))
     decimals = 0 if value == int(value) else max(digits - whole, 0)
@@ -60,7 +60,7 @@ def format_figure(value: float | None, *, signed: bool = False, digits: int = 4)
 
 
 def format_bounds(low: float | None, high: float | None, *, signed: bool = False) -> str:
-    """An interval in brackets; nothing where it is not known.
+    """Format an interval in brackets; empty if it is not known.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def format_bounds(low: float | None, high: float | None, *, signed: bool = False
 def format_interval(
     value: float | None, low: float | None, high: float | None, *, signed: bool = False
 ) -> str:
-    """A figure with its interval in brackets.
+    """Format a figure with its interval in brackets.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def format_interval(
 
 
 def format_share(share: float | None, decimals: int = 0) -> str:
-    """A share in whole percent, with a decimal where that would round it to none or all.
+    """Format a share in whole percent, with a decimal where it would round to 0% or 100%.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def format_share(share: float | None, decimals: int = 0) -> str:
 
 
 def format_change(change: float | None) -> str:
-    """A relative change in percent, signed.
+    """Format a relative change in percent, signed.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def format_change(change: float | None) -> str:
 
 
 def format_threshold(value: float | None) -> str:
-    """A threshold as short as it was set; nothing where there is none.
+    """Format a threshold with no more digits than it was set with; empty if there is none.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def format_threshold(value: float | None) -> str:
 
 
 def format_count(count: int | None) -> str:
-    """A count with thousands set apart.
+    """Format a count with thousands separators.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def format_count(count: int | None) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Seconds with a decimal, without their unit.
+    """Format seconds with one decimal, without the unit.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_bytes(count: int) -> str:
-    """A size in the largest unit that it fills.
+    """Format a size in bytes in the largest unit that it reaches.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def format_bytes(count: int) -> str:
 
 
 def format_p_value(p_value: float) -> str:
-    """A p value with its sign of equality, three decimals.
+    """Format a p value with three decimals, as an equation or an inequality.
 
     Examples
     --------

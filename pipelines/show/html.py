@@ -1,4 +1,4 @@
-"""A document as one HTML page that needs nothing else."""
+"""Write a document as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ul { margin: 0; padding-left: 1.1rem; }
 
 
 def to_page(document: Document) -> str:
-    """The document as a whole page; texts cannot become markup, pictures are inside."""
+    """A document as a self-contained HTML page; texts are escaped, pictures embedded."""
     title = next(block.text for block in document if isinstance(block, Heading))
     head = f'<meta charset="utf-8"><title>{_inline(title)}</title><style>{STYLE}</style>'
     body = "\n".join(map(_block, document))

@@ -1,4 +1,4 @@
-"""A document as Markdown."""
+"""Write a document as Markdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipelines.show.figures import TIE
 
 
 def to_markdown(document: Document) -> str:
-    """The document as Markdown text; texts cannot become markup."""
+    """A document as Markdown; texts are escaped."""
     return "\n\n".join(filter(None, map(_block, document))) + "\n"
 
 
@@ -50,7 +50,7 @@ def _table(table: Table) -> str:
 
 
 def _inline(words: Words) -> str:
-    """Words on one line; what would be markup is escaped."""
+    """Escaped text on one line."""
     written = ""
     for span in spans(words):
         text = escape(" ".join(span.text.replace(TIE, " ").split("\n")))
@@ -59,7 +59,7 @@ def _inline(words: Words) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Text whose signs stand for themselves, also in a cell.
+    r"""Escape Markdown syntax in a text, including what would end a table cell.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A document for a terminal of 80 or 100 columns, or a plain log."""
+"""Print a document on a terminal of 80 or 100 columns, or to a plain log."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from pipelines.show.document import (
 )
 from pipelines.show.figures import TIE, spell_signs
 
-#: Columns at most; a log has no width of its own.
+#: Greatest width in columns, and the width of a log, which has none of its own.
 WIDTH = 100
-#: Narrower than this, a list goes below the others instead of beside them.
+#: A list that would be narrower than this goes below the others instead of beside them.
 _LEAST_WIDTH = 24
 _GAP = 2
-#: Wider than any table.
+#: A width in columns that no table reaches.
 _ANY = 1000
 _STYLES = {"strong": "bold", "good": "bold green", "bad": "bold red", "quiet": "dim", "plain": ""}
 
 
 def print_document(document: Document, console: Console | None = None) -> None:
-    """Print a document; without colours unless the console is a terminal.
+    """Print a document; with colours only if the console is a terminal.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def print_document(document: Document, console: Console | None = None) -> None:
 
 
 def print_answer(answer: Any, as_json: bool, document: Callable[[], Document]) -> None:
-    """Print what a verb of the command line found: JSON for a program, or a document for people."""
+    """Print the answer of a command: as JSON for programs, or as a document for people."""
     if as_json:
         click.echo(to_json(answer), nl=False)
     else:
@@ -72,7 +72,7 @@ def print_answer(answer: Any, as_json: bool, document: Callable[[], Document]) -
 
 
 def make_console() -> Console:
-    """Standard output, at most `WIDTH` columns wide, spelling the signs it cannot encode."""
+    """A console on standard output, at most `WIDTH` columns wide; see `spell_signs`."""
     spell_signs()
     console = Console(highlight=False)
     own = console.width if console.is_terminal else shutil.get_terminal_size((WIDTH, 0)).columns
@@ -80,7 +80,7 @@ def make_console() -> Console:
 
 
 def _is_apart(before: Block | None, block: Block) -> bool:
-    """Whether an empty line goes between two blocks: not below a heading, nor within prose."""
+    """Whether an empty line separates two blocks: not below a heading, nor within prose."""
     if before is None or isinstance(before, Heading):
         return before is not None and isinstance(block, Heading)
     is_prose = isinstance(before, Paragraph | SideBySide) and isinstance(block, Paragraph)
@@ -88,7 +88,7 @@ def _is_apart(before: Block | None, block: Block) -> bool:
 
 
 def _print(console: Console, block: Block) -> None:
-    """Print a block; of a picture a terminal shows nothing."""
+    """Print a block; pictures are skipped."""
     match block:
         case Heading(text, 1):
             console.rule(Text(printable(text), "bold"), style="cyan", align="left")
@@ -110,7 +110,7 @@ def _print(console: Console, block: Block) -> None:
 
 
 def _print_words(console: Console, words: Words, indent: str = "") -> None:
-    """Words in lines that never end at a `TIE`."""
+    """Print wrapped text whose lines never end at a `TIE`."""
     pieces = spans(words)
     text = Text(fill("".join(piece.text for piece in pieces), console.width, indent))
     for piece in pieces:
@@ -121,7 +121,7 @@ def _print_words(console: Console, words: Words, indent: str = "") -> None:
 
 
 def fill(text: str, width: int, indent: str = "") -> str:
-    """Text in lines of at most `width` columns, of which all but the first begin with `indent`.
+    """Wrap text to at most `width` columns; all lines but the first begin with `indent`.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def fill(text: str, width: int, indent: str = "") -> str:
 
 
 def _print_table(console: Console, table: Table) -> None:
-    """Print a table whole: its gaps give way first, then its last column, at last its cells."""
+    """Print a table; if too wide, narrow gaps, then swap its last column, then wrap cells."""
     if table.title:
         _print_words(console, table.title)
     fitting = [
@@ -156,7 +156,7 @@ def _print_table(console: Console, table: Table) -> None:
 
 
 def _squeezed(console: Console, table: Table) -> rich.table.Table:
-    """The table at its closest; where wrapping columns cannot give enough, all do."""
+    """The table without gaps; if wrapping its `wraps` columns is not enough, all columns wrap."""
     least = sum(
         max(
             measure.minimum if column.wraps else measure.maximum
@@ -172,7 +172,7 @@ def _squeezed(console: Console, table: Table) -> rich.table.Table:
 
 
 def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Words]], gap: int) -> rich.table.Table:
-    """A table without a frame."""
+    """A rich table without a frame."""
     drawn = rich.table.Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -195,7 +195,7 @@ def _draw(columns: Sequence[Column], rows: Sequence[Sequence[Words]], gap: int) 
 def _side_by_side(
     console: Console, lists: Sequence[tuple[str, Sequence[tuple[str, str]]]]
 ) -> rich.table.Table:
-    """One row with a list in each cell, so that a title of two lines moves only its own list."""
+    """A table of one row with a list per cell, so that a title of two lines moves no other list."""
     drawn = _draw([Column(heading, wraps=True) for heading, _ in lists], [], gap=1)
     for column in drawn.columns:
         column.width = (console.width - _GAP * (len(lists) - 1)) // len(lists)

@@ -88,7 +88,7 @@ select
 from ratings
 order by event_at::date, event_at, user_id, item_id
 """
-#: A movie becomes known with its first rating; one nobody rated, at the end of the log.
+#: A movie is known from its first rating on; one without ratings, from the end of the log on.
 ITEMS_SQL = """
 with first_ratings as (
     select item_id, min(event_at) as first_at from ratings group by item_id
@@ -109,7 +109,7 @@ order by valid_from::date, item_id
 
 
 def read_movielens(connection: duckdb.DuckDBPyConnection, path: Path | None) -> SourceRows:
-    """Ratings and movies of a MovieLens folder.
+    """Read ratings as events and movies as items from a MovieLens folder.
 
     Parameters
     ----------

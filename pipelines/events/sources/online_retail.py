@@ -85,8 +85,8 @@ select
 from ruled where exclusion is null
 order by event_at::date, event_at, event_id
 """
-#: What was known of an item at the end of a day: the description seen most often so far (of equals,
-#: the one seen first) and the median price of the day's lines. Nothing looks ahead.
+#: Attributes of an item as known at the end of a day: the description seen most often so far (of
+#: equals, the one seen first) and the median price of the day's lines. No later line is used.
 ITEMS_SQL = """
 with sold as (
     select item_id, title, price, event_at, event_at::date as day
@@ -138,7 +138,7 @@ order by valid_from::date, item_id
 
 
 def read_online_retail(connection: duckdb.DuckDBPyConnection, path: Path | None) -> SourceRows:
-    """Events and items of the invoice lines.
+    """Read events and items from the invoice lines of Online Retail.
 
     Parameters
     ----------

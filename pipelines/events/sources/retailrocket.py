@@ -21,7 +21,7 @@ PROPERTIES_GLOB = "item_properties_part*.csv"
 COLUMNS = ("timestamp", "visitorid", "event", "itemid", "transactionid")
 PROPERTY_COLUMNS = ("timestamp", "itemid", "property", "value")
 
-#: No line has an id of its own: equal lines are one event, by the id the load derives.
+#: Lines have no id, so the load derives one, and equal lines become one event.
 EVENTS_SQL = """
 select
     case event when 'addtocart' then 'add_to_cart' when 'transaction' then 'purchase' else event end
@@ -35,7 +35,7 @@ from read_csv($events, header = true, types = {
 })
 order by event_at::date, event_at, user_id, item_id, event_type, session_id
 """
-#: Both properties are carried forward: a row holds what was known from `valid_from` on.
+#: Category and availability are carried forward: each row holds both, as known at `valid_from`.
 ITEMS_SQL = """
 with changes as (
     select
@@ -65,7 +65,7 @@ order by valid_from::date, valid_from, item_id
 
 
 def read_retailrocket(connection: duckdb.DuckDBPyConnection, path: Path | None) -> SourceRows:
-    """Events, and items where their properties are there.
+    """Read events from the Retailrocket log, and items if their property files exist.
 
     Parameters
     ----------

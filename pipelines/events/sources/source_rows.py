@@ -1,4 +1,4 @@
-"""What an adapter gives: SQL for events and items over its source, and what it left out."""
+"""Result of an adapter: SQL for events and items, and the counts of rows left out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SourceRows:
 def check_source_columns(
     connection: duckdb.DuckDBPyConnection, path: str, wanted: Iterable[str]
 ) -> dict[str, str]:
-    """Columns of a Parquet or CSV file and their types.
+    """Read the column names and types of a Parquet or CSV file; check that all wanted are there.
 
     Raises
     ------

@@ -32,7 +32,7 @@ def read_table(
     event_type: str | None = None,
     feed: str = "events",
 ) -> SourceRows:
-    """Rows of any table as events or items.
+    """Read the rows of any CSV or Parquet table as events or items.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def _sources(
     mapping: dict[str, str],
     event_type: str | None,
 ) -> dict[str, str]:
-    """Feed column to file column, checked."""
+    """Map feed columns to file columns, and check them."""
     if unknown := [name for name in mapping if name not in feed.columns]:
         raise LandingError(
             f"A mapping must name columns of the {feed.name} feed ({', '.join(feed.columns)}). "

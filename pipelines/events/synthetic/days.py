@@ -1,4 +1,4 @@
-"""The events of one generated day: sessions of users, looks, and what follows from a look.
+"""Draw the events of one generated day: sessions of users, looks, and follow-up events.
 
 A look is a view; some views are followed by a click, some clicks by an add_to_cart, some of these
 by a purchase of the same item. 15 % of the looks are at an item that the user looked at lately.
@@ -13,19 +13,19 @@ import numpy as np
 from pipelines.events.synthetic.population import N_TASTES, SyntheticWorld
 
 EVENT_TYPES = ("view", "click", "add_to_cart", "purchase")
-#: Share of the looks at what everybody looks at, and at what the user looked at lately.
+#: Share of looks at popular items, and of repeated looks at the user's recent items.
 POPULAR_SHARE = 0.15
 REPEAT_SHARE = 0.15
-#: Items of a user's past that a repeat chooses from.
+#: Number of a user's recent items that a repeated look chooses from.
 REMEMBERED = 8
-#: Looks of a session, on average.
+#: Mean number of looks in a session.
 LOOKS_PER_SESSION = 5.0
 #: Chance that an event is followed by the next type, by whether the item is of the user's taste.
 _FOLLOWS_LIKED = (0.33, 0.50, 0.60)
 _FOLLOWS_OTHER = (0.15, 0.30, 0.40)
 _DAY_SECONDS = 86_400
 _SECONDS_BETWEEN = 20
-#: Looks of a session that still fit before midnight.
+#: Most looks in a session, so that it ends before midnight.
 _MAX_LOOKS = 120
 
 
@@ -46,18 +46,18 @@ class Memory:
 
     @classmethod
     def empty(cls, n_users: int) -> Memory:
-        """Nobody looked at anything."""
+        """A memory in which no user has looked at anything."""
         items = np.zeros((n_users, REMEMBERED), dtype=np.int32)
         return cls(items, np.zeros(n_users, dtype=np.int64))
 
     def recall(self, rng: np.random.Generator, users: np.ndarray) -> np.ndarray:
-        """An item of each user's past, -1 where there is none."""
+        """Draw a recent item of each user; -1 for users without any."""
         known = np.minimum(self.looks[users], REMEMBERED)
         slot = (rng.random(len(users)) * known).astype(np.int64)
         return np.where(known > 0, self.items[users, slot], -1)
 
     def add(self, users: np.ndarray, items: np.ndarray) -> None:
-        """Remember looks in their order; the oldest make way."""
+        """Remember looks in their order, in place of the oldest ones."""
         order = np.argsort(users, kind="stable")
         user, item = users[order], items[order]
         starts = np.flatnonzero(np.diff(user, prepend=-1))
@@ -77,9 +77,9 @@ class DayEvents:
     Parameters
     ----------
     user, item, session : ndarray of int
-        Numbers.
+        Positions into the users, items and sessions.
     event_type : ndarray of int
-        Places in `EVENT_TYPES`.
+        Positions in `EVENT_TYPES`.
     microsecond : ndarray of int
         Since the day's start.
     """
@@ -94,19 +94,19 @@ class DayEvents:
 def draw_day(
     rng: np.random.Generator, world: SyntheticWorld, memory: Memory, day: int, n_events: int
 ) -> DayEvents:
-    """Draw the events of a day; `memory` goes on with its looks.
+    """Draw the events of a day, and add its looks to `memory`.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Of this day.
+        Generator of this day.
     world : SyntheticWorld
     memory : Memory
         Changed.
     day : int
         Days since the log's first.
     n_events : int
-        Exactly so many.
+        Number of events to draw, exactly.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def draw_day(
 
 
 def _draw(rng: np.random.Generator, weights: np.ndarray, count: int) -> np.ndarray:
-    """Places drawn in proportion to weights; never one of weight 0."""
+    """Draw positions in proportion to their weights; never one of weight 0."""
     edges = np.cumsum(weights)
     return np.searchsorted(edges, rng.random(count) * edges[-1], side="right")
 
@@ -147,7 +147,7 @@ def _draw(rng: np.random.Generator, weights: np.ndarray, count: int) -> np.ndarr
 def _draw_items(
     rng: np.random.Generator, world: SyntheticWorld, popularity: np.ndarray, taste: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Item of each look, shape (n_looks,), and whether the session's taste led to it."""
+    """Draw each look's item, shape (n_looks,), and whether the session's taste led to it."""
     weight = popularity[world.member_item] * world.member_share
     total = np.bincount(world.member_taste, weight, N_TASTES)
     edges = np.cumsum(weight)
@@ -163,7 +163,7 @@ def _draw_items(
 def _follow(
     rng: np.random.Generator, is_liked: np.ndarray, n_events: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Look and type of each event: a view, and as far as the look leads beyond it."""
+    """Draw the look and type of each event: every look gives a view, some more."""
     depth = np.zeros(len(is_liked), dtype=np.int64)
     for reached, (liked, other) in enumerate(zip(_FOLLOWS_LIKED, _FOLLOWS_OTHER, strict=True)):
         goes_on = rng.random(len(is_liked)) < np.where(is_liked, liked, other)

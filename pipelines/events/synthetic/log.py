@@ -1,4 +1,4 @@
-"""`generate`: a log of any size with planted tastes, as day files of the landing area."""
+"""Generate a log of any size with planted tastes, as day files of the landing area."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Stem of the day files.
 FILES = "generated"
-#: Shops sell more on some days of the week than on others.
+#: Relative number of events by weekday, Monday first.
 _WEEK = np.array([1.0, 0.95, 0.95, 1.0, 1.1, 1.25, 1.15])
 #: Standard deviation of the logarithm of a day's size.
 _DAY_SIGMA = 0.05
@@ -33,12 +33,12 @@ _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 
 @dataclass(frozen=True)
 class LogPlan:
-    """What is generated.
+    """Size, dates and seed of a generated log.
 
     Parameters
     ----------
     n_events, n_users, n_items, n_days : int
-        Of the whole log; users who never come and items nobody looks at are counted.
+        Of the whole log, including users and items without events.
     seed : int
         The same plan gives the same bytes.
     first_day : date
@@ -53,7 +53,7 @@ class LogPlan:
 
     @property
     def as_of(self) -> date:
-        """The night that knows the whole log."""
+        """The first night that knows the whole log."""
         return self.first_day + timedelta(days=self.n_days)
 
     def midnight(self, day: int) -> np.datetime64:
@@ -61,7 +61,7 @@ class LogPlan:
         return np.datetime64(self.first_day + timedelta(days=day), "us")
 
     def check(self) -> None:
-        """Refuse what cannot be generated.
+        """Refuse a plan that cannot be generated.
 
         Raises
         ------
@@ -86,16 +86,16 @@ class LogPlan:
 
 @dataclass(frozen=True)
 class GenerateReport:
-    """What one call of `generate` did.
+    """Result of one call of `generate`.
 
     Parameters
     ----------
     event_count, user_count, item_count, day_count : int
-        Rows in the event files, users and items that have any, days.
+        Rows in the event files, users and items with at least one event, and days.
     type_counts : dict of str to int
         Rows by event_type.
     byte_count, written_files : int
-        Bytes of all event and item files; files that were put in place, not left as they were.
+        Bytes of all event and item files; number of files that were new or changed.
     as_of : date
         The night that knows the whole log.
     """
@@ -207,7 +207,7 @@ def _refuse_other_days(settings: Settings, plan: LogPlan) -> None:
 
 
 def _day_sizes(plan: LogPlan) -> np.ndarray:
-    """Events of each day, at least 1, in all `n_events`."""
+    """Number of events of each day, at least 1; their sum is `n_events`."""
     rng = np.random.default_rng([plan.seed, 1 + plan.n_days])
     week = _WEEK[(plan.first_day.weekday() + np.arange(plan.n_days)) % len(_WEEK)]
     weight = week * rng.lognormal(0.0, _DAY_SIGMA, plan.n_days)
@@ -219,7 +219,7 @@ def _day_sizes(plan: LogPlan) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Names:
-    """What is written of users, items and types, to be taken by number."""
+    """Ids, event types and prices as written to the files, indexed by number."""
 
     users: pa.Array
     items: pa.Array
@@ -239,7 +239,7 @@ class _Names:
 
 
 def _numbered(prefix: str, numbers: np.ndarray) -> pa.Array:
-    """Ids such as u17."""
+    """Ids made of a prefix and a number, such as u17."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -251,7 +251,7 @@ def _event_table(names: _Names, events: DayEvents, midnight: np.datetime64, firs
     import pyarrow as pa
 
     is_purchase = events.event_type == _PURCHASE
-    pieces = 1.0 + (events.microsecond % 10 == 0)  # one purchase in ten is of two pieces
+    pieces = 1.0 + (events.microsecond % 10 == 0)  # the quantity is 2 in one purchase of ten
     return pa.table(
         {
             "event_id": _numbered("e", first + np.arange(len(events.user))),
@@ -269,7 +269,7 @@ def _event_table(names: _Names, events: DayEvents, midnight: np.datetime64, firs
 def _write_items(
     settings: Settings, plan: LogPlan, world: SyntheticWorld, names: _Names
 ) -> list[tuple[int, bool]]:
-    """A file for each day on which items appear."""
+    """Write a file of items for each day on which items appear."""
     import pyarrow as pa
 
     titles = pa.array(world.titles())
@@ -294,7 +294,7 @@ def _write_items(
 def _write(
     settings: Settings, plan: LogPlan, feed: str, day: int, table: pa.Table
 ) -> tuple[int, bool]:
-    """Put a day file in place; its bytes, and whether it is new or another."""
+    """Write a day file; return its size in bytes and whether it is new or changed."""
     content = parquet_bytes(table)
     path = day_file(settings, feed, plan.first_day + timedelta(days=day), FILES)
     return len(content), write_atomically(path, content)

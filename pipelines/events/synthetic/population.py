@@ -1,4 +1,4 @@
-"""The people and items of a generated log: what is planted, and what a day looks like.
+"""Users and items of a generated log: planted tastes, and popularity by day.
 
 Probability that a look of a session is at an item, on a day:
 
@@ -19,7 +19,7 @@ N_TASTES = 48
 MAX_TASTES_OF_USER = 5
 #: Days between two launches of items.
 LAUNCH_EVERY_DAYS = 7
-#: Share of the items, and of the users, that are not there on the first day.
+#: Share of the items, and of the users, that appear after the first day.
 LATE_ITEM_SHARE = 0.2
 LATE_USER_SHARE = 0.4
 #: Share of the users who leave for good before the log ends.
@@ -51,11 +51,11 @@ class SyntheticWorld:
     user_taste_count : ndarray of shape (n_users,)
         How many of the slots count.
     item_weight : ndarray of shape (n_items,)
-        Popularity without drift.
+        Popularity before drift.
     item_launch_day : ndarray of shape (n_items,)
         Days since the log's first.
     item_phase, item_period_days : ndarray of shape (n_items,)
-        Of the wave of its popularity.
+        Phase and period of the wave of its popularity.
     item_price : ndarray of shape (n_items,)
     member_taste, member_item, member_share : ndarray of shape (n_members,)
         An item's share in a taste; sorted by taste.
@@ -86,7 +86,7 @@ class SyntheticWorld:
         return len(self.item_weight)
 
     def item_popularity(self, day: int) -> np.ndarray:
-        """Weights of all items on a day, 0 before an item's launch, shape (n_items,)."""
+        """Popularity of all items on a day, 0 before an item's launch, shape (n_items,)."""
         wave = np.sin(2 * np.pi * (day / self.item_period_days + self.item_phase))
         return self.item_weight * np.exp(_DRIFT * wave) * (self.item_launch_day <= day)
 
@@ -161,7 +161,7 @@ def draw_world(rng: np.random.Generator, n_users: int, n_items: int, n_days: int
 def _draw_members(
     rng: np.random.Generator, n_items: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tastes of items: half belong to one, half to two with 50 to 90 % in the main one."""
+    """Draw the tastes of items: half have one, half two with 50 to 90 % in the main one."""
     item = np.arange(n_items)
     main = np.where(item < N_TASTES, item, rng.integers(0, N_TASTES, n_items))
     second = (main + rng.integers(1, N_TASTES, n_items)) % N_TASTES
