@@ -1,4 +1,4 @@
-"""Customers' histories and lists, in the night's report, `recsys query --user` and `recsys why`."""
+"""Customers' histories and lists as the report, `recsys query` and `recsys why` show them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEAD_ROWS = 10
 
 
 def user_document(asked: Mapping[str, Any]) -> list[Block]:
-    """What `query.query_user` returned: one list whole, several side by side by their heads."""
+    """A customer's history and lists: one list whole, of several the first rows side by side."""
     live = f"{asked['publication_id']}, as of {asked['as_of']}"
     title = Heading(f"Customer {asked['user_id']} in {live}")
     if len(asked["lists"]) == 1:
@@ -49,7 +49,7 @@ def lists_blocks(customer: Mapping[str, Any]) -> list[Block]:
 
 
 def history_list(history: Sequence[Mapping[str, Any]]) -> tuple[str, list[tuple[str, str]]]:
-    """What a customer did; the kind of event stands in the heading if it is always the same."""
+    """Heading and rows of what a customer did; a sole event type is named in the heading."""
     kinds = {row["event_type"] for row in history}
     if len(kinds) == 1:
         return f"last {kinds.pop()}s", [(row["event_date"][5:], title_of(row)) for row in history]

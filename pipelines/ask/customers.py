@@ -1,4 +1,4 @@
-"""Three customers to look at: what they did, and what they are shown."""
+"""Three sample customers for the report: what they did, and what they are shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIST_ROWS = 10
 
 
 def choose_customers(settings: Settings, as_of: date) -> list[dict[str, Any]]:
-    """One heavy, one light and one new customer with history and control lists.
+    """Choose one heavy, one light and one new customer, with history and control lists.
 
     Of each segment, the one who was here last (then more items, then lower user_id) among those
     whose lists are their own from the first row, or among all if nobody's are.
@@ -63,7 +63,7 @@ def choose_customers(settings: Settings, as_of: date) -> list[dict[str, Any]]:
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, segment: str) -> list[str]:
-    """The customer of a segment, if there is one."""
+    """The user_id of a segment's customer, if there is one."""
     rows = connection.execute(
         """
         with heads as (

@@ -1,4 +1,4 @@
-"""Ask the live publication: one customer with titles, or any SQL, while a night is running."""
+"""Ask the live publication, also while a night runs: one customer's lists, or any SQL."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def query_user(settings: Settings, user_id: str, placement: str | None = None) -
     settings : Settings
     user_id : str
     placement : str, optional
-        Only this one; default all of the settings.
+        Only this placement; default all of the settings.
 
     Returns
     -------

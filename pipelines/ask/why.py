@@ -16,7 +16,7 @@ from pipelines.base.errors import SettingsError, UnknownItemError, UnknownUserEr
 from pipelines.base.warehouse import connect
 from pipelines.publications.lookup_file import open_lookups
 
-#: Rules of a placement that are told, in the order of the settings.
+#: Rules of a placement that the explanation lists, in the order of the settings.
 STORED_RULES = (
     *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
     *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
@@ -38,7 +38,7 @@ def explain_user(
     item_id : str, optional
         An item to explain as well, in the lists or not.
     placement : str, optional
-        Only this one; default all of the publication.
+        Only this placement; default all of the publication.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def explain_user(
     Notes
     -----
     Rules and specifications are those of the publication, not of the settings as they are now.
-    What needs the night's run folder is told as not known where that was cleared away.
+    What needs the night's run folder is given as not known if that was cleared away.
     """
     publication = read_current(settings)
     with (
@@ -135,7 +135,7 @@ def _explain_placement(
     rows: list[dict[str, Any]],
     item_id: str | None,
 ) -> dict[str, Any]:
-    """One placement's list.
+    """Explain one placement's list.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def _explain_placement(
 
 
 def _places(item_rules: ItemReasons, item_id: str) -> dict[str, int | None]:
-    """Where the recommender alone has an item, and how many that the rules removed above it."""
+    """An item's rank by the recommender alone, and how many items the rules removed above it."""
     if (rank := item_rules.rank_without_rules(item_id)) is None:
         return {"rank_without_rules": None, "removed_above": None}
     return {"rank_without_rules": rank, "removed_above": len(item_rules.removed_above(rank))}
@@ -203,7 +203,7 @@ def _with_reasons(item_rules: ItemReasons, item_ids: list[str]) -> list[dict[str
 def _explain_item(
     item_rules: ItemReasons, item_id: str, user_id: str, found: dict[str, Any]
 ) -> dict[str, Any]:
-    """One item: its row or the reasons why it has none, and what was removed above it.
+    """Explain one item: its row or the reasons why it has none, and what was removed above it.
 
     Returns
     -------

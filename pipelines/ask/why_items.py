@@ -16,7 +16,7 @@ MOVING_RULES = ("max_per_category", "diversity", "pinned")
 
 @dataclass(frozen=True)
 class ItemReasons:
-    """What decides on single items of one user's list.
+    """Reasons why single items are, or are not, in one user's list.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ class ItemReasons:
     kept : set of str
         Items that the placement's rule keeps from the user.
     events : dict of str to list of dict
-        The events because of which it does, by item_id; empty if the snapshot is gone.
+        The events because of which they are kept, by item_id; empty if the snapshot is gone.
     ranking : Ranking or str
-        Or why there is none, in words.
+        The list ranked again, or in words why it cannot be.
     """
 
     night: LiveNight
@@ -105,7 +105,7 @@ class ItemReasons:
         return " or ".join(name for name in MOVING_RULES if active[name])
 
     def rank_without_rules(self, item_id: str) -> int | None:
-        """Where the recommender alone has an item; None if it has it nowhere or that is lost."""
+        """Rank of an item by the recommender alone; None if it has none or it is not known."""
         if isinstance(self.ranking, str):
             return None
         return self.ranking.without_rules.get(item_id)
@@ -125,7 +125,7 @@ class ItemReasons:
 
 
 def exclusion_in_words(rules: PlacementSettings) -> str:
-    """What a placement keeps from its users.
+    """A sentence on what a placement keeps from its users.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def exclusion_in_words(rules: PlacementSettings) -> str:
 
 
 def feed_in_words(rules: PlacementSettings) -> str:
-    """What a placement does with items that only events know.
+    """A sentence on what a placement does with items that only events know.
 
     Examples
     --------

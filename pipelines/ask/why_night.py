@@ -32,7 +32,7 @@ where event_date < $2 and landed_date < $2 and not list_contains($3, event_type)
 
 @dataclass(frozen=True)
 class LiveNight:
-    """The live publication, opened, and the run folder of its night as far as it is there.
+    """The live publication, opened, with its night's run folder as far as it still exists.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class LiveNight:
 
     @cached_property
     def rules(self) -> dict[str, PlacementSettings]:
-        """Rules by placement as the night had them; what it does not tell is as set now."""
+        """Rules by placement as the night stored them; any it did not store, from the settings."""
         if (found := self.publication.manifest.get("schema_version")) != SCHEMA_VERSION:
             raise PublicationNotFoundError(
                 f"A publication must be of schema version {SCHEMA_VERSION} to be explained. Found "
@@ -106,7 +106,7 @@ class LiveNight:
     def items(self, item_ids: list[str]) -> dict[str, dict[str, Any]]:
         """Title, category, price, is_available and is_in_feed by item_id, of items it knew.
 
-        A publication from before `is_in_feed` was told leaves it out.
+        A publication from before `is_in_feed` was stored leaves it out.
         """
         rows = read_records(
             self.connection,

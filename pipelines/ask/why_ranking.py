@@ -16,7 +16,7 @@ SAME_SCORE = 1e-4
 
 @dataclass(frozen=True)
 class Ranking:
-    """Where every item stands for one user.
+    """Ranks of all items for one user, by the placement's rules and without them.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class Ranking:
     def removed(self, moved_below: int | None = None) -> list[str]:
         """Items that only the rules keep out of the list, as the recommender alone ranks them.
 
-        They are those that may not be shown at all and, given the length of a list whose rules
-        move items, those among its first that are below the end now. What is not good enough for
-        the list is not among them.
+        These are the items that may not be shown at all and, if `moved_below` (the list's length)
+        is given because rules move items, those of the recommender's first `moved_below` that the
+        rules moved past the end. Items that rank too low without rules are not among the latter.
         """
         end = moved_below or 0
         return [
@@ -97,7 +97,7 @@ def _rank(night: LiveNight, placement: str, user_id: str) -> tuple[Ranking, np.n
 
 def _is_same_list(rows: list[dict[str, Any]], ranking: Ranking, scores: np.ndarray) -> bool:
     again = {item_id for item_id, rank in ranking.by_rules.items() if rank <= len(rows)}
-    # the score of a pinned row is that of a neighbour, which a longer list may have more of
+    # a pinned row takes a neighbour's score, which may be another in a longer list
     compared = [row for row in rows if row["strategy"] != PINNED]
     published = np.array([row["score"] for row in compared], dtype=np.float64)
     found = scores[[row["rank"] - 1 for row in compared]].astype(np.float64)

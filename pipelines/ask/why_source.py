@@ -38,7 +38,7 @@ def describe_source(
     rows: list[dict[str, Any]],
     counts: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Who wrote a list, and why that one.
+    """What wrote a user's list, and why.
 
     Parameters
     ----------

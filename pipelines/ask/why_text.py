@@ -1,4 +1,4 @@
-"""What `why.explain_user` returns, as a document."""
+"""The explanation that `why.explain_user` returns, as a document."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MORE = "--placement NAME shows a whole list, --item ITEM_ID one item, --json ev
 
 
 def why_document(asked: Row) -> list[Block]:
-    """The explanation; a single placement with its whole list."""
+    """The explanation as a document; a single placement is shown with its whole list."""
     live = asked["publication"]
     title = f"Customer {asked['user_id']} in {live['publication_id']}"
     when = f"The night of {live['as_of']}, written {live['generated_at']} UTC."
@@ -83,7 +83,7 @@ def _source_table(placement: Row) -> Table:
 
 
 def _short(value: Any) -> str:
-    """A hyperparameter; those of several parts by their recommenders' names."""
+    """A hyperparameter in short: of a list of parts, only the recommenders' names."""
     if isinstance(value, list) and all(isinstance(part, dict) for part in value):
         return "[" + ", ".join(str(part.get("recommender")) for part in value) + "]"
     return json.dumps(value)

@@ -1,4 +1,4 @@
-"""As served: lists that a night published, scored on the days that came after it."""
+"""Scores of the lists that a night published, on the days that came after it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _score_placement(
 
 
 def _read_lists(own: Settings, as_of: date, placement: str) -> TopN:
-    """The lists that everybody was shown, as far down as metrics look."""
+    """The published lists of control, down to the lowest rank that metrics use."""
     depth = max(*own.evaluation.ks, own.evaluation.k)
     path = own.run_folder(as_of).variant(placement, CONTROL)
     columns = ["user_id", "rank", "item_id", "score"]

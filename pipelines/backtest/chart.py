@@ -155,7 +155,7 @@ def _label_axes(
 
 
 def _fit_height(axes: Axes, results: Mapping[str, Any], placement: str) -> None:
-    """Room for the intervals of both panels of a row, and for the marks."""
+    """Set a panel's height to hold the intervals of both panels of its row, and the marks."""
     lines = [
         series_of(results, placement, view, name)
         for view in VIEWS
@@ -168,7 +168,7 @@ def _fit_height(axes: Axes, results: Mapping[str, Any], placement: str) -> None:
 
 
 def _mark_promotions(axes: Axes, results: Mapping[str, Any], placement: str) -> None:
-    """A line where the champion changed."""
+    """Draw a line where the champion changed."""
     for day, night in zip(_nights(results), results["nights"], strict=True):
         found = night["placements"].get(placement)
         if found and found["verdict"]["outcome"] == "promoted":
@@ -176,7 +176,7 @@ def _mark_promotions(axes: Axes, results: Mapping[str, Any], placement: str) -> 
 
 
 def _mark_verdicts(axes: Axes, results: Mapping[str, Any], placement: str) -> None:
-    """A mark for each promotion and refusal, and the name of whoever holds from there on."""
+    """Mark each promotion and refusal, and name the champion from there on."""
     bottom, top = axes.get_ylim()
     marks = {
         "promoted": {"marker": "^", "color": CHAMPION_COLOUR, "markersize": 7},
@@ -196,7 +196,7 @@ def _mark_verdicts(axes: Axes, results: Mapping[str, Any], placement: str) -> No
 
 
 def _name_champions(axes: Axes, named: Sequence[tuple[float, str]], top: float) -> None:
-    """Each champion's name from the night on which it began to hold, on three heights in turn."""
+    """Write each champion's name at its first night, at three heights in turn."""
     for number, (day, name) in enumerate(named):
         axes.annotate(
             name,

@@ -30,7 +30,7 @@ def log_backtest(settings: Settings, own: Settings) -> str | None:
     settings : Settings
         Of the live home, whose MLflow store is used.
     own : Settings
-        On the backtest's home.
+        Of the backtest's home.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def log_backtest(settings: Settings, own: Settings) -> str | None:
 
 
 def step_metrics(results: Mapping[str, Any]) -> list[tuple[str, float, int, str]]:
-    """Every figure of every night.
+    """Every figure of every night, as MLflow metrics.
 
     Returns
     -------

@@ -61,12 +61,12 @@ class NightRecord:
 
     @property
     def identity(self) -> tuple[date, str]:
-        """Which night it was, on which inputs."""
+        """The night, and the hash of all that it depends on."""
         return (self.as_of, self.key)
 
     @property
     def in_words(self) -> str:
-        """The end of the night in a line."""
+        """How the night ended, in one line."""
         return f"stopped at {self.stopped_at}: {self.reason}" if self.stopped_at else self.state
 
     def as_dict(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ _MOODS: dict[str, Mood] = {"promoted": "good", "refused": "bad", "unchallenged":
 
 
 def backtest_document(results: Row, picture: Path) -> list[Block]:
-    """The page.
+    """The page of a backtest, as a document.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def backtest_document(results: Row, picture: Path) -> list[Block]:
 
 
 def summary_lines(results: Row) -> list[str]:
-    """What the backtest says, a sentence for each placement, and one for stopped nights."""
+    """Results of a backtest: a sentence for each placement, and one for stopped nights."""
     lines = []
     for placement, summary in results["summary"].items():
         text = (

@@ -55,7 +55,7 @@ class BacktestPlan:
 def plan_backtest(
     start: date, end: date, every: str = "7d", name: str | None = None
 ) -> BacktestPlan:
-    """Read what was asked for.
+    """Read the range, step and name of a backtest.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def plan_backtest(
 
 
 def backtest_settings(settings: Settings, plan: BacktestPlan) -> Settings:
-    """The same settings on the backtest's own home, where its nights also keep their MLflow runs.
+    """Settings for the backtest's own home, where its nights also keep their MLflow runs.
 
     The live home's warehouse, publications and registry are never opened for writing, and nothing
     goes to Postgres.
@@ -134,7 +134,7 @@ def replay_nights(
     Raises
     ------
     SettingsError
-        If the backtest's folder is something else's.
+        If the backtest's folder holds something else.
     """
     own = backtest_settings(settings, plan)
     wanted = list(zip(plan.nights, night_keys(settings, plan.nights), strict=True))
@@ -221,7 +221,7 @@ def call_step(step: str, params: Mapping[str, Any]) -> None:
 
 
 def _kept_records(own: Settings, wanted: Sequence[tuple[date, str]]) -> list[NightRecord]:
-    """Nights that are done with these inputs; none, and an empty home, if anything changed."""
+    """Nights already done with these inputs; if any input changed, none: the home is emptied."""
     stored = _read_records(own)
     same = [record.identity == want for record, want in zip(stored, wanted, strict=False)]
     if not all(same):

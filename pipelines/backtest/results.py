@@ -27,7 +27,7 @@ VIEWS = ("gate", "served")
 
 
 def collect_results(own: Settings, records: Sequence[NightRecord]) -> dict[str, Any]:
-    """Everything the chart, the page and MLflow show.
+    """Collect all figures of a backtest that the chart, the page and MLflow show.
 
     Parameters
     ----------

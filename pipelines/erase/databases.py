@@ -21,7 +21,7 @@ STORAGE_VERSION = "v1.5.0"
 
 
 def erase_from_warehouse(settings: Settings, path: Path, words: UserWords) -> int:
-    """Delete a user's rows from every table, and write the file anew: deleted bytes stay in it.
+    """Delete a user's rows from every table, and rewrite the file, which keeps deleted bytes.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def delete_rows(connection: duckdb.DuckDBPyConnection, words: UserWords) -> int:
 
 
 def _delete_quarantined(connection: duckdb.DuckDBPyConnection, words: UserWords) -> int:
-    """Bad rows of the user, also lines that are no rows and only name the id."""
+    """Delete the user's quarantined rows, and quarantined lines that name the id."""
     rows = connection.execute(
         f"select quarantine_id, payload, released_payload from {RAW_QUARANTINE.qualified}"
     ).fetchall()
@@ -84,7 +84,7 @@ def _delete_quarantined(connection: duckdb.DuckDBPyConnection, words: UserWords)
 
 
 def _names(payload: str | None, words: UserWords) -> bool:
-    """Whether a bad row is of the user; a short id may be its item's, so fields are looked at."""
+    """Whether a bad row is the user's; a short id may be an item's, so fields are compared."""
     if payload is None:
         return False
     if words.is_distinct:
@@ -94,7 +94,7 @@ def _names(payload: str | None, words: UserWords) -> bool:
 
 
 def _recount(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let `raw.loads` say what the raw tables hold now."""
+    """Set the counts in `raw.loads` to what the raw tables hold now."""
     connection.execute(
         """
         update raw.loads set row_count = (
@@ -122,7 +122,7 @@ def _delete(
 
 
 def rewrite_duckdb(source: Path, target: Path, storage_version: str | None = None) -> None:
-    """Copy a closed DuckDB file's live rows and views to a new file, and put that in place.
+    """Copy a closed DuckDB file's live rows and views to a new file, and put it at `target`.
 
     Parameters
     ----------

@@ -103,7 +103,7 @@ def _result(
 def _erase_home(
     settings: Settings, words: UserWords, show: Callable[[str], None]
 ) -> dict[str, int]:
-    """Every place of a home in turn; a backtest is a home inside it."""
+    """Erase the user from every part of a home in turn; a backtest is a home inside it."""
     erased = remember_erased(settings, words.user_id)
     faultpoint("erase.remembered")
     removed: dict[str, int] = {}

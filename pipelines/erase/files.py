@@ -1,4 +1,4 @@
-"""Take a user out of the files of nights, of MLflow and of logs, each by what it is."""
+"""Take a user out of the files of nights, of MLflow and of logs, each by its kind."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SQLITE_SUFFIXES = {".db", ".sqlite"}
 
 
 def erase_from_night(settings: Settings, as_of: date, words: UserWords, erased: Erased) -> int:
-    """Take a user out of a night's folder and renew the hashes of what changed; returns files.
+    """Take a user out of a night's folder and renew its hashes; returns how many files had them.
 
     The snapshot's manifest and the audit name the files' new hashes; the report is written anew,
     with other sample customers if the user was one of them.
@@ -113,7 +113,7 @@ def clean_file(path: Path, words: UserWords, erased: Erased) -> None:
 
 
 def is_scrap(path: Path) -> bool:
-    """Whether a file was never put in place, or lies in a folder that was not."""
+    """Whether a file is a leftover of an unfinished write, or lies in such a folder."""
     return any(part.startswith(".") and part.endswith((".tmp", ".old")) for part in path.parts)
 
 
@@ -142,7 +142,7 @@ def _clean_json(path: Path, words: UserWords) -> None:
 
 
 def _clean_text(path: Path, words: UserWords) -> None:
-    """Redact a text; a file that is none is left to the last search to report."""
+    """Redact a text; a file that is no text is left for the last search to report."""
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:

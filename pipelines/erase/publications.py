@@ -45,10 +45,10 @@ logger = logging.getLogger(__name__)
 
 
 def erase_from_publications(settings: Settings, words: UserWords) -> list[str]:
-    """Put a publication without the user in the place of every one that has them.
+    """Replace every publication that holds a user by one that does not.
 
     The new one has an id of its own, ``<as_of>-<8 digits>``. CURRENT and PIN change to it in one
-    step once it is whole and its rows are in the warehouse; the old one goes last. Killed anywhere,
+    step once it is whole and its rows are in the warehouse; the old one is removed last. If killed,
     it goes on where it was when it is run again.
 
     Parameters
@@ -60,12 +60,12 @@ def erase_from_publications(settings: Settings, words: UserWords) -> list[str]:
     Returns
     -------
     list of str
-        Ids that are gone.
+        Ids of the publications that were replaced.
 
     Raises
     ------
     PublicationNotFoundError
-        If one with the user is damaged.
+        If a publication that holds the user is damaged.
     """
     for left in (settings.publication_staging, *settings.publications.glob(".*")):
         shutil.rmtree(left, ignore_errors=True)
@@ -89,7 +89,7 @@ def erase_from_publications(settings: Settings, words: UserWords) -> list[str]:
 
 
 def _without_user(settings: Settings, old: Publication, words: UserWords) -> Publication:
-    """The new publication; one that an earlier attempt made is used again."""
+    """Make the new publication, or use the one that an earlier attempt made."""
     new_id = f"{old.as_of}-{_hash_without(old, words)[:8]}"
     if (settings.publications / new_id).exists():
         try:
@@ -115,7 +115,7 @@ def _without_user(settings: Settings, old: Publication, words: UserWords) -> Pub
 
 
 def _hash_without(old: Publication, words: UserWords) -> str:
-    """Logical hash of the new one: of the old one and who is missing, so it needs no rows."""
+    """Logical hash of the new publication, from the old hash and the user: no rows are read."""
     missing = hashlib.sha256(words.user_id.encode()).hexdigest()
     return hashlib.sha256(f"{old.manifest['logical_hash']} without {missing}".encode()).hexdigest()
 
@@ -123,7 +123,7 @@ def _hash_without(old: Publication, words: UserWords) -> str:
 def _write_serving(
     settings: Settings, old: Publication, staging: Path, new_id: str, words: UserWords
 ) -> dict[str, Any]:
-    """`serving.duckdb` without the user; returns what the manifest then says of its rows."""
+    """Write `serving.duckdb` without the user; returns its row counts for the manifest."""
     fresh = staging / f"unpacked-{SERVING}"
     shutil.copyfile(old.serving_path, fresh)
     content = _hash_without(old, words)
@@ -183,7 +183,7 @@ def _count(connection: duckdb.DuckDBPyConnection, old: Publication) -> dict[str,
 def _write_lookups(
     old: Publication, staging: Path, new_id: str, content: str, words: UserWords
 ) -> None:
-    """`lists.sqlite` without the user; vacuumed, so that no deleted bytes stay."""
+    """Write `lists.sqlite` without the user; vacuumed, so that no deleted bytes stay."""
     target = staging / LOOKUPS
     shutil.copyfile(old.folder / LOOKUPS, target)
     with closing(sqlite3.connect(target, isolation_level=None)) as out:
@@ -199,7 +199,7 @@ def _write_lookups(
 
 
 def _move_pointers(settings: Settings, old: Publication, new: Publication) -> None:
-    """Let CURRENT and PIN name the new one where they name the old one."""
+    """Make CURRENT and PIN name the new publication where they name the old one."""
     for name in (POINTER, PIN):
         path = settings.publications / name
         try:
@@ -216,7 +216,7 @@ def _move_pointers(settings: Settings, old: Publication, new: Publication) -> No
 
 
 def _rename_in_run(settings: Settings, old: Publication, new: Publication) -> None:
-    """Let the night's own note of what it published name the new one."""
+    """Make the night's own note of what it published name the new publication."""
     path = settings.run_folder(old.as_of).publication
     note = read_if_there(path)
     if note and note["publication_id"] == old.publication_id:
@@ -224,7 +224,7 @@ def _rename_in_run(settings: Settings, old: Publication, new: Publication) -> No
 
 
 def _remove(settings: Settings, old: Publication) -> None:
-    """Rename it away first, so that nobody sees it half there."""
+    """Remove a publication; it is renamed first, so that nobody sees half of it."""
     away = settings.publication_staging / f"erased-{old.publication_id}"
     away.parent.mkdir(exist_ok=True)
     old.folder.rename(away)

@@ -26,7 +26,7 @@ _ROWS = 10_000
 
 
 def find_user(place: Path, words: UserWords) -> list[Path]:
-    """Files of a folder, or the file itself, that hold a user's id; names of files count as well.
+    """Files at or below a place that hold a user's id, in their contents or their names.
 
     Every file is searched byte by byte. What Parquet, npz, gzip, DuckDB and SQLite files hold
     compressed, or across pages, is searched once more as it reads. An id that is not distinct (see
@@ -74,7 +74,7 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _decoded(path: Path, words: UserWords) -> Iterator[bytes]:
-    """What a file holds in another form than its bytes; damaged files hold nothing more."""
+    """Contents of a compressed file or database, decoded; up to the damage if it is damaged."""
     with path.open("rb") as stream:
         head = stream.read(16)
     try:

@@ -65,7 +65,7 @@ class UserWords:
         return re.compile(b"|".join(narrow + (wide if self.is_distinct else [])))
 
     def may_be_item(self, field: str) -> bool:
-        """Whether a field is of items, one of which may have the same short id."""
+        """Whether a field holds ids of items, which may equal a user's short id."""
         return not self.is_distinct and field in ITEM_FIELDS
 
     def is_in(self, text: str) -> bool:
@@ -77,7 +77,7 @@ class UserWords:
         return self.text_pattern.sub(REDACTED, text)
 
     def redact_json(self, value: Any) -> Any:
-        """A JSON value whose strings do not name the user; numbers are no ids and stay."""
+        """The JSON value without the id in its strings; numbers are no ids and stay."""
         if isinstance(value, str):
             return self.redact(value)
         if isinstance(value, list):

@@ -27,14 +27,14 @@ ALL_USERS, LISTS_DIFFER, LISTS_EQUAL = "all users", "lists differ", "lists equal
 
 
 def analyse_experiment(settings: Settings, experiment_id: str, as_of: date) -> dict[str, Any]:
-    """Everything the report of an experiment says.
+    """Analyse a started experiment: everything its report says.
 
     Parameters
     ----------
     settings : Settings
     experiment_id : str
     as_of : date
-        Exclusive end of what is looked at.
+        Exclusive end of the days that are analysed.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def analyse_experiment(settings: Settings, experiment_id: str, as_of: date) -> d
 
 
 def analyse_started(settings: Settings, experiment: Experiment, as_of: date) -> dict[str, Any]:
-    """The same, of an experiment that was read already."""
+    """Analyse an experiment that was read already; see `analyse_experiment`."""
     units = read_units(settings, experiment, as_of)
     if experiment.is_interleaved:
         teams = read_teams(settings, experiment, as_of)
@@ -63,7 +63,7 @@ def analyse_started(settings: Settings, experiment: Experiment, as_of: date) -> 
 
 
 def analyse_units(experiment: Experiment, units: Units, as_of: date) -> dict[str, Any]:
-    """The same, from units that are there.
+    """Analyse an experiment from its units; see `analyse_experiment`.
 
     Notes
     -----
@@ -109,7 +109,7 @@ def _figures(frame: pd.DataFrame) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Look:
-    """What effects are computed from: one morning of an experiment."""
+    """One morning of an experiment: the data that effects are computed from."""
 
     experiment: Experiment
     frames: dict[str, pd.DataFrame]
@@ -117,11 +117,11 @@ class _Look:
 
     @property
     def is_full(self) -> bool:
-        """Whether the planned users are there."""
+        """Whether the planned number of users is reached."""
         return self.user_count >= self.experiment.definition.expected_users
 
     def effect(self, metric: OnlineMetric, arm: str, population: str) -> dict[str, Any]:
-        """One row of the analysis."""
+        """One metric's effect in one arm and population, as a row of the analysis."""
         given = self.experiment.definition
         control, treatment = (_of(self.frames[name], population) for name in (CONTROL, arm))
         too_early = why_too_early(metric, CONTROL, control) or why_too_early(metric, arm, treatment)
@@ -146,7 +146,7 @@ class _Look:
 
 
 def _effects(look: _Look) -> list[dict[str, Any]]:
-    """Goal first, then guardrails, then the rest; every arm and population of each."""
+    """Effects by metric (goal, guardrails, then the rest), arm and population."""
     given = look.experiment.definition
     names = dict.fromkeys([given.goal, *(rail.metric for rail in given.guardrails), *METRICS])
     found = []
@@ -169,7 +169,7 @@ def _of(frame: pd.DataFrame, population: str) -> pd.DataFrame:
 
 
 def _adjust_for_arms(rows: list[dict[str, Any]]) -> None:
-    """Holm's p-value over the arms, in place."""
+    """Add Holm's adjusted p-value over the arms to each row, in place."""
     known = [row for row in rows if row["p_value"] is not None]
     for row, adjusted in zip(known, adjust_by_holm([r["p_value"] for r in known]), strict=True):
         row["holm_p_value"] = adjusted
@@ -197,7 +197,7 @@ def _decisions(
 
 
 def _effect_of(effects: list[dict[str, Any]], arm: str, metric: str, alpha: float) -> Effect:
-    """The effect on all users; without bounds where Holm's p-value takes it back."""
+    """The effect on all users; without figures if Holm's p-value is no longer below alpha."""
     for row in effects:
         if (row["arm"], row["metric"], row["population"]) == (arm, metric, ALL_USERS):
             if row["p_value"] is not None and row["p_value"] < alpha <= row["holm_p_value"]:

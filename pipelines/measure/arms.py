@@ -1,4 +1,4 @@
-"""What one arm of an experiment amounts to: users, a mean, and the variance of one user."""
+"""Summary of a metric in one arm: users, mean, and the variance of one user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ArmSummary:
     unadjusted_mean : float or None
         The mean before CUPED; without CUPED the mean.
     covariate_variance, covariance, theta : float
-        Of the covariate, with it, and its coefficient; 0 without CUPED.
+        Variance of the covariate, covariance with it, and its coefficient; 0 without CUPED.
     raw_variance : float or None
         Variance before CUPED; without CUPED the variance.
     """
@@ -71,13 +71,13 @@ class Sums:
 
 
 def summarise_mean(sums: Sums) -> ArmSummary:
-    """A mean per user, such as revenue; variance with n - 1."""
+    """Summarise a mean per user, such as revenue; variance with n - 1."""
     mean = sums.y / sums.user_count if sums.user_count else None
     return _plain(sums.user_count, mean, sums.variance())
 
 
 def summarise_share(sums: Sums) -> ArmSummary:
-    """A share of users, such as conversion: y is 0 or 1; variance p(1 - p)."""
+    """Summarise a share of users, such as conversion: y is 0 or 1; variance p(1 - p)."""
     if not sums.user_count:
         return _plain(0, None, None)
     share = sums.y / sums.user_count
@@ -85,7 +85,7 @@ def summarise_share(sums: Sums) -> ArmSummary:
 
 
 def summarise_ratio(sums: Sums) -> ArmSummary:
-    """A ratio of two sums, such as clicks y per impressions x, by the delta method.
+    """Summarise a ratio of two sums, such as clicks y per impressions x, by the delta method.
 
     Notes
     -----
@@ -111,14 +111,14 @@ def summarise_ratio(sums: Sums) -> ArmSummary:
 def adjust_by_cuped(
     control: Sums, treatment: Sums, *, is_share: bool = False
 ) -> tuple[ArmSummary, ArmSummary]:
-    """Both arms' means per user, with what the same users did before exposure taken out.
+    """Adjust both arms' means per user for what the same users did before exposure (CUPED).
 
     Parameters
     ----------
     control, treatment : Sums
         y is the metric, x the same metric before the user's first exposure.
     is_share : bool, default False
-        Both are 0 or 1, with variance p(1 - p).
+        Whether x and y are 0 or 1, with variance p(1 - p).
 
     Notes
     -----
@@ -154,7 +154,7 @@ def _adjusted(sums: Sums, theta: float, is_share: bool) -> ArmSummary:
 
 
 def _spread(sums: Sums, first: str, second: str, is_share: bool) -> float:
-    """Covariance of two of the values; of shares with n and from their sums of 0 and 1 alone."""
+    """Covariance of two of the values; for shares (0 or 1) divided by n instead of n - 1."""
     n = sums.user_count
     if not is_share or not n:
         return sums.variance(first, second)

@@ -46,7 +46,7 @@ Bound = Callable[[float, float, ArmSummary, ArmSummary], Effect]
 def compare_at_the_end(
     control: ArmSummary, treatment: ArmSummary, *, alpha: float, relative: bool
 ) -> Effect:
-    """Welch's interval, valid for one look that was planned beforehand.
+    """Compare arms by Welch's interval, valid for one look that was planned beforehand.
 
     Parameters
     ----------
@@ -73,7 +73,9 @@ def compare_at_any_time(
     relative: bool,
     planned_users: int,
 ) -> Effect:
-    """Asymptotic confidence sequence: valid at every look, also if looking decides when to stop.
+    """Compare arms by an asymptotic confidence sequence, valid at every look.
+
+    It is valid also if looking decides when to stop.
 
     Parameters
     ----------
@@ -181,7 +183,7 @@ def _effect(control: ArmSummary, treatment: ArmSummary, relative: bool, bound: B
 
 @dataclass(frozen=True)
 class _Arm:
-    """An arm whose figures are all there."""
+    """The figures of an arm, none of them missing."""
 
     n: int
     mean: float
@@ -229,7 +231,7 @@ def _welch(
 
 
 def _why_not(control: ArmSummary, treatment: ArmSummary, relative: bool) -> str | None:
-    """Why there is no effect to speak of, or None."""
+    """Why no effect can be computed, or None."""
     for name, arm in (("control", control), ("treatment", treatment)):
         if arm.user_count < MIN_USERS:
             return f"{name} has {arm.user_count} users, an interval needs {MIN_USERS}"

@@ -99,7 +99,7 @@ def _draw_lift(axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[st
 
 
 def _draw_mornings(axes: Axes, lines: dict[str, list[dict[str, Any]]]) -> None:
-    """Figure and interval of each morning, by arm, in per cent."""
+    """Draw the figure and interval of each morning, by arm, in per cent."""
     for colour, (arm, rows) in zip(PALETTE, lines.items(), strict=False):
         days = np.array([row["as_of"] for row in rows], dtype="datetime64[D]")
         axes.fill_between(
@@ -122,7 +122,7 @@ def _draw_mornings(axes: Axes, lines: dict[str, list[dict[str, Any]]]) -> None:
 def _draw_funnel(
     axes: Axes, report: dict[str, Any], lines: dict[str, list[dict[str, Any]]]
 ) -> None:
-    """Users, of them with days to buy over, impressions and clicks per user, by arm."""
+    """Draw clicks per 100 impressions and buyers per 100 users, by arm."""
     arms = list(report["arms"])
     steps = {
         "clicks per 100 impressions": lambda arm: _percent(arm["ctr"]),

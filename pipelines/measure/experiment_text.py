@@ -47,7 +47,7 @@ _MOODS: dict[str, Mood] = {SHIP: "good", ROLL_BACK: "bad", VOID: "bad"}
 def experiment_document(
     report: dict[str, Any], pictures: Mapping[str, Path] | None = None
 ) -> list[Block]:
-    """The report.
+    """The report of an experiment as a document.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _verdict_table(report: dict[str, Any]) -> Table:
 
 
 def health_lines(report: dict[str, Any]) -> list[str]:
-    """What was checked before any effect was computed."""
+    """Lines on what was checked before any effect was computed."""
     health, users = report["health"], report["users"]
     if health["faults"]:
         return [f"No: {fault}." for fault in health["faults"]]
@@ -212,7 +212,7 @@ def _arm_table(report: dict[str, Any]) -> Table:
 
 
 def truth_lines(report: dict[str, Any]) -> list[str]:
-    """In a simulated shop: what is true, beside what was found."""
+    """Lines on a simulated shop's true lifts, each beside the measured one."""
     told = {
         (row["arm"], row["metric"]): effect_text(row)
         for row in report["effects"]

@@ -1,4 +1,4 @@
-"""Answers that were left to chance, beside the lists that one asks about."""
+"""Off-policy estimates from the warehouse: explored answers beside the lists asked about."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipelines.show.figures import format_share
 
 @dataclass(frozen=True)
 class Question:
-    """Which lists are asked about.
+    """The published lists whose clicks are to be estimated.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def ask_off_policy(settings: Settings, question: Question, as_of: date) -> dict[
 
 
 def describe_off_policy(found: dict[str, Any]) -> list[str]:
-    """Lines for people."""
+    """An off-policy estimate in lines for people."""
     lines = [
         f"{found['placement']}, lists of {found['arm']}"
         + (f" in {found['publication_id']}" if found["publication_id"] else "")

@@ -104,7 +104,7 @@ def read_teams(settings: Settings, experiment: Experiment, as_of: date) -> pd.Da
 def analyse_interleaving(
     experiment: Experiment, units: Units, teams: pd.DataFrame, as_of: date
 ) -> dict[str, Any]:
-    """What the report of an interleaved experiment says.
+    """Analyse an interleaved experiment: everything its report says.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def _preference(units: Units, teams: pd.DataFrame, arm: str, alpha: float) -> Pr
 
 
 def _figures(frame: pd.DataFrame) -> dict[str, Any]:
-    """What an arm's items came to."""
+    """Users, impressions and clicks of an arm's items."""
     impressions, clicks = (int(frame[name].sum()) for name in ("impression_count", "click_count"))
     return {
         "user_count": len(frame),
@@ -173,7 +173,7 @@ def _figures(frame: pd.DataFrame) -> dict[str, Any]:
 def _decide(
     preference: Preference, alpha: float, faults: list[str], days: int, *, is_full: bool
 ) -> ArmDecision:
-    """One look, once the planned users are there and seven whole days have passed."""
+    """Decide in one look, once the planned users are there and seven whole days have passed."""
     if faults:
         return ArmDecision(VOID, "; ".join(faults))
     waits = [] if is_full else ["the planned users are not there yet"]

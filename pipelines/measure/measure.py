@@ -32,7 +32,7 @@ def measure_experiments(settings: Settings, as_of: date) -> list[str]:
     ----------
     settings : Settings
     as_of : date
-        Exclusive end of what is looked at.
+        Exclusive end of the days that are analysed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What lists would have come to that were not shown, from answers that were left to chance."""
+"""Off-policy estimates: clicks of lists that were not shown, from answers left to chance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.serve.answer.explore import SwapOdds, read_propensities, shown_or
 
 #: Least effective sample size, in itself and as a share of the impressions.
 MIN_EFFECTIVE, MIN_EFFECTIVE_SHARE = 100, 0.01
-#: Impressions that the mean of all items counts for in the mean of one (for DR's model).
+#: Weight, in impressions, of all items' mean in the rate of one item (for DR's model).
 PRIOR_IMPRESSIONS = 20.0
 NO_PROPENSITIES = (
     "nothing was left to chance: deterministic lists have no propensities, so nothing can be said "
@@ -42,7 +42,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class OffPolicy:
-    """What the log says of lists that were not shown.
+    """Estimates for lists that were not shown, and how much data supports them.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ class OffPolicy:
     dr: Estimate
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """The estimates as plain values."""
         return asdict(self)
 
 
 def weigh_impressions(answers: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, int]:
-    """Weight of every impression for the target lists.
+    """Compute the weight of every impression for the target lists.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def estimate_off_policy(impressions: pd.DataFrame) -> OffPolicy:
     Parameters
     ----------
     impressions : DataFrame
-        Of `weigh_impressions`.
+        What `weigh_impressions` returned.
 
     Notes
     -----
@@ -219,7 +219,7 @@ def _by_user(usable: pd.DataFrame, y: np.ndarray, x: np.ndarray) -> Estimate:
 
 
 def _rates(usable: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Clicks per impression of the shown and of the target's items, from the other users."""
+    """Clicks per impression of the shown and of the target's items, from the other half."""
     halves = {user: hash_digest(f"{user}:half") % 2 for user in usable["user_id"].unique()}
     half = usable["user_id"].map(halves).to_numpy()
     shown, target = np.zeros(len(usable)), np.zeros(len(usable))

@@ -17,13 +17,13 @@ from pipelines.measure.arms import (
     summarise_share,
 )
 
-#: Users of an arm, and successes in it, before anything is shown.
+#: Least number of users and of successes in an arm before an effect is shown.
 MIN_USERS, MIN_SUCCESSES = 100, 10
 
 
 @dataclass(frozen=True)
 class OnlineMetric:
-    """How a metric is made of a user's row.
+    """How a metric is computed from the rows of users.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ METRICS = {
 def summarise_arms(
     metric: OnlineMetric, control: pd.DataFrame, treatment: pd.DataFrame, *, with_cuped: bool = True
 ) -> tuple[ArmSummary, ArmSummary]:
-    """One metric in two arms, adjusted by what users did before where there is such a thing.
+    """Summarise one metric in two arms, adjusted by CUPED where it has a covariate.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def summarise_arms(
 
 
 def why_too_early(metric: OnlineMetric, arm: str, units: pd.DataFrame) -> str | None:
-    """Why an arm has too little to look at, or None."""
+    """Why an arm has too few users or successes to look at, or None."""
     users = metric.sums(units).user_count
     if users < MIN_USERS:
         return f"{arm} has {users} users, nothing is shown before {MIN_USERS}"

@@ -1,4 +1,4 @@
-"""Whether arms have the users their weights say: a broken experiment is found here first."""
+"""Sample ratio check: whether arms have as many users as their weights say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scipy.stats import chi2
 
-#: A mismatch at chance is this rare, so an alarm is taken for a fault.
+#: P-value below which a mismatch is taken for a fault and not for chance.
 ALARM_BELOW = 0.001
 #: Users an arm is expected to have before the check says anything.
 MIN_EXPECTED = 8
@@ -15,14 +15,14 @@ MIN_EXPECTED = 8
 
 @dataclass(frozen=True)
 class SampleRatio:
-    """What the check found.
+    """The result of the sample ratio check.
 
     Parameters
     ----------
     p_value : float
         Of the chi-squared test; 1 where fewer than two arms have a weight, or nobody is there.
     is_alarm : bool
-        No result may be shown.
+        Whether there is a fault, so that no result may be shown.
     reason : str or None
         Why it alarms, or why it cannot tell yet.
     """

@@ -23,7 +23,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Plan:
-    """What an experiment takes.
+    """The users and days that an experiment needs.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Plan:
     users_per_day : float
         Different users a day in the last `LOOKBACK_DAYS`.
     days : int
-        Until they are there, at that traffic, plus the days to buy.
+        Days until they are there, at that traffic, plus the days to buy.
     warnings : tuple of str
     """
 
@@ -52,14 +52,14 @@ class Plan:
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """The plan as plain values."""
         return asdict(self)
 
 
 def plan_experiment(
     settings: Settings, definition: ExperimentDefinition, as_of: date, relative_difference: float
 ) -> Plan:
-    """Users and days for a relative lift of the goal to be found in four of five experiments.
+    """Compute users and days to find a relative lift of the goal in four of five experiments.
 
     Parameters
     ----------

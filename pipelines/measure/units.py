@@ -52,11 +52,11 @@ class Units:
 
     @property
     def all_faults(self) -> list[str]:
-        """What makes every result void, the users of each arm against their weights included."""
+        """What makes every result void, the sample ratio included."""
         return [*self.faults, *([str(self.ratio.reason)] if self.ratio.is_alarm else [])]
 
     def health(self, ratio_note: str | None) -> dict[str, Any]:
-        """What a report says of them; the note takes the place of the ratio's p-value."""
+        """The report's entry on the units; `ratio_note` is shown instead of the ratio's p-value."""
         return {
             "is_healthy": self.is_healthy,
             "faults": self.all_faults,
@@ -93,7 +93,7 @@ def read_units(settings: Settings, experiment: Experiment, as_of: date) -> Units
 
 
 def check_units(frame: pd.DataFrame, experiment: Experiment, as_of: date) -> Units:
-    """Leave out who was in several arms, and say what makes the experiment void.
+    """Leave out users who were in several arms, and find what makes the experiment void.
 
     Parameters
     ----------

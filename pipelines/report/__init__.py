@@ -1,4 +1,4 @@
-"""The night told: what came in, who won, what was published, and how it looks for customers.
+"""The night's report: what came in, who won, what was published, and some customers' lists.
 
 In:    the night's run folder, the warehouse's counts, the publication.
 Out:   report.md, report.json, and the same text for a terminal.

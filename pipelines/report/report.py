@@ -1,4 +1,4 @@
-"""The night's report: what came in, who won, what was published, and for whom it looks how."""
+"""The night's report: what came in, who won, what was published, and some customers' lists."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _publication(settings: Settings, as_of: date) -> dict[str, Any] | None:
     try:
         manifest = read_publication(settings, result["publication_id"], verify=False).manifest
     except PublicationNotFoundError:
-        return shown  # retention has dropped it since
+        return shown  # retention has deleted the publication since
     catalogue = read_catalogue(settings, as_of, as_of)
     available = int((catalogue["is_available"] != False).sum())  # noqa: E712 -- null is available
     for entry in manifest["lists"]:

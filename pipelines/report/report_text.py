@@ -1,4 +1,4 @@
-"""The night's report as a document: the terminal's, and the whole one of `report.md`."""
+"""The night's report as a document: short for a terminal, whole for `report.md`."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _LOAD_COUNTS = {
 
 
 def report_document(report: Row, *, is_whole: bool) -> list[Block]:
-    """The report of `report.build_report`.
+    """The report that `report.build_report` returned, as a document.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 WAREHOUSE_POOL = "warehouse"
-#: A file in Airflow's home that is there once the database is.
+#: Marker file in Airflow's home, written once the database is prepared.
 PREPARED_FILE = "prepared"
 
 
@@ -35,7 +35,7 @@ def prepare_database(home: Path) -> None:
 
 
 def run_dag(dag_id: str, conf: dict[str, str]) -> bool:
-    """Run a DAG once, its tasks one after the other in this process; whether it succeeded."""
+    """Run a DAG once, task after task in this process; returns whether it succeeded."""
     from airflow.sdk import DagRunState
     from airflow.utils.cli import get_bagged_dag
 
@@ -44,7 +44,7 @@ def run_dag(dag_id: str, conf: dict[str, str]) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Prepare the database; run the DAG that the arguments name, if they do. The exit code."""
+    """Prepare the database and run the DAG that the arguments name, if any; returns exit code."""
     from airflow.configuration import AIRFLOW_HOME
 
     prepare_database(Path(AIRFLOW_HOME))

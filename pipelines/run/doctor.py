@@ -16,12 +16,12 @@ MIN_FREE_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that was looked at.
+    """The state of one part of a home.
 
     Parameters
     ----------
     subject : str
-        What was looked at.
+        The part that was examined.
     is_fine : bool
     found : str
         What was seen.

@@ -38,7 +38,7 @@ VERBS = {
     "tune_candidate": "pipelines.tune.search:tune_candidate",
     "measure_experiments": "pipelines.measure.measure:measure_experiments",
 }
-#: Every verb of a night in order; with the verb whose answer names its subjects, if it has any.
+#: Every verb of a night in order, each with the verb that returns its subjects, if it has any.
 NIGHT: tuple[tuple[str, str | None], ...] = (
     ("load_days", None),
     ("check_events", None),
@@ -103,7 +103,7 @@ def resolve_as_of(as_of: str | None, logical_date: datetime | None) -> str:
 
 
 def newest_night(as_of: str | None) -> str:
-    """Choose the night that is looked at: the parameter, else the newest one that was published.
+    """Choose the night to look at: `as_of` if given, else the newest published night.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def _function(verb: str) -> Callable[..., Any]:
 
 
 def _small(value: Any) -> str | list[str] | None:
-    """What may travel between tasks: a name, or a list of names."""
+    """The value if it may be passed between tasks (a name or a list of names), else None."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping | list):

@@ -63,7 +63,7 @@ def prepare_airflow(settings: Settings) -> None:
     Raises
     ------
     NightFailedError
-        If Airflow cannot; its last lines are in the message.
+        If Airflow fails; its last lines are in the message.
     """
     folder = settings.airflow
     if (folder / PREPARED_FILE).exists():
@@ -131,7 +131,7 @@ def run_night(settings: Settings, as_of: date, show: Callable[[str], None]) -> N
 
 
 def _teed(process: subprocess.Popen[str], write: Callable[[str], object]) -> Iterator[str]:
-    """Lines of a process's output, each also written elsewhere."""
+    """Lines of a process's output, each also passed to `write`."""
     if process.stdout is None:
         return
     for line in process.stdout:

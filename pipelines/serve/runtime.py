@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Runtime:
-    """The parts of a running API, made when it starts and let go when it stops.
+    """The parts of a running API, made when it starts and closed when it stops.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Runtime:
         self._recent.poll()
 
     def stop(self) -> None:
-        """Flush the logs and let every file go."""
+        """Flush the logs and close every file."""
         self._stopped.set()
         for thread in self._threads:
             thread.join()
@@ -91,7 +91,7 @@ class Runtime:
         self._live.close()
 
     def _repeat(self, name: str, work: Callable[[], None], seconds: float) -> None:
-        """Do something until the process stops, whatever goes wrong once."""
+        """Repeat `work` every `seconds` until the process stops; errors are logged and counted."""
         while not self._stopped.is_set():
             started = time.monotonic()
             try:
@@ -105,12 +105,12 @@ class Runtime:
 
     def _follow_publications(self) -> None:
         if self._recent.first_day != self._first_day:
-            # what the publication of the last poll knows; no answer needs it any more
+            # drops the days that the publication of the last poll knows: no answer needs them now
             self._recent.cover(self._first_day)
         self._live.poll()
 
     def _cover(self, store: ListStore) -> None:
-        """Hold what a publication does not know yet before it answers.
+        """Read the logged days that a publication does not know, before it becomes live.
 
         What arrived on the day before its `as_of` is held too: a line may be written just after
         midnight, and a night may be run before its day has ended.
@@ -131,7 +131,7 @@ class Runtime:
         return held is None or day < held
 
     def _swapped(self, store: ListStore) -> None:
-        """Count a swap; what it made superfluous goes at the next poll."""
+        """Count a swap; the next poll drops the logged days that the new publication knows."""
         self._generated_at = store.generated_at.timestamp()
         self._metrics.swaps.inc()
 

@@ -18,13 +18,13 @@ LIST_LENGTH = 10
 #: Days after a click in which a purchase may still come.
 LATEST_DAYS = 5
 
-#: Lists of a user by arm, as published: what the user would have seen in each.
+#: From a user_id to that user's published list in each arm.
 ListsOf = Callable[[str], Mapping[str, list[str]]]
 
 
 @dataclass
 class DayTruth:
-    """What people did on a day, by their own account.
+    """What people really did on a day.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def simulate_day(
     lifts: Mapping[str, float] | None = None,
     lists_of: ListsOf | None = None,
 ) -> DayTruth:
-    """Let the people of a day come.
+    """Simulate one day: people come, look at a list, click and buy.
 
     Parameters
     ----------

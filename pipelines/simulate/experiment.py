@@ -46,8 +46,8 @@ def simulate_experiment(
     Returns
     -------
     dict or None
-        The last report, with ``truth``: by arm the true lift in clicks per look, from the chances
-        of everybody who came, had all of them been in it.
+        The last report, with ``truth``: by arm the true lift in clicks per look, from the click
+        chances of all visitors, had all of them been in the arm.
 
     Notes
     -----
@@ -81,7 +81,7 @@ def simulate_experiment(
 
 
 def describe_truth(settings: Settings, report: dict[str, Any]) -> list[Block]:
-    """The report with what is true beside what was found, and where its page is."""
+    """The report with true lifts beside measured ones, and the path of its page."""
     as_of = date.fromisoformat(report["as_of"])
     page = settings.experiment_report(report["experiment_id"], as_of) / "report.html"
     return [*experiment_document(report), Code(f"Report: {page}")]

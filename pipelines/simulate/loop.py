@@ -31,7 +31,7 @@ CLOCK_FILE = "simulation/clock"
 
 @dataclass(frozen=True)
 class Simulation:
-    """What is simulated.
+    """Size, dates, seed and planted effects of a simulation.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def run_quietly(settings: Settings, as_of: date) -> None:
 
 
 def truth_path(settings: Settings, day: date) -> Path:
-    """Where a day's truth is."""
+    """Path of a day's truth."""
     return settings.simulation / f"{day.isoformat()}.json"
 
 
@@ -149,7 +149,7 @@ def true_lift(truths: list[DayTruth], arm: str) -> float:
 
 @dataclass
 class _Days:
-    """What goes on from day to day: the people, and what they have yet to buy."""
+    """State kept from day to day: the people, and the purchases that they have yet to make."""
 
     settings: Settings
     simulation: Simulation
@@ -157,7 +157,7 @@ class _Days:
     pending: list[dict[str, Any]] = field(default_factory=list)
 
     def live(self, day: date, shop: HttpShop | ServiceShop) -> DayTruth:
-        """People come; what they clicked on earlier and buy today is told in the evening."""
+        """Simulate a day; purchases due today from earlier clicks are sent in the evening."""
         placement = self.simulation.placement
         store = ListStore.open(read_current(self.settings))
         try:

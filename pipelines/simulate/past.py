@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FILES = "simulated"
 #: Items a person looks at on a visit without lists.
 LOOKS = 6
-#: Chance that one of them is bought.
+#: Chance that an item that was looked at is bought.
 BUYS = 0.12
 
 
@@ -56,7 +56,7 @@ def visitors(world: World, day: date) -> np.ndarray:
 
 
 def moment_of(day: date, place: int, count: int) -> datetime:
-    """When the visitor of a place comes: evenly through the day, none near midnight."""
+    """Time of a day's visit number `place` of `count`: evenly spread, none near midnight."""
     start = datetime(day.year, day.month, day.day, 1)
     return start + timedelta(seconds=round(22 * 3600 * place / max(count, 1)))
 

@@ -22,7 +22,7 @@ BATCH = 500
 
 
 class Shop(Protocol):
-    """What people ask of a shop."""
+    """The requests that simulated people make of a shop."""
 
     def recommend(self, user_id: str, placement: str, n: int, at: datetime) -> dict[str, Any]:
         """The answer of the API to a user at a moment."""
@@ -56,14 +56,14 @@ class SimulatedClock:
 
 
 class HttpShop:
-    """The API of a running process.
+    """A shop reached over HTTP: the API of a running process.
 
     Parameters
     ----------
     address : str
         ``http://host:port``.
     clock : SimulatedClock
-        The one that the process reads.
+        The clock that the process reads.
     """
 
     def __init__(self, address: str, clock: SimulatedClock) -> None:
@@ -110,7 +110,7 @@ class HttpShop:
         )
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         self._connection.close()
 
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class HttpShop:
 
 
 class ServiceShop:
-    """The service behind the API, in this process: for many people, quickly.
+    """A shop in this process: the service behind the API, faster than over HTTP.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class ServiceShop:
         self._runtime = Runtime(settings, ServeMetrics(), self._clock)
 
     def follow(self, at: datetime) -> None:
-        """Look at the pointers and the logs, as the API does every two seconds."""
+        """Poll the pointers and the logs, as the API does every two seconds."""
         self._clock.set(at)
         self._runtime.poll()
 
@@ -169,7 +169,7 @@ class ServiceShop:
 
 @contextmanager
 def service_shop(settings: Settings) -> Iterator[ServiceShop]:
-    """A shop in this process, whose logs are flushed on the way out."""
+    """Open a shop in this process, and flush its logs at the end."""
     shop = ServiceShop(settings)
     try:
         yield shop

@@ -1,4 +1,4 @@
-"""People and items: who likes what, who comes how often, and what a position costs."""
+"""People and items: who likes what, who visits how often, and how far people look."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TASTES = ("Garden", "Kitchen", "Toys", "Books", "Light", "Paper")
 
 @dataclass(frozen=True)
 class World:
-    """A shop's public, drawn once from a seed.
+    """The people and items of a shop, drawn once from a seed.
 
     Parameters
     ----------

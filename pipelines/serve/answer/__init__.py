@@ -1,1 +1,1 @@
-"""From a publication and a request to an answer, without HTTP."""
+"""The answer to a request, made from a publication, without HTTP."""

@@ -1,4 +1,4 @@
-"""From a publication's look-ups to the rows of one answer, by the rules of the batch."""
+"""`AnswerMaker`: the rows of one answer, from a publication's lists by the batch's rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipelines.serve.answer.wishes import AnswerRows, Wish
 from pipelines.serve.log.recent import RecentEvent
 
 FILLED_REASON = "fallback: nothing else of the list may be shown now"
-#: How the reason of a row begins that is not the recommender's own.
+#: Prefix of the reason of a row that the recommender did not list.
 _FALLBACK = "fallback:"
 _SEGMENT = "segment_popularity"
 #: Events that do not say that their item is wanted.
@@ -31,7 +31,7 @@ _UNWANTED = "return"
 
 
 class AnswerMaker:
-    """One answer in the making, over one publication.
+    """Makes the rows of one answer from one publication.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class AnswerMaker:
         self._asked: set[str] = set()
 
     def for_user(self, user_id: str, recent: Sequence[str]) -> AnswerRows:
-        """Rows for a user.
+        """Rows of the answer for a user.
 
         Parameters
         ----------
@@ -106,7 +106,7 @@ class AnswerMaker:
         return self._finish(anyone, rows, source, user_id)
 
     def _interleaved(self, own: StoredList | None, user_id: str) -> AnswerRows | None:
-        """Rows drafted from the lists of both variants; None where one of them has none."""
+        """Rows drafted from the lists of both variants; None if either variant has no list."""
         rival = self._wish.opponent
         other = (
             None if rival is None else self._store.get_list(self._wish.placement, rival, user_id)
@@ -128,7 +128,7 @@ class AnswerMaker:
         return made
 
     def for_item(self, item_id: str) -> AnswerRows:
-        """Rows of items like one; the list for anyone of its category where there is none."""
+        """Rows of items like the given one; without any, its category's list for anyone."""
         self._kept.add(item_id)
         stored = self._store.get_similar(item_id)
         if stored is not None and stored.items:
@@ -161,7 +161,7 @@ class AnswerMaker:
         return list(dict.fromkeys(reversed(wanted)))
 
     def _anyone(self) -> tuple[StoredList | None, str]:
-        """The list for anyone of the category asked for, and what it is."""
+        """The list for anyone of the requested category, else the popular one, and its source."""
         category = self._wish.category
         if category is not None:
             found = self._store.get_fallback(self._wish.placement, category)
@@ -174,7 +174,7 @@ class AnswerMaker:
     def _finish(
         self, stored: StoredList | None, rows: list[Row], source: str, user_id: str | None
     ) -> AnswerRows:
-        """Filter, complete, cap, pin and cut; a list that nothing left keeps the batch's order."""
+        """Filter, complete, cap, pin and cut rows; a list that lost no row keeps its order."""
         is_own = source == "personal"
         has_pin = {row.item_id for row in rows if row.strategy == PINNED}
         rows = self._shown(rows, is_checked=source not in {"recent", "similar"})
@@ -198,7 +198,7 @@ class AnswerMaker:
         return made
 
     def _explore(self, made: AnswerRows) -> None:
-        """Swap two rows now and then, and say with what chance each is where it is."""
+        """Swap two rows in some answers, and note each row's chance of being in its place."""
         if self._wish.odds is None:
             return
         length = min(len(made.rows), self._wish.n)
@@ -211,7 +211,7 @@ class AnswerMaker:
         made.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
 
     def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:
-        """Rows that may be shown now; `is_checked` if the batch has left out what is not there."""
+        """Rows that may be shown now; `is_checked` if the batch left out unavailable items."""
         rows = [row for row in rows if row.item_id not in self._kept]
         category = self._wish.category
         infos = {} if is_checked and category is None else self._info([row.item_id for row in rows])
@@ -227,7 +227,7 @@ class AnswerMaker:
         return now if now is not None else info is None or info.is_available is not False
 
     def _without_exclusions(self, rows: list[Row], user_id: str | None) -> list[Row]:
-        """Rows that the night's rules do not keep from the user, or from everybody."""
+        """Rows without the items that the night's rules keep from the user or from everybody."""
         kept = self._store.get_exclusions(self._wish.placement, user_id or "")
         return [row for row in rows if row.item_id not in kept]
 
@@ -248,7 +248,7 @@ class AnswerMaker:
     ) -> list[Row]:
         """Rows after cap and pins; `pinned` are those of the user's own list, None without one.
 
-        A list without rows stays without; one that is capped already keeps its order.
+        An empty list stays empty; a list that is capped already keeps its order.
         """
         if not rows:
             return rows
@@ -282,7 +282,7 @@ class AnswerMaker:
         return cap_categories(rows, self._rules.rerank_depth, most, categories)
 
     def _info(self, item_ids: list[str]) -> dict[str, ItemInfo]:
-        """What is known of items; each is looked up once."""
+        """Attributes of items by item_id; each item is looked up once."""
         if missing := [item_id for item_id in item_ids if item_id not in self._asked]:
             self._asked.update(missing)
             self._infos.update(self._store.get_items(missing))
@@ -290,7 +290,7 @@ class AnswerMaker:
 
 
 def _source_of(stored: StoredList) -> str:
-    """What the batch's list of a user is: the recommender's, or one for many."""
+    """Source of a user's list: ``personal`` if a recommender made it, else a list for many."""
     label = next((one for one in stored.labels if one["strategy"] != PINNED), None)
     if label is None:
         return "popular"

@@ -1,4 +1,4 @@
-"""What is asked of the service and what it answers, without HTTP."""
+"""Queries to the service and its answers, without HTTP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WARNINGS = {
 
 @dataclass(frozen=True)
 class Query:
-    """A question for a user's list.
+    """A request for a user's list.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Query:
     category : str or None
         Only items of this category.
     is_strict : bool
-        Rather a short list than one completed from the list for anyone.
+        A short list stays short: it is not completed from the list for anyone.
     is_dry_run : bool
         Whether the answer is not shown to anybody, and so not logged.
     experiment : str or None
@@ -78,7 +78,7 @@ class Answer:
     exposed : Exposed or None
         The user's arm, in an experiment.
     chances : dict of str to list
-        What the log says of each item beside its id: ``teams`` of an interleaved answer,
+        What the log holds of each item besides its id: ``teams`` of an interleaved answer,
         ``propensities`` of an explored one.
     """
 
@@ -114,7 +114,7 @@ class Answer:
 
 
 def entry_of(rank: int, row: Row, titles: dict[str, str | None]) -> dict[str, Any]:
-    """A row of an answer."""
+    """One entry of an answer's ``items``."""
     return {
         "item_id": row.item_id,
         "rank": rank,

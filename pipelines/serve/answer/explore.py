@@ -1,4 +1,4 @@
-"""Exploration: now and then one of the first items swaps with a lower one, at known odds."""
+"""Exploration: some answers swap one of the first items with a lower one, at known odds."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 from pipelines.base.assignment import hash_digest
 
-#: A place that nothing moved from stays with at least this chance, whatever the share allowed.
+#: Least chance that a place keeps its item, at any allowed share; swapped items have less.
 _LEAST_STAY = 0.5
-#: Rounding of a chance that went through a log.
+#: Tolerance for chances that were rounded in the log.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class SwapOdds:
-    """What may change places in a list, and with what chance.
+    """The places of a list that may swap items, and their chances.
 
-    Places count from 0. A draw takes one of `slots`, all alike, and then one of the places below
-    it in `places`, all alike.
+    Places count from 0. A draw takes one of `slots`, each equally likely, and then one of the
+    `places` below it, each equally likely.
 
     Parameters
     ----------
@@ -59,16 +59,16 @@ class SwapOdds:
 
 
 def swap_odds(length: int, pinned: Collection[int], depth: int, share: float) -> SwapOdds:
-    """What may change places in a list.
+    """Find the places of a list that may swap items.
 
     Parameters
     ----------
     length : int
-        Items that are shown: whatever changes places is in the log.
+        Items that are shown; only these swap, so the log has both items of a swap.
     pinned : collection of int
         Places, from 0, whose items stay.
     depth : int
-        k: a slot is one of the first k places, what it swaps with one of the first 2k.
+        k: a slot is one of the first k places and swaps with one of the first 2k.
     share : float
     """
     places = tuple(place for place in range(min(2 * depth, length)) if place not in pinned)
@@ -79,12 +79,12 @@ def swap_odds(length: int, pinned: Collection[int], depth: int, share: float) ->
 def read_propensities(
     propensities: tuple[float, ...], depth: int
 ) -> tuple[SwapOdds, tuple[int, int] | None] | None:
-    """What was left to chance in an answer, and what was drawn, told from its log.
+    """Recover an answer's swap odds, and the swap that was drawn, from its logged propensities.
 
     Parameters
     ----------
     propensities : tuple of float
-        Of the items in the order they were shown.
+        Of the items, in the order in which they were shown.
     depth : int
         k of the settings.
 
@@ -123,7 +123,7 @@ def shown_order(length: int, swap: tuple[int, int] | None) -> list[int]:
 
 
 def draw_swap(odds: SwapOdds, request_id: str) -> tuple[int, int] | None:
-    """The two places that change in an answer; None in most.
+    """Draw the two places that swap in an answer; None in most answers.
 
     Parameters
     ----------

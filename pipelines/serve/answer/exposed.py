@@ -1,4 +1,4 @@
-"""Which arm of an experiment a user is in now, and whether it makes a difference."""
+"""Which arm of an experiment a user is in now, and whether the arms' lists differ for them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Exposed:
     lists_differ: bool
 
     def as_dict(self) -> dict[str, Any]:
-        """What an answer says of it."""
+        """The assignment as fields of an answer."""
         return {"id": self.experiment_id, "variant": self.variant, "bucket": self.bucket}
 
     def log_fields(self) -> dict[str, Any]:
-        """What a line of the log says of it."""
+        """The assignment as fields of a log line."""
         return {
             "experiment_id": self.experiment_id,
             "variant": self.variant,
@@ -45,12 +45,12 @@ class Exposed:
         }
 
 
-#: What a line of the log says of a user in no experiment.
+#: Assignment fields of a log line for a user in no experiment.
 NOT_EXPOSED: dict[str, Any] = {"experiment_id": None, "variant": CONTROL}
 
 
 def assign_user(store: ListStore, placement: str, user_id: str, n: int) -> Exposed | None:
-    """The user's arm in the experiment of a placement; None if there is none, or no part in it.
+    """The user's arm in a placement's experiment; None without one, or if the user is not in it.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def assign_user(store: ListStore, placement: str, user_id: str, n: int) -> Expos
     placement : str
     user_id : str
     n : int
-        Items that are shown: further down, lists may differ unseen.
+        Items that are shown; lists that differ only further down count as equal.
     """
     experiment = store.experiments.get(placement)
     assigned = experiment.assign(user_id) if experiment else None

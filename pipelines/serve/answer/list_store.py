@@ -1,4 +1,4 @@
-"""One verified publication, looked up in microseconds by any thread."""
+"""`ListStore`: look-ups in one verified publication, in microseconds, from any thread."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pipelines.base.errors import PublicationNotFoundError
 from pipelines.experiments.definition import CONTROL, Experiment
 from pipelines.publications.lookup_file import open_lookups
 
-#: What a file that is not one of ours, or not whole, may raise.
+#: Errors from reading a file that is damaged or is no `lists.sqlite`.
 _BROKEN = (sqlite3.Error, OSError, ValueError, KeyError, TypeError, AttributeError)
-#: Characters of a random key behind what all keys begin with.
+#: Random characters of a probe key, after the prefix that all keys share.
 _PROBE_LENGTH = 8
 _ITEMS = (
     "select item_id, title, category, price, is_available from items"
@@ -51,7 +51,7 @@ class StoredList:
 
 @dataclass(frozen=True)
 class ItemInfo:
-    """What the publication's night knew of an item; None where it knew nothing.
+    """An item's attributes as the publication's night knew them; None where unknown.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class PlacementRules:
     exclude : str or tuple of str
         ``none``, ``all``, or the event types that keep an item from its user.
     exclude_within_days : int or None
-        Only events at most this many days old do.
+        Only events at most this many days old keep an item from its user.
     list_length : int
         Items of a list, at most.
     max_per_category : int or None
@@ -123,8 +123,8 @@ class ListStore:
 
     Notes
     -----
-    The sha256 of the file is checked by `recommend.current`, not here. A look-up in a file that
-    was damaged since raises `sqlite3.Error`, or `ValueError` for a payload that does not parse;
+    The sha256 of the file is checked by `base.current`, not here. A look-up in a file that was
+    damaged since raises `sqlite3.Error`, or `ValueError` for a payload that does not parse;
     after `close` it raises `sqlite3.ProgrammingError`.
     """
 
@@ -140,7 +140,7 @@ class ListStore:
         self.generated_at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         self.exposure_types = frozenset(json.loads(meta["exposure_types"]))
         running = [Experiment.from_dict(one) for one in json.loads(meta.get("experiments", "[]"))]
-        #: By placement: the one whose arms' lists are in the file.
+        #: By placement, the experiment whose arms' lists are in the file.
         self.experiments = {one.definition.placement: one for one in running}
         self.placements: Mapping[str, PlacementRules] = {
             name: _read_rules(rules) for name, rules in json.loads(meta["placements"]).items()
@@ -198,7 +198,7 @@ class ListStore:
     def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
         """Items that the placement kept from a user at `as_of`, or from everybody (``""``).
 
-        What was not available is not among them.
+        Unavailable items are not among them.
         """
         found = (
             self._payload(
@@ -215,7 +215,7 @@ class ListStore:
         return None if found is None else StoredList(**found)
 
     def get_items(self, item_ids: Iterable[str]) -> dict[str, ItemInfo]:
-        """What is known of some items, by item_id; those in no feed are left out."""
+        """Attributes of items, by item_id; items in no feed are left out."""
         wanted = json.dumps(list(item_ids))
         with self._lock:
             rows = self._connection.execute(_ITEMS, (wanted,)).fetchall()
@@ -255,7 +255,7 @@ class ListStore:
             ) from error
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
@@ -276,7 +276,7 @@ class ListStore:
             )
 
     def _random_users(self, placement: str, variant: str, n: int) -> Iterator[str]:
-        """Users at random places: whoever comes next after texts made of ids' own characters."""
+        """Users at random places: for each random text, the first user_id at or after it."""
         of_kind = "from lists where placement = ? and variant = ?"
         low, high = (
             str(self._row(f"select {end}(user_id) {of_kind}", placement, variant)[0])
@@ -307,7 +307,7 @@ class ListStore:
 
 
 def _read_rules(values: Mapping[str, Any]) -> PlacementRules:
-    """Rules of the file; what this version does not know is passed over."""
+    """A placement's rules as stored in the file; unknown fields are ignored."""
     exclude = values["exclude"]
     known = {field.name for field in fields(PlacementRules)} & set(values)
     return PlacementRules(

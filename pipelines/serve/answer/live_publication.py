@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 #: Random look-ups that a publication must answer before it is swapped in.
 SAMPLE_SIZE = 100
-#: A pointer that was refused is tried again after at most so many polls.
+#: Most polls until a publication that was refused is tried again.
 MAX_PATIENCE = 16
 
 
@@ -33,7 +33,7 @@ class LiveStore:
 
 
 class LivePublication:
-    """Follows the pointers and swaps one reference.
+    """The publication that the pointers name, kept open and swapped when they change.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class LivePublication:
 
     @contextmanager
     def use(self) -> Iterator[LiveStore]:
-        """The live publication for the length of a request, whatever is swapped in meanwhile.
+        """Hold the live publication open for one request, whatever is swapped in meanwhile.
 
         Raises
         ------
@@ -97,12 +97,12 @@ class LivePublication:
                 live.store.close()
 
     def poll(self) -> None:
-        """Look at the pointers; check and swap in what they name if they changed.
+        """Read the pointers; if they changed, check the publication they name and swap it in.
 
         Notes
         -----
-        Pointers that were refused are tried again too, since files may be mended in place, after
-        1, 2, 4 … polls: their hashes cost a read of every byte.
+        A publication that was refused is tried again, since its files may be mended in place, but
+        only after 1, 2, 4 … polls: checking its hashes reads every byte.
         """
         pointers = self._read_pointers()
         if self.is_ready and pointers == self._pointers:
@@ -120,7 +120,7 @@ class LivePublication:
         self._pointers, self._refused = pointers, ()
 
     def close(self) -> None:
-        """Let the publication go once nobody reads it."""
+        """Close the publication once no request reads it."""
         self._retire(None)
 
     def _read_pointers(self) -> tuple[bytes | None, ...]:

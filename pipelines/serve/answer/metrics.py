@@ -47,7 +47,7 @@ class ServeMetrics:
             self._warnings.labels(code)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A value that is read when the metrics are asked for."""
+        """Add a gauge whose value is read when the metrics are requested."""
         Gauge(f"recsys_{name}", text, registry=self.registry).set_function(read)
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -61,7 +61,7 @@ class ServeMetrics:
             self._warnings.labels(code).inc()
 
     def count_rows(self, feed: str, results: Iterable[Mapping[str, Any]]) -> None:
-        """Count rows by what became of them."""
+        """Count the rows of requests by status."""
         for result in results:
             self._rows.labels(feed, result["status"]).inc()
 

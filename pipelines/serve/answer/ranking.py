@@ -1,4 +1,4 @@
-"""Rows of one list put in order at read time, by the same rules as a night's lists."""
+"""Order the rows of one list at read time, by the same rules as a night's lists."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pipelines.serve.answer.list_store import StoredList
 
 #: Constant of reciprocal rank fusion.
 RRF_K = 60
-#: Weight of a recent item against the one after it.
+#: Weight of each recent item relative to the next newer one.
 RECENCY_DECAY = 0.8
-#: Recent items that are looked at.
+#: Most recent items that are used.
 MAX_SEEDS = 10
 
 
@@ -42,12 +42,12 @@ def rows_of(stored: StoredList) -> list[Row]:
 
 
 def fuse(seeds: Sequence[str], similar: Callable[[str], StoredList | None]) -> list[Row]:
-    """One list from the lists of items like the recent ones.
+    """Fuse the lists of items like each recent item into one list.
 
     Parameters
     ----------
     seeds : sequence of str
-        Items, newest first; the first `MAX_SEEDS` that have a list count.
+        Items, newest first; of the first `MAX_SEEDS`, those that have a list count.
     similar : callable
         Item to its stored list, or None.
 
@@ -94,14 +94,14 @@ def cap_categories(
         Best first, without pinned items.
     depth, most : int
     categories : mapping of str to collection of str
-        By item_id; an item without categories is never in the way, one of several counts for
+        By item_id; an item without categories is never capped, an item of several counts for
         each.
 
     Returns
     -------
     list of Row
-        As long; who is not chosen follows in the order there was. Where nothing else is left the
-        cap gives way, as in the night's lists.
+        As long as `rows`; rows not chosen follow in their old order. Where no other row is left
+        the cap gives way, as in the night's lists.
     """
     counts: dict[str, int] = {}
     left = list(rows)
@@ -139,7 +139,7 @@ def insert_pins(rows: list[Row], pins: Iterable[tuple[str, int]]) -> list[Row]:
 
 
 def fill(own: list[Row], spare: Iterable[Row], length: int, reason: str) -> list[Row]:
-    """Complete a list with another one's rows, which keep their distances to each other.
+    """Complete a list with rows of another, whose scores keep their differences.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def fill(own: list[Row], spare: Iterable[Row], length: int, reason: str) -> list
     length : int
         Rows wanted.
     reason : str
-        What the filled rows say.
+        Reason of the filled rows.
 
     Notes
     -----
@@ -166,10 +166,10 @@ def fill(own: list[Row], spare: Iterable[Row], length: int, reason: str) -> list
 
 
 def let_scores_fall(rows: list[Row]) -> list[Row]:
-    """Scores that never rise along a list.
+    """Make scores non-increasing along a list.
 
-    A row that moved up carries the best score below it; one without a score at the end of a list
-    the last one above it, 0 if there is none.
+    A row that moved up takes the best score below it; a row without a score at the end of a list
+    takes the last score above it, 0 if there is none.
     """
     scores = [-math.inf if math.isnan(row.score) else row.score for row in rows]
     best = -math.inf

@@ -94,7 +94,7 @@ class RecommendationService:
         return answer
 
     def similar(self, item_id: str, n: int, *, is_strict: bool) -> Answer:
-        """Items like one.
+        """Items like a given one.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class RecommendationService:
         return answer
 
     def take_events(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """Log what people did.
+        """Check events and log them.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class RecommendationService:
         return results
 
     def take_stock(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
-        """Log what is in stock and what is not; it counts from the next answer on.
+        """Log changes of availability; they count from the next answer on.
 
         Returns
         -------

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pipelines.base.errors import PublicationNotFoundError
 from pipelines.serve.answer.list_store import ItemInfo, ListStore, StoredList
 
-#: What a look-up in a file raises that was damaged after it was checked.
+#: Errors of a look-up in a file that was damaged after it was checked.
 STORE_FAILURES = (
     sqlite3.Error,
     PublicationNotFoundError,
@@ -20,12 +20,12 @@ STORE_FAILURES = (
 
 
 class StaticLists:
-    """Look-ups like those of a store, of the lists for anyone only.
+    """The look-ups of a `ListStore`, held in memory for the lists for anyone only.
 
     Parameters
     ----------
     store : ListStore
-        Whose lists for anyone, with their items, are copied.
+        Its lists for anyone, with their items, are copied.
     """
 
     def __init__(self, store: ListStore) -> None:
@@ -51,7 +51,7 @@ class StaticLists:
         return self._lists.get(placement)
 
     def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
-        """What was kept from everybody; what was kept from a user at the night is not held."""
+        """Items kept from everybody; items kept from single users are not held."""
         del user_id
         return self._kept[placement]
 
@@ -61,5 +61,5 @@ class StaticLists:
         return None
 
     def get_items(self, item_ids: Iterable[str]) -> dict[str, ItemInfo]:
-        """What is known of the items of the lists for anyone."""
+        """Attributes, by item_id, of those items that are in a list for anyone."""
         return {item_id: self._items[item_id] for item_id in item_ids if item_id in self._items}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipelines.base.assignment import hash_digest
 from pipelines.serve.answer.ranking import Row
 
-#: Bits of the digest that tosses the coins; after so many rounds they come again.
+#: Bits of the digest, each one coin toss; after this many rounds they repeat.
 _BITS = 128
 
 

@@ -1,4 +1,4 @@
-"""What an answer is to be made of, and what became of it."""
+"""`Wish`, what an answer is to be made of, and `AnswerRows`, what was made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.serve.answer.team_draft import draft_coin
 
 @dataclass(frozen=True)
 class Wish:
-    """What an answer is to be.
+    """What one answer is to be made of.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ class Wish:
     exclude : collection of str
         Items not to show, whatever the rules say.
     variant : str, default "control"
-        Whose lists.
+        Variant whose lists answer.
     opponent : str or None, default None
         Another variant, whose lists are drafted with those of `variant` into one.
     coin : int, default 0
         Of `draft_coin`.
     odds : callable or None, default None
-        From the number of rows and the places of pinned ones to what may change places.
+        From the number of rows and the places of pinned rows to the `SwapOdds`.
     request_id : str, default ""
-        Seeds the draw of what does.
+        Seeds the draw of the swap.
     """
 
     n: int
@@ -85,7 +85,7 @@ def wish_for(
     exposed: Exposed | None,
     request_id: str,
 ) -> Wish:
-    """What a query asks for, with whose lists answer it and what is left to chance.
+    """Turn a query into a wish: whose lists answer it, and what is left to chance.
 
     Notes
     -----
@@ -111,7 +111,7 @@ def wish_for(
 
 
 def chances_of(made: AnswerRows) -> dict[str, list[Any]]:
-    """What the log says of each item beside its id; nothing where no chance was involved."""
+    """Log fields of each item besides its id; empty where no chance was involved."""
     found: dict[str, list[Any]] = {}
     if made.teams:
         found["teams"] = [made.teams.get(row.item_id) for row in made.rows]

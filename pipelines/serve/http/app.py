@@ -1,4 +1,4 @@
-"""The HTTP layer: routes, their documentation, and bytes."""
+"""`create_app`: the routes of the API and their documentation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JSON = "application/json"
 
 
 class _IdConvertor(Convertor[str]):
-    """Any text in a path, slashes and line ends too: what is wrong with an id is said, not 404."""
+    """Any text in a path, slashes and line ends too, so that a bad id is a 422 and not a 404."""
 
     regex = "(?s:.*)"
 
@@ -40,9 +40,9 @@ class _IdConvertor(Convertor[str]):
 
 
 register_url_convertor("id", _IdConvertor())
-#: What any route under /v1 may answer.
+#: Error statuses that any route under /v1 may answer with.
 _EVERYWHERE = (400, 401, 404, 405, 413, 422, 429, 500, 503)
-#: Of lists, by route; FastAPI would leave out their nulls.
+#: Example lists by route; FastAPI would leave out their nulls.
 _EXAMPLES = {
     "/v1/recommendations/{user_id}": schemas.LIST_EXAMPLE,
     "/v1/items/{item_id}/similar": schemas.SIMILAR_EXAMPLE,

@@ -16,7 +16,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def make_key() -> tuple[str, str]:
-    """A new key and the sha256 that the settings hold.
+    """Make a random key, and the sha256 of it that the settings hold.
 
     Returns
     -------

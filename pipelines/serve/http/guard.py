@@ -1,4 +1,4 @@
-"""The one layer before every route: who asks, how often, how much, and how long it took."""
+"""Middleware before every route: checks key, rate and body size, and times the request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Guard:
-    """ASGI middleware.
+    """ASGI middleware that checks key, rate and body size, and times each request.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Guard:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass on what is none."""
+        """Answer an HTTP request; pass anything else on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -78,7 +78,7 @@ class Guard:
         check_length(headers)
 
     def _identify(self, headers: list[tuple[bytes, bytes]], address: str, now: float) -> str:
-        """Name of the key; who has none is held to a rate by address, so that guessing is slow."""
+        """Name of the key; without one, the address is rate-limited, so that guessing is slow."""
         try:
             return self._keys.identify(headers)
         except RequestRefusedError:

@@ -32,7 +32,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
     errors: Iterable[Mapping[str, str]] = (),
 ) -> Response:
-    """An error as an answer.
+    """A response with problem details.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def refused(error: RequestRefusedError) -> Response:
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Let every error of an app leave it as problem details."""
+    """Make an app answer every error with problem details."""
     app.add_exception_handler(RequestRefusedError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)

@@ -11,12 +11,12 @@ from pipelines.base.errors import RequestRefusedError
 from pipelines.serve.http.schemas import MAX_ROWS
 from pipelines.serve.log.limits import clean_id
 
-#: Ids in one parameter.
+#: Most ids in one parameter.
 MAX_IDS = 500
 
 
 def read_id(where: str, text: str) -> str:
-    """An id of a path or query.
+    """Check an id of a path or query.
 
     Raises
     ------
@@ -30,12 +30,12 @@ def read_id(where: str, text: str) -> str:
 
 
 def read_optional_id(where: str, text: str | None) -> str | None:
-    """An id that may be left out."""
+    """Check an id that may be left out."""
     return None if text is None else read_id(where, text)
 
 
 def read_ids(where: str, text: str | None) -> tuple[str, ...]:
-    """Ids with commas between them, each once.
+    """Split ids separated by commas, and keep each once.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def read_ids(where: str, text: str | None) -> tuple[str, ...]:
 
 
 async def read_rows(request: Request, name: str) -> list[Any]:
-    """Rows of a body ``{name: [row, …]}``.
+    """Read the rows of a body ``{name: [row, …]}``.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def _refuse_constant(word: str) -> float:
 
 
 def refuse(where: str, detail: str) -> RequestRefusedError:
-    """The refusal of one wrong part."""
+    """A 422 for one wrong part of a request."""
     return RequestRefusedError(
         422, f"{where} {detail}.", errors=[{"where": where, "detail": detail}]
     )

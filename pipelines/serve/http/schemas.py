@@ -1,4 +1,4 @@
-"""What OpenAPI says of requests and answers; the answers themselves are written without models."""
+"""OpenAPI schemas of requests and answers; answers themselves are written without them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines.serve.http.problems import MEDIA_TYPE
 from pipelines.serve.log.limits import MAX_BODY_BYTES
 
-#: Rows of one request.
+#: Most rows of one request.
 MAX_ROWS = 500
 
 

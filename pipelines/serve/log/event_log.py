@@ -38,7 +38,7 @@ class _File:
 
 
 class EventLog:
-    """Durable appends of one process.
+    """The day files of one process, appended to durably.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class EventLog:
         return day
 
     def close(self) -> None:
-        """Flush everything to the disk and let the files go."""
+        """Flush everything to the disk and close the files."""
         self._stopped.set()
         self._thread.join()
         with self._lock:
@@ -127,7 +127,7 @@ class EventLog:
 
     @staticmethod
     def _write(file: _File, content: bytes) -> None:
-        # What a full disk cut short is ended first, so that it spoils no other line.
+        # A line that a full disk cut short is ended first, so that it spoils no other line.
         left = b"\n" + content if file.is_torn else content
         while left:
             written = os.write(file.descriptor, left)

@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.serve.log.clock import iso, parse_utc
 from pipelines.serve.log.limits import clean_id
 
-#: How far a client's clock may be ahead; such a time becomes the server's.
+#: How far a client's clock may be ahead; a time that is ahead by less becomes the server's.
 MAX_AHEAD = timedelta(minutes=5)
 #: Fields that hold ids; the first three are required.
 IDS = ("event_type", "user_id", "item_id", "event_id", "session_id", "request_id")
@@ -41,7 +41,7 @@ class EventRules:
 
 
 def read_event(row: Any, rules: EventRules, now: datetime) -> dict[str, Any]:
-    """An event as the log has it.
+    """Check an event and complete it as the log holds it.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def read_event(row: Any, rules: EventRules, now: datetime) -> dict[str, Any]:
 
 
 def read_stock(row: Any) -> tuple[str, bool]:
-    """Item and availability of a row.
+    """Item and availability of a row of stock.
 
     Raises
     ------

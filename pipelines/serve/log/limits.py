@@ -1,4 +1,4 @@
-"""What a request may be: how often, how big, and which ids."""
+"""Limits of requests: how often, how big, and which ids are valid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 
 
 def clean_id(text: str) -> str:
-    r"""An id as everything behind the edge has it: NFC-normalised.
+    r"""Check an id and normalise it to NFC, as all code behind the edge expects.
 
     Raises
     ------

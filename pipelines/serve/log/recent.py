@@ -57,7 +57,7 @@ class RecentEvents:
     folder : Path
         `settings.exposures`.
     own_instance : str
-        Whose lines are added by `add_events` and `add_stock`, not read from the file.
+        Instance whose lines are added by `add_events` and `add_stock`, not read from its file.
     exposures : collection of str
         Event types that tell what a user was shown; they are not held.
     """
@@ -92,7 +92,7 @@ class RecentEvents:
             }
 
     def poll(self) -> None:
-        """Read what other instances have written since the last time."""
+        """Read what other instances have written since the last poll."""
         with self._reading:
             if self._first_day is None:
                 return
@@ -120,7 +120,7 @@ class RecentEvents:
         return False
 
     def _read_anew(self, first_day: date) -> None:
-        """Replace everything by what the logs say now; answers see the old or the new."""
+        """Read all logs again and replace the index at once; answers see the old or the new one."""
         logger.info("logs were rewritten: reading them again")
         fresh = RecentEvents(self._folder, "", self._exposures)
         fresh.cover(first_day)
@@ -211,7 +211,7 @@ class RecentEvents:
         return sorted(found, key=lambda event: event.at)
 
     def is_available(self, item_id: str) -> bool | None:
-        """What the last change since the batch says; None if there was none."""
+        """Availability of an item by its last change since the batch; None without a change."""
         change = self._stock.get(item_id)
         return None if change is None else change[1]
 
