@@ -169,7 +169,7 @@ def test_one_fit_a_window_serves_all_placements(
     evaluate_candidate(settings, AS_OF, "popularity")
 
     assert caplog.text.count("fitted popularity") == 2
-    assert "popularity: NDCG@2 1.0000 on 1 users (discover, gate)" in caplog.text
+    assert "popularity: NDCG@2 1 on 1 users (discover, gate)" in caplog.text
 
 
 def test_events_after_the_cutoff_change_no_list(settings: Settings, take_shop: Callable) -> None:

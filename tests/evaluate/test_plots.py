@@ -77,7 +77,8 @@ def test_leaderboard_names_candidates_from_the_top(settings: Settings) -> None:
     ]
     assert axes.yaxis_inverted()
     values = [evaluation.metrics["metrics"]["ndcg_at_10"]["all"] for evaluation in evaluations]
-    assert [text.get_text() for text in axes.texts] == [f"{one['value']:.4f}" for one in values]
+    shown = [f"{one['value']:.4f}".removeprefix("0") for one in values]
+    assert [text.get_text() for text in axes.texts] == shown
 
 
 def test_segments_show_each_candidate_with_its_bounds(settings: Settings) -> None:

@@ -87,7 +87,7 @@ def test_an_item_has_the_attributes_of_its_cutoff(shop):
 def test_items_are_known_by_attributes_or_by_events(shop):
     items = {row[1]: row for row in shop.features["feat_items", date(2024, 2, 5)]}
     assert sorted(items) == ["cup", "jar", "pot", "tea"]
-    assert items["jar"][7:9] == (0, 0) and items["pot"][2] is None
+    assert items["jar"][8:10] == (0, 0) and items["pot"][2] is None
 
 
 def test_what_is_planted_in_the_future_changes_no_feature_before_it(shop, shop_with_a_future):
