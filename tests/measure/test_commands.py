@@ -59,13 +59,14 @@ def test_without_experiments_status_says_so(run):
     assert "No experiment was started" in run("experiment", "status").output
 
 
-def test_a_report_prints_health_effects_and_verdict(run):
+def test_a_report_prints_health_effects_and_verdict(run, monkeypatch):
     from pipelines.base.config import load_settings
 
     settings = load_settings(run.config, run.home)
     experiment = make_experiment()
     assert definition_hash(read_definition(settings, "first")) != experiment.config_hash
     store_units(settings, experiment, make_units(experiment, 3000))
+    monkeypatch.setenv("COLUMNS", "120")  # where cells are not wrapped
     shown = run("experiment", "report", "home", "--as-of", NIGHT.isoformat()).output
     assert (
         "Users by arm: control" in shown
