@@ -45,11 +45,14 @@ LIST_STAGES = ("generate_lists", "audit_lists", "publish")
 #: Stages that go through all events, or through histories made of them.
 EVENT_STAGES = (
     "load all",
-    "events.",
-    "features.",
+    "load_days",
+    "check_events",
+    "build_features",
+    "take_snapshot",
+    "check_features",
     READ,
     "evaluate_candidate",
-    "promote.refit",
+    "refit_placement",
 )
 VERB = "import sys; from pipelines.run.night import call_verb; call_verb(*sys.argv[1:])"
 READ_CODE = """
@@ -137,7 +140,7 @@ def run_stages(settings: Settings, settings_file: Path, plan: LogPlan, results: 
 def _rows(settings: Settings, plan: LogPlan, name: str) -> int | None:
     """Rows that a stage goes through: of lists, of the last day, all events; None of the others."""
     if name.startswith(LIST_STAGES):
-        files = (settings.run_folder(plan.as_of).lists).rglob("*.parquet")
+        files = settings.run_folder(plan.as_of).lists.rglob("*.parquet")
         return sum(_parquet_rows(path) for path in files)
     if name == "load the last day":
         last = plan.as_of - timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Nightly batch recommendations: one package per stage, in the order the data flows.
+"""Nightly batch recommendations: one folder a concept, in the order the data flows.
 
 In:    day files of user events and items under the home's landing folder.
 Out:   published top-N lists, and the evidence for them.

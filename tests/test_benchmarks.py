@@ -14,6 +14,7 @@ import pytest
 from pipelines.base.config import load_settings, parse_settings
 from pipelines.events.synthetic.log import LogPlan, generate
 from pipelines.features.build import build_features
+from pipelines.run.night import VERBS
 from tests.features.conftest import (
     EVENTS,
     ITEMS,
@@ -136,6 +137,11 @@ def test_a_page_of_two_sides_shows_the_first_over_the_second(load):
     text = load("record_page").render_page(record, ("1m",), has_picture=False)
     assert "## A night after a night" in text
     assert "| 1m | 10.0 / 5.0 / 100 | 40.0 / 20.0 / 400 | 0.25 | 0.25 |" in text
+
+
+def test_stages_with_rows_are_verbs_of_the_night(load):
+    night = load("night")
+    assert set(night.LIST_STAGES) | set(night.EVENT_STAGES) <= {*VERBS, "load all", night.READ}
 
 
 def test_a_night_with_less_memory_differs_in_nothing_else(load, tmp_path):

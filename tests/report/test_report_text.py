@@ -155,13 +155,13 @@ def test_seconds_end_the_evaluations_slowest_first(shop, report_home):
 
 def test_steps_of_the_night_follow_with_their_runs(shop, report_home):
     for subject, seconds in ((None, 6.0), ("discover", 1.0), ("for_you", 1.0)):
-        verb = "events.load_days" if subject is None else "promote.refit_placement"
+        verb = "load_days" if subject is None else "refit_placement"
         path = shop.run_folder(report_home).steps / f"{verb}.{subject}.json"
         write_json(path, {"verb": verb, "subject": subject, "seconds": seconds})
     report = build_report(shop, report_home)
-    rows = "| events.load_days | 1 | 6.0 | 75% |\n| promote.refit_placement | 2 | 2.0 | 25% |"
+    rows = "| load_days | 1 | 6.0 | 75% |\n| refit_placement | 2 | 2.0 | 25% |"
     assert rows in filed(report)
-    assert "promote.refit_placement 2 2.0 25%" in " ".join(printed(report).split())
+    assert "refit_placement 2 2.0 25%" in " ".join(printed(report).split())
 
 
 def test_evaluations_without_times_have_no_table(shop, report_home):
