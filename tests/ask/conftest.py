@@ -1,19 +1,3 @@
 """Fixtures of a small shop with published nights."""
 
-from tests.published_shop import (  # noqa: F401 - pytest finds fixtures by their names here
-    bought_rows,
-    frame_of,
-    homes,
-    make_lists,
-    make_night,
-    night,
-    one_night,
-    open_rows,
-    publish_by_rules,
-    publish_night,
-    report_home,
-    run_folders,
-    shop,
-    shop_config,
-    two_nights,
-)
+from tests.published_shop import *  # noqa: F403 - pytest finds fixtures by their names here
