@@ -15,7 +15,7 @@ from pipelines.base.errors import PipelineError
 
 #: Module and function of each verb; in the order in which `--help` lists them.
 VERBS = {
-    "land": "pipelines.events.commands:land_command",
+    "land": "pipelines.events.land_commands:land_command",
     "generate": "pipelines.events.commands:generate_command",
     "load": "pipelines.events.commands:load_command",
     "quarantine": "pipelines.events.commands:quarantine_command",
@@ -159,3 +159,23 @@ def examples(*lines: str) -> str:
     '  recsys load'
     """
     return "Examples:\n\n\b\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def print_json(value: Any) -> None:
+    """Print a value for a program."""
+    import json
+
+    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+
+
+def pairs(
+    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Read an option's ``NAME=VALUE``, given any number of times."""
+    found = {}
+    for value in values:
+        name, separator, target = value.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"write NAME=VALUE, not {value!r}", param=parameter)
+        found[name] = target
+    return found

@@ -33,6 +33,22 @@ class EventSettings(Section):
         "served",
     )
     """Event types accepted by the load; any other type is quarantined."""
+    nobody: tuple[str, ...] = (
+        "nan",
+        "none",
+        "null",
+        "na",
+        "n/a",
+        "#n/a",
+        "\\N",
+        "undefined",
+        "<null>",
+        "<na>",
+        "(null)",
+        "(none)",
+        "(not set)",
+    )
+    """Texts in the place of an id that mean nobody or nothing, whatever their case."""
     exposures: tuple[str, ...] = ("impression", "served")
     """Types that record what a user was shown; left out of histories and features."""
     weights: Mapping[str, float] = Field(

@@ -17,14 +17,24 @@ from pipelines.events.schema import (
     check_readable,
     check_types,
     csv_header,
+    kind_of,
     parquet_schema,
 )
-from pipelines.events.staging import Source, arrived_table, create_arrived, stage
-from pipelines.events.text_files import csv_batches, json_keys, json_lines, parquet_batches
+from pipelines.events.staging import (
+    Source,
+    arrived_table,
+    create_arrived,
+    from_text,
+    stage,
+    text_source,
+)
+from pipelines.events.text_files import csv_batches, json_keys, json_rows, parquet_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Name and kind of each column of a file.
+Header = tuple[tuple[str, str], ...]
 _DAY_OF_PATH = r"regexp_extract(landed_path, 'date=([0-9-]{10})/[^/]*$', 1)::date"
 
 
@@ -67,14 +77,16 @@ def stage_arrivals(
     lines = [path for path in files if path.suffix == ".jsonl"]
     strange: dict[str, list[Path]] = defaultdict(list)
     headers = _check_files(feed, parquet, text, lines, strange)
-    for names, paths in _groups(parquet, headers):
-        columns = {name: f'"{name}"' for name in names if name in feed.columns}
-        _stage_parquet(connection, settings, feed, columns, paths)
-    for names, paths in _groups(text, headers):
-        columns = {name: f"column{n}" for n, name in enumerate(names) if name in feed.columns}
-        _stage_csv(connection, settings, feed, columns, (len(names), paths))
+    for schema, paths in _groups(parquet, headers):
+        types = {name: kind for name, kind in schema if name in feed.columns}
+        _stage_parquet(connection, settings, feed, types, paths)
+    for header, paths in _groups(text, headers):
+        columns = {name: f"column{n}" for n, (name, _) in enumerate(header) if name in feed.columns}
+        _stage_csv(connection, settings, feed, columns, (len(header), paths))
     for path in lines:
-        _stage_batches(connection, settings, feed, _json_source(feed), (path, json_lines(path)))
+        names = list(feed.columns)
+        source = _in_batches(feed, {name: name for name in names}, "line")
+        _stage_batches(connection, settings, feed, source, (path, json_rows(path, names)))
     _check_text_columns(connection, feed)
     return [
         f"column `{name}` is not part of the {feed.name} feed and was not loaded "
@@ -89,27 +101,27 @@ def _check_files(
     text: Sequence[Path],
     lines: Sequence[Path],
     strange: dict[str, list[Path]],
-) -> dict[Path, tuple[str, ...]]:
-    headers: dict[Path, tuple[str, ...]] = {}
+) -> dict[Path, Header]:
+    headers: dict[Path, Header] = {}
     for path in parquet:
         schema = parquet_schema(path)
         check_types(feed, path, schema)
-        headers[path] = tuple(schema.names)
+        headers[path] = tuple((field.name, kind_of(field.type)) for field in schema)
     for path in text:
-        headers[path] = tuple(csv_header(path))
+        headers[path] = tuple((name, "text") for name in csv_header(path))
     for path in lines:
         if (keys := json_keys(path)) is not None:
-            headers[path] = tuple(keys)
-    for path, names in headers.items():
-        for name in check_columns(feed, path, names):
+            headers[path] = tuple((name, "text") for name in keys)
+    for path, header in headers.items():
+        for name in check_columns(feed, path, (name for name, _ in header)):
             strange[name].append(path)
     return headers
 
 
 def _groups(
-    paths: Iterable[Path], headers: dict[Path, tuple[str, ...]]
-) -> Iterable[tuple[tuple[str, ...], list[Path]]]:
-    groups: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    paths: Iterable[Path], headers: dict[Path, Header]
+) -> Iterable[tuple[Header, list[Path]]]:
+    groups: dict[Header, list[Path]] = defaultdict(list)
     for path in paths:
         groups[headers[path]].append(path)
     return groups.items()
@@ -122,14 +134,38 @@ def _stage_parquet(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
     feed: Feed,
-    columns: dict[str, str],
+    types: dict[str, str],
     paths: list[Path],
 ) -> None:
     relation = "read_parquet($files, filename = 'landed_path', union_by_name = true)"
-    source = Source(relation, columns, False, _DAY_OF_PATH, "landed_path", "null")
+    source = _parquet_source(feed, relation, types, _DAY_OF_PATH, "landed_path")
     for path in _stage_files(connection, settings, feed, source, paths):
-        in_batches = Source("batch", columns, False, "$day::date", "$path", "null")
+        decoded = {name: "text" if kind == "bytes" else kind for name, kind in types.items()}
+        in_batches = _parquet_source(feed, "batch", decoded, "$day::date", "$path")
         _stage_batches(connection, settings, feed, in_batches, (path, parquet_batches(path)))
+
+
+def _parquet_source(
+    feed: Feed, relation: str, types: dict[str, str], day: str, path: str
+) -> Source:
+    """Columns of Parquet files, from the kinds of `schema.kind_of` to the types of the feed."""
+    values, texts = {}, {}
+    for name, kind in types.items():
+        column, wanted = f'"{name}"', feed.columns[name]
+        if wanted == "VARCHAR":
+            text = f"decode({column})" if kind == "bytes" else f"{column}::varchar"
+            values[name] = from_text(feed, name).format(text)
+        elif wanted == "TIMESTAMP" and kind in ("whole", "number"):
+            values[name], texts[name] = f"as_epoch({column})", f"{column}::varchar"
+        elif wanted == "INTEGER":
+            values[name] = f"try_cast({column} as integer)"
+        else:
+            values[name] = f"{column}::{wanted.lower()}"
+    return Source(relation, values, texts, day, path, "null")
+
+
+def _in_batches(feed: Feed, texts: dict[str, str], line: str) -> Source:
+    return text_source(feed, "batch", texts, day="$day::date", path="$path", line=line)
 
 
 def _stage_csv(
@@ -145,22 +181,10 @@ def _stage_csv(
         "read_csv($files, filename = 'landed_path', header = true, auto_detect = false, "
         f"delim = ',', quote = '\"', escape = '\"', columns = {{{names}}})"
     )
-    source = Source(relation, columns, True, _DAY_OF_PATH, "landed_path", "null")
+    source = text_source(feed, relation, columns, day=_DAY_OF_PATH, path="landed_path", line="null")
     for path in _stage_files(connection, settings, feed, source, paths):
-        in_batches = Source("batch", columns, True, "$day::date", "$path", "line")
+        in_batches = _in_batches(feed, columns, "line")
         _stage_batches(connection, settings, feed, in_batches, (path, csv_batches(path, width)))
-
-
-def _json_source(feed: Feed) -> Source:
-    paths = ", ".join(f"'$.{name}'" for name in feed.columns)
-    relation = f"""(
-        select line, is_row, json_extract_string(case when is_row then line end, [{paths}]) as found
-        from (select line, coalesce(json_type(try_cast(line as json)) = 'OBJECT', false) as is_row
-              from batch)
-    )"""
-    values = {name: f"found[{n}]" for n, name in enumerate(feed.columns, start=1)}
-    no_row = "case when not is_row then line end"
-    return Source(relation, values, True, "$day::date", "$path", no_row)
 
 
 def _stage_files(

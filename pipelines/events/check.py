@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from pipelines.base.config import Settings
 from pipelines.base.expectations import Check, CheckReport, run_checks
+from pipelines.base.ids import MAX_ID_LENGTH
 from pipelines.base.warehouse import connect
 from pipelines.events.day_folders import write_atomically
 from pipelines.events.feeds import EVENTS, ITEMS
-from pipelines.events.row_rules import MAX_ID_LENGTH
 from pipelines.events.volume import BASE_DAYS, RECENT_DAYS, Volume, measure_volume
 
 if TYPE_CHECKING:

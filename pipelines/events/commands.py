@@ -1,98 +1,29 @@
-"""Commands `recsys land`, `recsys generate`, `recsys load` and `recsys quarantine`."""
+"""Commands `recsys generate`, `recsys load` and `recsys quarantine`."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.base.cli import as_of_option, examples, json_option, settings_options
+from pipelines.base.cli import (
+    as_of_option,
+    examples,
+    json_option,
+    pairs,
+    print_json,
+    settings_options,
+)
 
 if TYPE_CHECKING:
     from pipelines.base.config import Settings
-
-
-def _print_json(value: Any) -> None:
-    import json
-
-    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
-
-
-def _pairs(
-    _context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str]:
-    pairs = {}
-    for value in values:
-        name, separator, target = value.partition("=")
-        if not separator or not name:
-            raise click.BadParameter(f"write NAME=VALUE, not {value!r}", param=parameter)
-        pairs[name] = target
-    return pairs
 
 
 def _day(_context: click.Context, _parameter: click.Parameter, text: str | None) -> date | None:
     from pipelines.base.windows import parse_day
 
     return None if text is None else parse_day(text)
-
-
-@click.command(
-    epilog=examples(
-        "recsys land online-retail",
-        "recsys land movielens ~/data/ml-latest-small",
-        "recsys land table orders.csv --map user_id=customer --map item_id=sku "
-        "--map event_at=ordered --event-type purchase --name orders",
-    )
-)
-@click.argument("source")
-@click.argument("path", required=False, type=click.Path())
-@click.option(
-    "--map",
-    "mapping",
-    multiple=True,
-    callback=_pairs,
-    metavar="COLUMN=FILE_COLUMN",
-    help="For `table`: which column of the file holds a column of the feed.",
-)
-@click.option("--event-type", help="For `table`: the type of every row, if no column says it.")
-@click.option(
-    "--feed", type=click.Choice(["events", "items"]), help="For `table`: what a row is [events]."
-)
-@click.option("--name", help="Stem of the day files [default: SOURCE].")
-@settings_options
-@json_option
-def land_command(
-    *,
-    settings: Settings,
-    source: str,
-    path: str | None,
-    mapping: dict[str, str],
-    event_type: str | None,
-    feed: str | None,
-    name: str | None,
-    as_json: bool,
-) -> None:
-    """Write a SOURCE as day files: online-retail, movielens, retailrocket or table.
-
-    Landing the same source twice changes nothing.
-    """
-    from pipelines.events.landing import land
-
-    given = {"mapping": mapping, "event_type": event_type, "feed": feed, "name": name}
-    options = {key: value for key, value in given.items() if value}
-    click.echo(f"Landing {source} …", err=True)
-    report = land(settings, source, path, **options)
-    if as_json:
-        _print_json(report.as_dict())
-        return
-    click.echo(
-        f"{report.event_count} events and {report.item_count} item rows in {report.day_count} days"
-        f" ({report.first_day} to {report.last_day}); {report.written_files} files written, "
-        f"{report.unchanged_files} unchanged."
-    )
-    for rule, count in report.exclusions.items():
-        click.echo(f"  left out {count:>9}  {rule}")
 
 
 @click.command(
@@ -137,7 +68,7 @@ def generate_command(
     )
     report = generate(settings, plan, show=lambda line: click.echo(line, err=True))
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
         return
     types = ", ".join(f"{name} {count:,}" for name, count in report.type_counts.items())
     click.echo(
@@ -163,7 +94,7 @@ def load_command(settings: Settings, as_of: date, as_json: bool) -> None:
     click.echo(f"Loading the days before {as_of} …", err=True)
     report = load_days(settings, as_of)
     if as_json:
-        _print_json(report.as_dict())
+        print_json(report.as_dict())
         return
     for name, feed in report.feeds.items():
         click.echo(
@@ -205,7 +136,7 @@ def list_command(
 
     rows = list_quarantine(settings, day=day, reason=reason, limit=limit)
     if as_json:
-        _print_json([row.as_dict() for row in rows])
+        print_json([row.as_dict() for row in rows])
         return
     for row in rows:
         state = "released" if row.is_released else "held"
@@ -231,7 +162,7 @@ def list_command(
     "--set",
     "fixes",
     multiple=True,
-    callback=_pairs,
+    callback=pairs,
     metavar="COLUMN=VALUE",
     help="Put a value in before the row is judged again.",
 )
@@ -253,7 +184,7 @@ def release_command(
 
     report = release_quarantine(settings, ids, day=day, reason=reason, fixes=fixes)
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
         return
     click.echo(f"{len(report.released)} rows released, {len(report.refused)} refused.")
     for row_id, why in report.refused.items():

@@ -32,6 +32,10 @@ class Feed:
         Columns every file must have; the others are null where a file lacks them.
     key : tuple of str
         Columns that identify a row within a day; rows that share them count once.
+    time : str
+        Column whose day is that of a row's day file.
+    titles : tuple of str
+        Columns of text for people; every other text is an id.
     defaults : mapping of str to str
         SQL expressions, over the row, for values a good row does not give.
     rules : tuple of RowRule
@@ -43,6 +47,8 @@ class Feed:
     columns: Mapping[str, str]
     required: tuple[str, ...]
     key: tuple[str, ...]
+    time: str
+    titles: tuple[str, ...]
     defaults: Mapping[str, str]
     rules: tuple[RowRule, ...]
 
@@ -59,6 +65,8 @@ EVENTS = Feed(
     columns=EVENT_COLUMNS,
     required=("event_type", "user_id", "item_id", "event_at"),
     key=("event_id",),
+    time="event_at",
+    titles=(),
     defaults={"event_id": f"sha256({canonical_payload()})"},
     rules=EVENT_RULES,
 )
@@ -68,6 +76,8 @@ ITEMS = Feed(
     columns=ITEM_COLUMNS,
     required=("item_id", "title"),
     key=("item_id", "valid_from"),
+    time="valid_from",
+    titles=("title", "category"),
     defaults={"is_available": "true", "valid_from": "landed_date::timestamp"},
     rules=ITEM_RULES,
 )

@@ -6,14 +6,15 @@ import importlib
 import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings
 from pipelines.base.errors import LandingError
-from pipelines.events.day_folders import day_file, write_atomically
+from pipelines.events.day_folders import day_file, list_day_folders, write_atomically
 from pipelines.events.exposures import API_FILES
+from pipelines.events.sources.presets import read_presets, table_settings
 from pipelines.events.sources.source_rows import SourceRows
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ ADAPTERS = {
     "online-retail": "pipelines.events.sources.online_retail:read_online_retail",
     "movielens": "pipelines.events.sources.movielens:read_movielens",
     "retailrocket": "pipelines.events.sources.retailrocket:read_retailrocket",
-    "table": "pipelines.events.sources.table:read_table",
 }
 _BATCH_ROWS = 200_000
 #: Number of days after which a line of progress is logged.
@@ -50,6 +50,10 @@ class LandReport:
         Files that were written, and files that already had the same bytes.
     exclusions : dict of str to int
         Rule to the number of source rows it left out.
+    unread : dict of str to int
+        Column and reason to the number of values that could not be read, of rows that stay.
+    notes : list of str
+        What a person should know: how columns were read, and the first faulty lines.
     """
 
     source: str
@@ -61,6 +65,8 @@ class LandReport:
     written_files: int
     unchanged_files: int
     exclusions: dict[str, int] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, days as ISO text."""
@@ -84,12 +90,12 @@ def land(
     settings : Settings
         Home, memory limit and threads.
     source : str
-        ``online-retail``, ``movielens``, ``retailrocket`` or ``table``.
+        ``online-retail``, ``movielens``, ``retailrocket``, ``table`` or a preset of a table.
     path : path, optional
         File or folder of the source; only ``online-retail`` has a default.
     **options
-        Of the adapter; see `sources.table.read_table`. `name` is the stem of the day files, default
-        the source.
+        Of a table, see `base.source_settings.TableSettings`; and `name`, the stem of the day files,
+        default the source.
 
     Returns
     -------
@@ -100,26 +106,47 @@ def land(
     LandingError
         If the source is unknown, missing, or not of the layout the adapter reads.
     """
-    if source not in ADAPTERS:
-        raise LandingError(
-            f"A source must be one of {', '.join(ADAPTERS)}. Got {source!r}. "
-            "For any other log use `recsys land table` with a column mapping."
-        )
     name = options.pop("name", None) or source
     _check_name(name)
-    module_name, function = ADAPTERS[source].split(":")
-    read = getattr(importlib.import_module(module_name), function)
     with _scratch_database(settings) as connection:
-        try:
-            rows = read(connection, Path(path) if path is not None else None, **options)
-        except TypeError as error:
-            if not options or "keyword argument" not in str(error):
-                raise
-            raise LandingError(
-                f"Options must be known to the adapter {source!r}. Got {', '.join(options)}: "
-                f"{error}. `recsys land --help` lists them."
-            ) from error
+        rows = _read_source(settings, connection, source, path, options)
         return _write_rows(settings, source, name, connection, rows)
+
+
+def _read_source(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    path: Path | str | None,
+    options: dict[str, Any],
+) -> SourceRows:
+    presets = read_presets()
+    if source not in {*ADAPTERS, "table", *presets}:
+        raise LandingError(
+            f"A source must be one of {', '.join([*ADAPTERS, 'table', *presets])}. "
+            f"Got {source!r}. For any other log use `recsys land table` with a column mapping."
+        )
+    if source in ADAPTERS:
+        if options:
+            raise LandingError(
+                f"Options of a table must be for `table` or a preset. The adapter {source!r} has "
+                f"none of its own; got {', '.join(options)}. Leave them out."
+            )
+        module_name, function = ADAPTERS[source].split(":")
+        read = getattr(importlib.import_module(module_name), function)
+        rows: SourceRows = read(connection, Path(path) if path is not None else None)
+        return rows
+    from pipelines.events.sources.table import read_table
+
+    chosen = table_settings(None if source == "table" else source, options)
+    address = None if path is None else str(path)
+    return read_table(connection, address, chosen, settings.events, _landing_day(settings))
+
+
+def _landing_day(settings: Settings) -> date:
+    """The newest landed day of events; without one, today."""
+    folders, _ = list_day_folders(settings, "events", date.max)
+    return folders[-1].landed_date if folders else datetime.now(UTC).date()
 
 
 def _check_name(name: str) -> None:
@@ -184,6 +211,8 @@ def _write_rows(
         written_files=written_count,
         unchanged_files=unchanged_count,
         exclusions=rows.exclusions,
+        unread=rows.unread,
+        notes=rows.notes,
     )
 
 

@@ -15,7 +15,7 @@ from pipelines.base.errors import SettingsError
 from pipelines.base.warehouse import connect, transaction
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import payload_expression, recount, restore_released
-from pipelines.events.staging import Source, arrived_table, create_arrived, stage
+from pipelines.events.staging import arrived_table, create_arrived, stage, text_source
 
 DUPLICATE = "duplicate"
 
@@ -254,9 +254,8 @@ def _stage_rows(
     connection.register("batch", batch)
     try:
         columns = {name: name for name in feed.columns}
-        stage(
-            connection, settings, feed, Source("batch", columns, True, "day", "row_id", "line"), {}
-        )
+        source = text_source(feed, "batch", columns, day="day", path="row_id", line="line")
+        stage(connection, settings, feed, source, {})
     finally:
         connection.unregister("batch")
 

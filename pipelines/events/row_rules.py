@@ -3,7 +3,8 @@
 A predicate sees the columns of a day file with their types, `landed_date`, and two helpers of the
 reader: `line` (the text of a line that is no row at all) and `unreadable` (a JSON object with the
 original text of values that are not of their column's type). `$types` is the list of accepted
-event types. The first rule that holds gives the reason.
+event types, `$nobody` that of texts that mean nobody, in lower case. The first rule that holds
+gives the reason.
 """
 
 from __future__ import annotations
@@ -11,18 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipelines.base.ids import BAD_BYTE, CONTROLS, MAX_ID_LENGTH, NESTED
 from pipelines.base.tables import EVENT_COLUMNS, ITEM_COLUMNS
+from pipelines.events.values import EARLIEST
 
-#: Longest id, in characters: what the serving API accepts.
-MAX_ID_LENGTH = 256
 #: Longest text of any other column, in characters.
 MAX_TEXT_LENGTH = 1000
 #: A line of a CSV file longer than this holds a text that is too long, not a broken row.
 MAX_LINE_LENGTH = 100_000
-#: Earliest plausible time of an event; online shops are younger.
-EARLIEST = "1990-01-01"
-#: Unicode noncharacter (U+FDD0, never used in interchange) that marks a byte that is not UTF-8.
-BAD_BYTE = "\ufdd0"
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,13 @@ def _text_rules(columns: dict[str, str], ids: tuple[str, ...]) -> tuple[RowRule,
         ),
         RowRule(
             "control_characters",
-            _any("regexp_matches({}, '[\\x00-\\x1f\\x7f]')", ids),
+            " or ".join(f"regexp_matches({name}, '{CONTROLS}')" for name in ids),
             "an id has control characters",
+        ),
+        RowRule(
+            "nested_value",
+            _any(f"contains({{}}, chr({ord(NESTED)}))", texts),
+            "a list or an object stands where one value must be",
         ),
     )
 
@@ -102,10 +104,20 @@ def _time_rules(column: str, future_reason: str) -> tuple[RowRule, ...]:
     )
 
 
+def _nobody(what: str) -> RowRule:
+    return RowRule(
+        f"nobody_{what}",
+        f"list_contains($nobody, lower({what}_id))",
+        f"{what}_id is a text that means nobody (events.nobody)",
+    )
+
+
 EVENT_RULES = (
     *_text_rules(EVENT_COLUMNS, ("event_id", "user_id", "item_id", "session_id")),
-    RowRule("missing_user", "user_id is null or trim(user_id) = ''", "user_id is empty"),
-    RowRule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
+    RowRule("missing_user", "user_id is null", "user_id is empty"),
+    _nobody("user"),
+    RowRule("missing_item", "item_id is null", "item_id is empty"),
+    _nobody("item"),
     RowRule(
         "bad_type",
         "event_type is null or not list_contains($types, event_type)",
@@ -117,7 +129,8 @@ EVENT_RULES = (
 )
 ITEM_RULES = (
     *_text_rules(ITEM_COLUMNS, ("item_id",)),
-    RowRule("missing_item", "item_id is null or trim(item_id) = ''", "item_id is empty"),
+    RowRule("missing_item", "item_id is null", "item_id is empty"),
+    _nobody("item"),
     *_time_rules("valid_from", "future_item"),
     *_number_rules(("price",)),
     RowRule(

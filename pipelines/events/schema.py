@@ -86,8 +86,8 @@ def check_columns(feed: Feed, path: Path, found: Iterable[str]) -> list[str]:
 def check_types(feed: Feed, path: Path, schema: pa.Schema) -> None:
     """Check the types of a Parquet file's columns.
 
-    Whole numbers are accepted as ids, any number as a number, and a column of nulls as any type;
-    text is not accepted as a number or a time.
+    Whole numbers and bytes are accepted as ids, any number as a number or as a time since 1970, and
+    a column of nulls as any type; text is not accepted as a number or a time.
 
     Raises
     ------
@@ -104,25 +104,49 @@ def check_types(feed: Feed, path: Path, schema: pa.Schema) -> None:
             )
 
 
+#: Kinds that a column of a type may have.
+_ACCEPTED = {
+    "VARCHAR": ("text", "bytes", "whole"),
+    "TIMESTAMP": ("time", "whole", "number"),
+    "DOUBLE": ("whole", "number"),
+    "INTEGER": ("whole", "number"),
+    "BOOLEAN": ("flag",),
+}
+
+
 def _accepts(expected: str, found: pa.DataType) -> bool:
+    kind = kind_of(found)
+    return kind == "null" or kind in _ACCEPTED[expected]
+
+
+def kind_of(found: pa.DataType) -> str:
+    """Kind of a column of a Parquet file: what it can be read as.
+
+    Returns
+    -------
+    str
+        ``text``, ``bytes``, ``whole`` (numbers without decimals), ``number``, ``time``, ``flag``,
+        ``null``, or the name of another type.
+    """
     import pyarrow as pa
 
     kinds = pa.types
     if kinds.is_dictionary(found):
         found = found.value_type
-    if kinds.is_null(found):
-        return True
-    number = kinds.is_integer(found) or kinds.is_floating(found) or kinds.is_decimal(found)
-    return {
-        "VARCHAR": kinds.is_string(found)
-        or kinds.is_large_string(found)
-        or kinds.is_string_view(found)
-        or kinds.is_integer(found),
-        "TIMESTAMP": kinds.is_timestamp(found) or kinds.is_date(found),
-        "DOUBLE": number,
-        "INTEGER": number,
-        "BOOLEAN": kinds.is_boolean(found),
-    }[expected]
+    tests = {
+        "null": kinds.is_null,
+        "text": lambda kind: (
+            kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)
+        ),
+        "bytes": lambda kind: kinds.is_binary(kind) or kinds.is_large_binary(kind),
+        "whole": lambda kind: (
+            kinds.is_integer(kind) or (kinds.is_decimal(kind) and kind.scale == 0)
+        ),
+        "number": lambda kind: kinds.is_floating(kind) or kinds.is_decimal(kind),
+        "time": lambda kind: kinds.is_timestamp(kind) or kinds.is_date(kind),
+        "flag": kinds.is_boolean,
+    }
+    return next((name for name, is_kind in tests.items() if is_kind(found)), str(found))
 
 
 def check_readable(

@@ -10,21 +10,14 @@ import duckdb
 from pipelines.base.config import Settings
 from pipelines.events.feeds import Feed
 from pipelines.events.row_rules import reason_expression
+from pipelines.events.values import create_macros
 
-#: SQL that converts a text to its column's type, or to null.
+#: Macro that reads a text as its column's type, null if it cannot.
 _FROM_TEXT = {
-    "VARCHAR": "nullif({0}, '')",
-    "TIMESTAMP": "try_cast(try_cast({0} as timestamptz) as timestamp)",
+    "TIMESTAMP": "as_time({0}, 'UTC')",
     "DOUBLE": "try_cast({0} as double)",
     "INTEGER": "try_cast(try_cast({0} as double) as integer)",
-    "BOOLEAN": "try_cast({0} as boolean)",
-}
-_FROM_PARQUET = {
-    "VARCHAR": "nullif({0}::varchar, '')",
-    "TIMESTAMP": "{0}::timestamp",
-    "DOUBLE": "{0}::double",
-    "INTEGER": "try_cast({0} as integer)",
-    "BOOLEAN": "{0}::boolean",
+    "BOOLEAN": "as_flag({0})",
 }
 
 
@@ -37,9 +30,9 @@ class Source:
     relation : str
         Text after ``from``.
     values : mapping of str to str
-        Feed column to SQL expression.
-    is_text : bool
-        Whether every value is text.
+        Feed column to SQL expression of its type, null where it cannot be read.
+    texts : mapping of str to str
+        SQL expression of the original text, of the columns that may hold what cannot be read.
     landed_date, landed_path : str
         SQL expressions for the day and the file of a row.
     line : str
@@ -48,10 +41,27 @@ class Source:
 
     relation: str
     values: dict[str, str]
-    is_text: bool
+    texts: dict[str, str]
     landed_date: str
     landed_path: str
     line: str
+
+
+def text_source(
+    feed: Feed, relation: str, texts: dict[str, str], *, day: str, path: str, line: str
+) -> Source:
+    """Rows whose values are all text, read as the columns of a feed."""
+    values = {name: from_text(feed, name).format(text) for name, text in texts.items()}
+    typed = {name: text for name, text in texts.items() if feed.columns[name] != "VARCHAR"}
+    return Source(relation, values, typed, day, path, line)
+
+
+def from_text(feed: Feed, column: str) -> str:
+    """SQL that reads a text as a column of a feed, with ``{0}`` for the text."""
+    kind = feed.columns[column]
+    if kind == "VARCHAR":
+        return "as_title({0})" if column in feed.titles else "as_id({0})"
+    return _FROM_TEXT[kind]
 
 
 def arrived_table(feed: Feed) -> str:
@@ -60,7 +70,8 @@ def arrived_table(feed: Feed) -> str:
 
 
 def create_arrived(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
-    """Create a feed's empty staging table."""
+    """Create a feed's empty staging table, and the macros that read values."""
+    create_macros(connection)
     columns = {
         "landed_date": "DATE",
         "landed_path": "VARCHAR",
@@ -82,17 +93,18 @@ def stage(
 ) -> None:
     """Append a source's rows to the feed's staging table; `parameters` are bound by name."""
     statement = stage_statement(feed, source)
-    if "$types" in statement:
-        parameters = {**parameters, "types": list(settings.events.types)}
-    connection.execute(statement, parameters)
+    known = {
+        "types": list(settings.events.types),
+        "nobody": [one.lower() for one in settings.events.nobody],
+    }
+    named = {name: value for name, value in known.items() if f"${name}" in statement}
+    connection.execute(statement, parameters | named)
 
 
 def stage_statement(feed: Feed, source: Source) -> str:
     """SQL that types and checks a source's rows and appends them to the feed's staging table."""
-    forms = _FROM_TEXT if source.is_text else _FROM_PARQUET
     typed = ", ".join(
-        f"{forms[kind].format(source.values[name]) if name in source.values else 'null'}::{kind}"
-        f" as {name}"
+        f"({source.values.get(name, 'null')})::{kind} as {name}"
         for name, kind in feed.columns.items()
     )
     filled = ", ".join(
@@ -121,18 +133,15 @@ def stage_statement(feed: Feed, source: Source) -> str:
 
 def _unreadable(feed: Feed, source: Source) -> str:
     """SQL for a JSON object of the values whose text is not of their column's type."""
-    if not source.is_text:
-        return "null"
     lost = {
-        name: f"nullif({source.values[name]}, '') is not null and "
-        f"{_FROM_TEXT[kind].format(source.values[name])} is null"
-        for name, kind in feed.columns.items()
-        if kind != "VARCHAR" and name in source.values
+        name: f"nullif({text}, '') is not null and {source.values[name]} is null"
+        for name, text in source.texts.items()
+        if name in feed.columns
     }
     if not lost:
         return "null"
     originals = ", ".join(
-        f"{name}: case when {condition} then {source.values[name]} end"
+        f"{name}: case when {condition} then {source.texts[name]} end"
         for name, condition in lost.items()
     )
     any_lost = " or ".join(f"({condition})" for condition in lost.values())

@@ -1,6 +1,6 @@
 """Read day files that DuckDB refuses, as batches of text, so that no bad row is fatal.
 
-A byte that is not UTF-8 becomes `row_rules.BAD_BYTE` and its hexadecimal value; a line that is no
+A byte that is not UTF-8 becomes `base.ids.BAD_BYTE` and its hexadecimal value; a line that is no
 row keeps its text in the column `line`. The rules of rows do the rest.
 """
 
@@ -10,13 +10,13 @@ import csv
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import SchemaError
-from pipelines.events.row_rules import BAD_BYTE
+from pipelines.base.ids import BAD_BYTE, NESTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,16 +93,45 @@ def _first_row(lines: Iterable[str]) -> tuple[list[str], int]:
         return [], 1
 
 
-def json_lines(path: Path) -> Iterator[pa.Table]:
-    """Read the lines of a JSONL file, as text.
+def json_rows(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Read the lines of a JSONL file, values as the texts they are written as.
 
     Yields
     ------
     pyarrow.Table
-        Column `line`, at most `BATCH_ROWS` rows; empty lines are left out.
+        The columns and `line`, the text of a line that is no object; empty lines are left out. At
+        most `BATCH_ROWS` rows.
     """
     with path.open("rb") as stream:
-        yield from _batches(((text,) for raw in stream if (text := decode(raw).strip())), ["line"])
+        lines = (text for raw in stream if (text := decode(raw).strip()))
+        yield from _batches((_json_row(text, columns) for text in lines), [*columns, "line"])
+
+
+def _json_row(text: str, columns: Sequence[str]) -> tuple[str | None, ...]:
+    try:
+        value = load_json(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        return (*(None for _ in columns), text)
+    return (*(json_text(value.get(name)) for name in columns), None)
+
+
+def load_json(text: str) -> Any:
+    """Parse JSON, numbers as the text they are written as."""
+    return json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
+
+
+def json_text(value: Any) -> str | None:
+    """A value of JSON as text: lists and objects are marked as `NESTED`, damage as `BAD_BYTE`."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        # half of a surrogate pair is no character
+        return value if value.isascii() else decode(value.encode(errors="surrogatepass"))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return NESTED + json.dumps(value)[:200]
 
 
 def json_keys(path: Path) -> list[str] | None:

@@ -63,7 +63,7 @@ def test_an_option_that_is_no_pair_is_refused(recsys, orders):
 
 
 def test_an_error_of_the_stage_reaches_the_caller(recsys):
-    assert isinstance(recsys("land", "amazon").exception, LandingError)
+    assert isinstance(recsys("land", "ebay").exception, LandingError)
 
 
 @pytest.mark.parametrize("verb", [["land"], ["load"], ["quarantine", "list"]])

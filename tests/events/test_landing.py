@@ -81,20 +81,23 @@ def test_rows_of_a_day_that_spans_batches_land_in_one_file(make_settings, tmp_pa
     assert counts == [5, 5, 5]
 
 
-def test_an_empty_source_lands_nothing(make_settings, tmp_path):
-    path = tmp_path / "orders.csv"
-    path.write_text("customer,sku,ordered\n")
-    report = land(make_settings(), "table", path, **OPTIONS)
-    assert (report.day_count, report.first_day, report.as_dict()["last_day"]) == (0, None, None)
+def test_items_without_a_date_are_known_from_the_newest_day_of_events(make_settings, orders):
+    settings = make_settings()
+    land(settings, "table", orders, **OPTIONS)
+    items = orders.with_name("items.csv")
+    items.write_text("item_id,title\ni1,Lamp\n")
+    report = land(settings, "table", items, name="items", feed="items")
+    assert report.as_dict()["first_day"] == "2024-03-03"
+    assert "known from 2024-03-03" in report.notes[0]
 
 
 def test_an_unknown_source_is_an_error(make_settings):
-    with pytest.raises(LandingError, match="must be one of online-retail, .*Got 'amazon'"):
-        land(make_settings(), "amazon")
+    with pytest.raises(LandingError, match="must be one of online-retail, .*Got 'ebay'"):
+        land(make_settings(), "ebay")
 
 
-def test_an_option_of_another_adapter_is_an_error(make_settings):
-    with pytest.raises(LandingError, match="Options must be known.*'movielens'. Got event_type"):
+def test_an_adapter_has_no_options_of_a_table(make_settings):
+    with pytest.raises(LandingError, match="'movielens' has none of its own; got event_type"):
         land(make_settings(), "movielens", "x", event_type="view")
 
 

@@ -22,7 +22,8 @@ def reason_of(feed, values):
     columns |= {"line": "null::varchar", "unreadable": "null::varchar"} | values
     row = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
     expression = reason_expression(FEEDS[feed].rules)
-    parameters = {"types": ["view"]} if "$types" in expression else {}
+    known = {"types": ["view"], "nobody": ["null"]}
+    parameters = {name: known[name] for name in known if f"${name}" in expression}
     query = f"select {expression} from (select {row})"
     return duckdb.connect().execute(query, parameters).fetchone()[0]
 
@@ -39,7 +40,9 @@ def test_a_good_event_breaks_no_rule():
         ({"session_id": "repeat('s', 1001)"}, "oversized_text"),
         ({"user_id": "repeat('u', 257)"}, "id_too_long"),
         ({"user_id": "'u' || chr(127)"}, "control_characters"),
-        ({"user_id": "' '"}, "missing_user"),
+        ({"user_id": "null::varchar"}, "missing_user"),
+        ({"user_id": "'NULL'"}, "nobody_user"),
+        ({"item_id": "'i' || chr(64977)"}, "nested_value"),
         ({"item_id": "null::varchar"}, "missing_item"),
         ({"event_type": "'buy'"}, "bad_type"),
         ({"event_type": "null::varchar"}, "bad_type"),

@@ -15,7 +15,7 @@ from pipelines.events.text_files import (
     csv_batches,
     decode,
     json_keys,
-    json_lines,
+    json_rows,
     parquet_batches,
 )
 
@@ -75,10 +75,19 @@ def test_the_slow_reader_reads_what_duckdb_reads(tmp_path, rows):
     assert [row[:3] for row in rows_of(csv_batches(path, 3))] == fast
 
 
-def test_json_lines_are_the_lines_that_are_not_empty(tmp_path):
+def test_json_values_are_text_as_it_is_written(tmp_path):
     path = tmp_path / "day.jsonl"
-    path.write_bytes(b'{"a": 1}\n\n[1\r\n"\xff"')
-    assert rows_of(json_lines(path)) == [('{"a": 1}',), ("[1",), ('"\ufdd0xFF"',)]
+    path.write_bytes(
+        b'{"a": 1.10, "b": "x"}\n\n{"a": 12E4, "b": ["x"]}\n{"b": "caf\xff\xe9"}\n'
+        b'{"a": true, "b": "\\ud800"}\n[1\n'
+    )
+    assert rows_of(json_rows(path, ["a", "b"])) == [
+        ("1.10", "x", None),
+        ("12E4", '\ufdd1["x"]', None),
+        (None, "caf\ufdd0xFF\ufdd0xE9", None),
+        ("true", "\ufdd0xED\ufdd0xA0\ufdd0x80", None),
+        (None, None, "[1"),
+    ]
 
 
 def test_json_keys_are_those_of_the_first_objects(tmp_path):

@@ -25,6 +25,10 @@ class SourceRows:
         Rule to the number of source rows it left out.
     events_parameters, items_parameters : dict
         Values bound to the queries.
+    unread : dict of str to int
+        Column and reason to the number of values that could not be read, of rows that stay.
+    notes : list of str
+        What was decided while reading that a person should know.
     """
 
     events: str | None
@@ -32,6 +36,8 @@ class SourceRows:
     exclusions: dict[str, int] = field(default_factory=dict)
     events_parameters: dict[str, Any] = field(default_factory=dict)
     items_parameters: dict[str, Any] = field(default_factory=dict)
+    unread: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def check_source_columns(

@@ -1,0 +1,65 @@
+"""Settings of a source: how its files are written, and what their columns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from pipelines.base.settings_sections import Section
+
+
+class FileFormat(Section):
+    """How the files of a source are written; what is unset is seen from each file."""
+
+    format: Literal["csv", "json", "parquet"] | None = None
+    """Format; unset, by the ending of a file's name."""
+    encoding: str = "utf-8"
+    """Encoding of CSV and JSON, as Python names it, such as ``latin-1``."""
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    """Between values of CSV; unset, the one of ``, ; tab |`` that gives even rows."""
+    quote: str = Field('"', min_length=1, max_length=1)
+    """Around values of CSV; a doubled one inside is one."""
+    escape: str | None = Field(None, min_length=1, max_length=1)
+    r"""Before a quote inside of quotes; unset, ``\`` where rows are even only with it."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns of CSV without a header; empty, its first line is the header."""
+
+
+class TableSettings(FileFormat):
+    """What the columns of a table mean: options of `recsys land table`, and of a preset."""
+
+    feed: Literal["events", "items"] = "events"
+    """What a row is."""
+    mapping: Mapping[str, str] = Field(default_factory=dict)
+    """Feed column to the file's; a path such as ``items[].item_id`` makes a row of each element."""
+    optional: tuple[str, ...] = ()
+    """Feed columns that stay empty if the file has not what the mapping names."""
+    value_map: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+    """By feed column: a value to what it becomes, ``*`` for others; no `event_type`, no row."""
+    event_type: str | None = None
+    """Type of every event, if no column says it."""
+    event_at: date | None = None
+    """Day of every event, for a file without times."""
+    known_from: date | None = None
+    """Day from which the items are known, for a file without such a column."""
+    day_zero: date | None = None
+    """Day from which a column of days counts, such as 2016-01-01."""
+    time_format: str | None = None
+    """How times are written, as ``%d/%m/%Y %H:%M``, or the unit of a number: s, ms, us or ns."""
+    time_zone: str = "UTC"
+    """Zone of times that name none, such as ``Europe/Berlin``."""
+    decimal_comma: bool = False
+    """Whether 12,90 is a number and 1.234 has a thousand in it."""
+    fill_by: str | None = None
+    """Column of an order: what its further rows leave blank is taken from its first one."""
+    quantity_per_row: bool = False
+    """Whether rows that differ in nothing are units of one purchase, not repetitions."""
+    join: str | None = None
+    """SQL that makes the table `source` of a folder's CSV files, each a table named by its stem."""
+    query: str | None = None
+    """SQL over `source`, a table of text; the mapping names columns of its result."""
+    max_bad_share: float = Field(0.1, ge=0, le=1)
+    """Share of lines that are no rows above which nothing is landed."""

@@ -1,0 +1,141 @@
+"""Command `recsys land`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipelines.base.cli import examples, json_option, pairs, print_json, settings_options
+
+if TYPE_CHECKING:
+    from pipelines.base.config import Settings
+
+
+def _value_map(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, dict[str, str]]:
+    """Read ``COLUMN:OLD=NEW``; the last colon and equals sign outside of OLD count."""
+    found: dict[str, dict[str, str]] = {}
+    for value in values:
+        column, colon, rest = value.partition(":")
+        if not colon:
+            raise click.BadParameter(f"write COLUMN:OLD=NEW, not {value!r}", param=parameter)
+        found.setdefault(column, {}).update(pairs(context, parameter, (rest,)))
+    return found
+
+
+def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a table; the command receives those that are given."""
+    options = [
+        click.option(
+            "--map",
+            "mapping",
+            multiple=True,
+            callback=pairs,
+            metavar="COLUMN=FILE_COLUMN",
+            help="Which column of the file holds a column of the feed; items[].item_id makes a row "
+            "of each element of a list.",
+        ),
+        click.option(
+            "--map-value",
+            "value_map",
+            multiple=True,
+            callback=_value_map,
+            metavar="COLUMN:OLD=NEW",
+            help="What a value means, as event_type:cart=add_to_cart; OLD may be * (any other), "
+            "and an event type of nothing leaves the row out.",
+        ),
+        click.option("--event-type", help="Type of every row, if no column says it."),
+        click.option("--event-at", metavar="DAY", help="Day of every row, if no column says it."),
+        click.option("--known-from", metavar="DAY", help="Day from which items are known."),
+        click.option("--day-zero", metavar="DAY", help="Day from which a column of days counts."),
+        click.option(
+            "--feed", type=click.Choice(["events", "items"]), help="What a row is [events]."
+        ),
+        click.option(
+            "--time-format",
+            metavar="FORMAT",
+            help="As '%d/%m/%Y %H:%M', or the unit of a number: s, ms, us, ns.",
+        ),
+        click.option("--time-zone", metavar="ZONE", help="Of times that name none [UTC]."),
+        click.option("--decimal-comma", is_flag=True, help="12,90 is a number, 1.234 a thousand."),
+        click.option("--fill-by", metavar="FILE_COLUMN", help="Order whose first row says it all."),
+        click.option("--quantity-per-row", is_flag=True, help="Equal rows are units, all count."),
+        click.option(
+            "--max-bad-share", type=float, help="Most lines that may be no rows, as a share [0.1]."
+        ),
+        click.option("--format", type=click.Choice(["csv", "json", "parquet"]), help="Of files."),
+        click.option("--encoding", help="Of CSV and JSON, as latin-1 [utf-8]."),
+        click.option("--delimiter", help="Between values of CSV [seen from the file]."),
+        click.option("--quote", help='Around values of CSV ["].'),
+        click.option("--escape", help="Before a quote inside of quotes [seen from the file]."),
+        click.option("--columns", metavar="A,B,C", help="Names of columns, if CSV has no header."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command(
+    epilog=examples(
+        "recsys land online-retail",
+        "recsys land movielens ~/data/ml-latest-small",
+        "recsys land table orders.csv --map user_id=customer --map item_id=sku "
+        "--map event_at=ordered --event-type purchase --name orders",
+        "recsys land table products.csv --feed items --map item_id=sku --map title=name",
+        "recsys land shopify orders_export.csv",
+        "recsys land table s3://shop/events/ --map item_id=items[].sku --map event_at=ts",
+    )
+)
+@click.argument("source")
+@click.argument("path", required=False)
+@_table_options
+@click.option("--name", help="Stem of the day files [default: SOURCE].")
+@settings_options
+@json_option
+def land_command(
+    *,
+    settings: Settings,
+    source: str,
+    path: str | None,
+    as_json: bool,
+    columns: str | None,
+    **given: Any,
+) -> None:
+    """Write a SOURCE as day files, from a file, a folder or an address (s3://, gs://, az://).
+
+    SOURCE is online-retail, movielens, retailrocket, table (any CSV, JSON or Parquet with a
+    mapping) or a preset: ga4, shopify, shopify-products, amazon, amazon-2023, instacart,
+    instacart-products, hm, hm-articles, yoochoose-clicks, yoochoose-buys, rees46, dunnhumby,
+    tafeng.
+
+    Nothing is guessed: ids stay the text they are, what has two readings is refused with both, and
+    what cannot be read is counted. Landing the same source twice changes nothing.
+    """
+    from pipelines.events.landing import land
+
+    options = {key: value for key, value in given.items() if value not in (None, {}, False)}
+    if columns:
+        options["columns"] = tuple(columns.split(","))
+    click.echo(f"Landing {source} …", err=True)
+    report = land(settings, source, path, **options)
+    if as_json:
+        print_json(report.as_dict())
+        return
+    click.echo(
+        f"{report.event_count} events and {report.item_count} item rows in {report.day_count} days"
+        f" ({report.first_day} to {report.last_day}); {report.written_files} files written, "
+        f"{report.unchanged_files} unchanged."
+    )
+    for reason, count in report.exclusions.items():
+        click.echo(f"  left out {count:>9}  {reason}")
+    for reason, count in report.unread.items():
+        click.echo(f"  unread   {count:>9}  {reason}")
+    for note in report.notes:
+        click.echo(f"note: {note}")
+    if report.event_count and report.last_day:
+        as_of = report.last_day + timedelta(days=1)
+        click.echo(f"Go on with: recsys run --as-of {as_of} --home {settings.home}")
