@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.backtest.results import VIEWS
-from pipelines.evaluate.plots import PALETTE, STYLE
+from pipelines.show.charts import GREY, PALETTE, draw_line, new_chart, save_chart, write_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,11 @@ CHAMPION_COLOUR = PALETTE[0]
 #: Colours of the baselines in the order of the settings; the champion's blues are not among them.
 BASELINE_COLOURS = ("#7F7F7F", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#000000")
 BASELINE_MARKERS = ("s", "^", "D", "v", "P", "X")
-REFUSED_COLOUR = "#B22222"
+#: Marks of a night's verdict; a night without a challenger has none.
+MARKS: dict[str, dict[str, Any]] = {
+    "promoted": {"marker": "^", "color": CHAMPION_COLOUR, "markersize": 7},
+    "refused": {"marker": "x", "color": "#B22222", "markersize": 5},
+}
 STOPPED_COLOUR = "#F3D9D9"
 #: Share of a panel's height kept free for marks below and names above the lines.
 FOOT, HEAD = 0.10, 0.22
@@ -43,29 +48,22 @@ def draw_backtest(results: Mapping[str, Any], path: Path) -> Path:
     Path
         `path`.
     """
-    import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    return save_chart(path, partial(_figure, results), DOTS_PER_INCH)
 
+
+def _figure(results: Mapping[str, Any]) -> Figure:
     placements = list(results["baselines"])
     width, height = PANEL_INCHES
-    with matplotlib.style.context({**STYLE, "figure.dpi": DOTS_PER_INCH}):
-        figure = Figure(
-            figsize=(width * len(VIEWS), height * len(placements) + 1.1), layout="constrained"
-        )
-        panels = figure.subplots(
-            len(placements), len(VIEWS), squeeze=False, sharex=True, sharey="row"
-        )
-        for row, placement in zip(panels, placements, strict=True):
-            for axes, view in zip(row, VIEWS, strict=True):
-                _draw_panel(axes, results, placement, view)
-            _fit_height(row[0], results, placement)
-            for axes in row:
-                _mark_promotions(axes, results, placement)
-            _mark_verdicts(row[0], results, placement)
-        _head_and_legend(figure, results)
-        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
-    return path
+    grid = {"nrows": len(placements), "ncols": len(VIEWS), "squeeze": False}
+    size = (width * len(VIEWS), height * len(placements) + 1.1)
+    figure, panels = new_chart(*size, sharex=True, sharey="row", **grid)
+    for row, placement in zip(panels, placements, strict=True):
+        for axes, view in zip(row, VIEWS, strict=True):
+            _draw_panel(axes, results, placement, view)
+        _fit_height(row[0], results, placement)
+        _mark_verdicts(row, results, placement)
+    _head_and_legend(figure, results)
+    return figure
 
 
 def series_of(
@@ -81,17 +79,17 @@ def series_of(
     name : str
         ``champion`` or a baseline.
     """
-    columns: dict[str, list[float]] = {"value": [], "low": [], "high": []}
-    for night in results["nights"]:
-        found = (night["placements"].get(placement) or {}).get(view)
-        entry: Mapping[str, Any] = {}
-        if found is not None:
-            named = {"champion": found["champion"], **found["baselines"]}
-            entry = named.get(name, {})
-        for column, values in columns.items():
-            value = entry.get(column)
-            values.append(np.nan if value is None else value)
-    return {column: np.array(values, dtype=float) for column, values in columns.items()}
+    figures = [
+        (night["placements"].get(placement) or {}).get(view) or {} for night in results["nights"]
+    ]
+    entries = [
+        {"champion": found["champion"], **found["baselines"]}.get(name, {}) if found else {}
+        for found in figures
+    ]
+    return {
+        column: np.array([entry.get(column) for entry in entries], dtype=float)
+        for column in ("value", "low", "high")
+    }
 
 
 def _nights(results: Mapping[str, Any]) -> np.ndarray:
@@ -112,14 +110,7 @@ def _draw_panel(axes: Axes, results: Mapping[str, Any], placement: str, view: st
         line = series_of(results, placement, view, name)
         is_champion = name == "champion"
         order = 2 if is_champion else 4  # a baseline that is champion stays visible inside its line
-        axes.fill_between(
-            *(nights, line["low"], line["high"]),
-            color=look["color"],
-            alpha=0.20 if is_champion else 0.10,
-            linewidth=0,
-            zorder=order - 1,
-        )
-        axes.plot(nights, line["value"], zorder=order, **look)
+        draw_line(axes, nights, line, alpha=0.20 if is_champion else 0.10, zorder=order, **look)
     _label_axes(axes, results, placement, view, nights)
     known = series_of(results, placement, view, "champion")["value"]
     if np.isnan(known[-1]) and not np.isnan(known).all():
@@ -130,7 +121,7 @@ def _draw_panel(axes: Axes, results: Mapping[str, Any], placement: str, view: st
             ha="center",
             va="center",
             fontsize=8.5,
-            color="#8C8C8C",
+            color=GREY,
         )
 
 
@@ -167,42 +158,34 @@ def _fit_height(axes: Axes, results: Mapping[str, Any], placement: str) -> None:
     axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= top * (1 + HEAD / 2)])
 
 
-def _mark_promotions(axes: Axes, results: Mapping[str, Any], placement: str) -> None:
-    """Draw a line where the champion changed."""
-    for day, night in zip(_nights(results), results["nights"], strict=True):
-        found = night["placements"].get(placement)
-        if found and found["verdict"]["outcome"] == "promoted":
-            axes.axvline(day, color=CHAMPION_COLOUR, linewidth=1, linestyle=":", zorder=1)
+def _mark_verdicts(row: Sequence[Axes], results: Mapping[str, Any], placement: str) -> None:
+    """Mark each promotion and refusal, and name the champion from there on.
 
-
-def _mark_verdicts(axes: Axes, results: Mapping[str, Any], placement: str) -> None:
-    """Mark each promotion and refusal, and name the champion from there on."""
-    bottom, top = axes.get_ylim()
-    marks = {
-        "promoted": {"marker": "^", "color": CHAMPION_COLOUR, "markersize": 7},
-        "refused": {"marker": "x", "color": REFUSED_COLOUR, "markersize": 5},
-    }
+    A promotion is a line through all panels of the row; marks and names stand in the first.
+    """
+    bottom, top = row[0].get_ylim()
     named: list[tuple[float, str]] = []
     for day, night in zip(_nights(results), results["nights"], strict=True):
         if placement not in night["placements"]:
             continue
         verdict = night["placements"][placement]["verdict"]
-        if verdict["outcome"] in marks:
-            look: dict[str, Any] = marks[verdict["outcome"]]
-            axes.plot(day, bottom * 0.5, linestyle="none", zorder=5, **look)
-        if verdict["outcome"] == "promoted" or not named:
+        outcome, is_promoted = verdict["outcome"], verdict["outcome"] == "promoted"
+        if outcome in MARKS:
+            row[0].plot(day, bottom * 0.5, linestyle="none", zorder=5, **MARKS[outcome])
+        if is_promoted:
+            for axes in row:
+                axes.axvline(day, color=CHAMPION_COLOUR, linewidth=1, linestyle=":", zorder=1)
+        if is_promoted or not named:
             named.append((day, verdict["champion"]))
-    _name_champions(axes, named, top)
+    _name_champions(row[0], named, top)
 
 
 def _name_champions(axes: Axes, named: Sequence[tuple[float, str]], top: float) -> None:
     """Write each champion's name at its first night, at three heights in turn."""
     for number, (day, name) in enumerate(named):
-        axes.annotate(
-            name,
-            (day, top * (0.985 - 0.055 * (number % 3))),
-            xytext=(3, 0),
-            textcoords="offset points",
+        write_beside(
+            *(axes, name, (day, top * (0.985 - 0.055 * (number % 3)))),
+            right=3,
             va="top",
             fontsize=8.5,
             color=CHAMPION_COLOUR,
@@ -245,11 +228,8 @@ def _head_and_legend(figure: Figure, results: Mapping[str, Any]) -> None:
     looks = {name: look for lines in _looks(results).values() for name, look in lines.items()}
     names = ["champion", *(name for name in looks if name != "champion")]
     handles: list[Any] = [Line2D([], [], label=name, **looks[name]) for name in names]
-    for label, marker, colour in (
-        ("promotion", "^", CHAMPION_COLOUR),
-        ("refusal", "x", REFUSED_COLOUR),
-    ):
-        handles.append(Line2D([], [], linestyle="none", marker=marker, color=colour, label=label))
+    for label, outcome in (("promotion", "promoted"), ("refusal", "refused")):
+        handles.append(Line2D([], [], linestyle="none", label=label, **MARKS[outcome]))
     if any(night["state"] == "stopped" for night in results["nights"]):
         handles.append(Patch(color=STOPPED_COLOUR, label="night stopped"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8))

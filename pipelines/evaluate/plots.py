@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,17 @@ from pipelines.base.tracking import log_plots
 from pipelines.evaluate.leaderboard import read_evaluations
 from pipelines.evaluate.results import Evaluation
 from pipelines.evaluate.score import SEGMENTS, reported_cuts
+from pipelines.show.charts import (
+    GREY,
+    MARKERS,
+    PALETTE,
+    draw_line,
+    draw_point,
+    name_rows,
+    new_chart,
+    save_chart,
+    write_beside,
+)
 from pipelines.show.figures import format_figure
 
 if TYPE_CHECKING:
@@ -26,24 +38,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Okabe and Ito's palette without its yellow: distinct on white and for colour-blind readers.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-BASELINE_COLOUR = "#8C8C8C"
 CANDIDATE_COLOUR = PALETTE[0]
-STYLE = {
-    "font.size": 10,
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#E6E6E6",
-    "legend.frameon": False,
-    "figure.dpi": 130,
-}
 #: Vertical offsets in points at which the label of a data point is tried, nearest first.
 LABEL_HEIGHTS = sorted(range(-60, 61, 6), key=abs)
 #: Half the width in pixels that a data point with whiskers takes.
@@ -61,9 +56,12 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
         `plots/<placement>_<leaderboard|segments|cuts|coverage>.png`, in this order. A placement
         without evaluations has no plots, and a log line says so.
     """
-    import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+    drawings = {
+        "leaderboard": plot_leaderboard,
+        "segments": plot_segments,
+        "cuts": plot_cuts,
+        "coverage": plot_coverage,
+    }
     folder = settings.run_folder(as_of).plots
     paths: list[Path] = []
     for placement in settings.placements:
@@ -72,25 +70,14 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
         except MissingEvaluationError as error:
             logger.warning("No plots of %s: %s", placement, error)
             continue
-        with matplotlib.style.context(STYLE):
-            for name, draw in _drawings().items():
-                figure = draw(settings, placement, evaluations)
-                path = folder / f"{placement}_{name}.png"
-                with new_file(path) as fresh:
-                    FigureCanvasAgg(figure).print_png(fresh, metadata={"Software": None})
-                paths.append(path)
+        for name, draw in drawings.items():
+            path = folder / f"{placement}_{name}.png"
+            with new_file(path) as fresh:
+                save_chart(fresh, partial(draw, settings, placement, evaluations))
+            paths.append(path)
     logger.info("drew %d plots in %s", len(paths), folder)
     log_plots(settings, as_of, paths)
     return paths
-
-
-def _drawings() -> dict[str, Callable[[Settings, str, Sequence[Evaluation]], Figure]]:
-    return {
-        "leaderboard": plot_leaderboard,
-        "segments": plot_segments,
-        "cuts": plot_cuts,
-        "coverage": plot_coverage,
-    }
 
 
 def plot_leaderboard(
@@ -107,28 +94,18 @@ def plot_leaderboard(
     """
     metric = f"ndcg_at_{settings.evaluation.k}"
     baselines = settings.placements[placement].baselines
-    figure, axes = _figure(8, 1.2 + 0.42 * len(evaluations))
+    figure, axes = new_chart(8, 1.2 + 0.42 * len(evaluations))
     for row, evaluation in enumerate(evaluations):
         found = _metric(evaluation, metric)
-        colour = BASELINE_COLOUR if evaluation.name in baselines else CANDIDATE_COLOUR
-        _point(axes, found["value"], row, found, color=colour, marker="o", horizontal=True)
-        right = found["value"] if found["high"] is None else found["high"]
-        label = format_figure(found["value"])
-        axes.annotate(
-            label,
-            (right, row),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-        )
-    axes.set_yticks(range(len(evaluations)), [item.name for item in evaluations])
-    axes.set_ylim(len(evaluations) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
+        colour = GREY if evaluation.name in baselines else CANDIDATE_COLOUR
+        draw_point(axes, found["value"], row, found, color=colour, marker="o", is_flat=True)
+        end = found["value"] if found["high"] is None else found["high"]
+        write_beside(axes, format_figure(found["value"]), (end, row), right=6, color=colour)
+    name_rows(axes, [item.name for item in evaluations])
     axes.set_xlim(min(0, axes.get_xlim()[0]), 1.14 * axes.get_xlim()[1])
     axes.set_xlabel(_ndcg_label(settings))
     axes.set_title(_title("Leaderboard", evaluations))
-    for colour, text in ((CANDIDATE_COLOUR, "candidate"), (BASELINE_COLOUR, "baseline")):
+    for colour, text in ((CANDIDATE_COLOUR, "candidate"), (GREY, "baseline")):
         axes.plot([], [], "o", color=colour, label=text)
     axes.legend(loc="lower right")
     return figure
@@ -141,19 +118,15 @@ def plot_segments(settings: Settings, placement: str, evaluations: Sequence[Eval
     looks = series_looks(settings, chosen)
     counts = evaluations[0].metrics["metrics"][metric]
     segments = [segment for segment in SEGMENTS if segment in counts]
-    figure, axes = _figure(8.5, 4.2)
+    figure, axes = new_chart(8.5, 4.2)
     offsets = (np.arange(len(chosen)) - (len(chosen) - 1) / 2) * (0.75 / max(len(chosen), 1))
     for n, evaluation in enumerate(chosen):
         found = evaluation.metrics["metrics"][metric]
+        look = looks[evaluation.name]
         for position, segment in enumerate(segments):
-            _point(
-                axes,
-                position + offsets[n],
-                found[segment]["value"],
-                found[segment],
-                **looks[evaluation.name],
-            )
-        axes.plot([], [], linestyle="none", label=evaluation.name, **looks[evaluation.name])
+            one = found[segment]
+            draw_point(axes, position + offsets[n], one["value"], one, **look)
+        axes.plot([], [], linestyle="none", label=evaluation.name, **look)
     labels = [f"{segment}\n{counts[segment]['user_count']:,} users" for segment in segments]
     axes.set_xticks(range(len(segments)), labels)
     axes.set_xlim(-0.5, len(segments) - 0.5)
@@ -170,17 +143,13 @@ def plot_segments(settings: Settings, placement: str, evaluations: Sequence[Eval
 def plot_cuts(settings: Settings, placement: str, evaluations: Sequence[Evaluation]) -> Figure:
     """Plot the NDCG of each candidate against the length of the list, with intervals as bands."""
     cuts = reported_cuts(settings.evaluation)
-    figure, axes = _figure(8.5, 4.4)
+    figure, axes = new_chart(8.5, 4.4)
     chosen = shown_series(settings, placement, evaluations)
     looks = series_looks(settings, chosen)
     for evaluation in chosen:
         found = [_metric(evaluation, f"ndcg_at_{k}") for k in cuts]
-        values = [item["value"] for item in found]
-        axes.plot(cuts, values, label=evaluation.name, **looks[evaluation.name])
-        if all(item["low"] is not None for item in found):
-            lows, highs = ([item[side] for item in found] for side in ("low", "high"))
-            colour = looks[evaluation.name]["color"]
-            axes.fill_between(cuts, lows, highs, color=colour, alpha=0.12, linewidth=0)
+        line = {key: [one[key] for one in found] for key in ("value", "low", "high")}
+        draw_line(axes, cuts, line, alpha=0.12, label=evaluation.name, **looks[evaluation.name])
     axes.set_xticks(cuts)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("k, items from the top of the list")
@@ -194,13 +163,13 @@ def plot_coverage(settings: Settings, placement: str, evaluations: Sequence[Eval
     """Plot the share of the catalogue in the lists against NDCG, one point per candidate."""
     k = settings.evaluation.k
     baselines = settings.placements[placement].baselines
-    figure, axes = _figure(8, 4.8)
+    figure, axes = new_chart(8, 4.8)
     points = []
     for evaluation in evaluations:
         ndcg = _metric(evaluation, f"ndcg_at_{k}")
         share = _metric(evaluation, f"coverage_at_{k}")["value"]
-        colour = BASELINE_COLOUR if evaluation.name in baselines else CANDIDATE_COLOUR
-        _point(axes, share, ndcg["value"], ndcg, color=colour, marker="o")
+        colour = GREY if evaluation.name in baselines else CANDIDATE_COLOUR
+        draw_point(axes, share, ndcg["value"], ndcg, color=colour, marker="o")
         points.append((share, ndcg, evaluation.name, colour))
     axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -236,29 +205,10 @@ def series_looks(settings: Settings, chosen: Sequence[Evaluation]) -> dict[str, 
     }
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
 def _metric(evaluation: Evaluation, metric: str) -> dict[str, Any]:
     """Value and bounds of a metric over all users; value 0 where nobody could be scored."""
     found: dict[str, Any] = evaluation.metrics["metrics"][metric]["all"]
     return found if found["value"] is not None else {**found, "value": 0.0}
-
-
-def _point(
-    axes: Axes, x: float, y: float, found: dict[str, Any], *, horizontal: bool = False, **look: Any
-) -> None:
-    """Draw a point with its interval as whiskers; without an interval, the point alone."""
-    spread = None
-    if found["low"] is not None:
-        value = found["value"]
-        spread = [[value - found["low"]], [found["high"] - value]]
-    whiskers: dict[str, Any] = {"xerr" if horizontal else "yerr": spread, **look}
-    axes.errorbar(x, y, capsize=3, markersize=6, linewidth=1.4, **whiskers)
 
 
 def _label_points(axes: Axes, points: Sequence[tuple[float, dict[str, Any], str, str]]) -> None:
@@ -273,12 +223,10 @@ def _label_points(axes: Axes, points: Sequence[tuple[float, dict[str, Any], str,
     pixels = axes.transData.transform(ends).reshape(-1, 2, 2)
     taken = [Bbox([low - WHISKER_PIXELS, high + WHISKER_PIXELS]) for low, high in pixels]
     for x, found, text, colour in points:
-        label = axes.annotate(
-            text, (x, found["value"]), xytext=(8, 0), textcoords="offset points", color=colour
-        )
+        label = write_beside(axes, text, (x, found["value"]), right=8, color=colour)
         label.set_in_layout(False)
         for up, side in itertools.product(LABEL_HEIGHTS, ("left", "right")):
-            label.set(position=(8 if side == "left" else -8, up), ha=side, va="center")
+            label.set(position=(8 if side == "left" else -8, up), ha=side)
             box = label.get_window_extent()
             is_inside = axes.bbox.x0 < box.x0 and box.x1 < axes.bbox.x1
             if is_inside and not any(box.overlaps(other) for other in taken):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.base.durable import new_folder, write_ordered_json
-from pipelines.evaluate.plots import CANDIDATE_COLOUR, STYLE
+from pipelines.show.charts import GREY, PALETTE, name_rows, new_chart, save_chart, write_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ KIND_COLOURS = {
     "item": "#009E73",
     "user": "#CC79A7",
     "user and item": "#D55E00",
-    OTHER: "#8C8C8C",
+    OTHER: GREY,
 }
 N_COLUMNS = 3
 #: Ratio of largest to median value above which a feature is drawn on a logarithmic axis.
@@ -62,42 +62,25 @@ def write_explained(folder: Path, explained: Explanation | None, title: str) -> 
 
 
 def _fill(folder: Path, explained: Explanation, title: str) -> None:
-    import matplotlib.style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     explained.gain.to_csv(folder / "feature_gain.csv", index=False)
     explained.dependence.to_csv(folder / "partial_dependence.csv", index=False)
     sample = {"user_count": explained.user_count, "row_count": explained.row_count}
     write_ordered_json(folder / "sample.json", sample)
-    with matplotlib.style.context(STYLE):
-        for name, figure in {
-            "feature_gain": plot_gain(explained.gain, title),
-            "partial_dependence": plot_dependence(explained, title),
-        }.items():
-            path = folder / f"{name}.png"
-            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    save_chart(folder / "feature_gain.png", lambda: plot_gain(explained.gain, title))
+    save_chart(folder / "partial_dependence.png", lambda: plot_dependence(explained, title))
 
 
 def plot_gain(gain: pd.DataFrame, title: str) -> Figure:
     """Plot the gain of each feature as a bar, strongest on top, coloured by what it describes."""
-    from matplotlib.figure import Figure
-
     shown = gain[gain["gain_share"] > 0].head(N_GAINS)
     kinds = [_kind_of(name) for name in shown.feature]
-    figure = Figure(figsize=(8, 1.4 + 0.3 * len(shown)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.barh(
-        range(len(shown)),
-        shown["gain_share"],
-        color=[KIND_COLOURS[kind] for kind in kinds],
-        height=0.7,
-    )
+    figure, axes = new_chart(8, 1.4 + 0.3 * len(shown))
+    colours = [KIND_COLOURS[kind] for kind in kinds]
+    axes.barh(range(len(shown)), shown["gain_share"], color=colours, height=0.7)
     for row, share in enumerate(shown["gain_share"]):
-        axes.annotate(f"{share:.1%}", (share, row), (4, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(shown)), list(shown["feature"]))
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+        write_beside(axes, f"{share:.1%}", (share, row), right=4)
+    name_rows(axes, list(shown["feature"]))
     axes.set_xlim(0, 1.12 * float(shown["gain_share"].max()))
-    axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_xlabel("share of the loss that splits on the feature took away")
     figure.suptitle(f"Feature gain: {title}", x=0.01, ha="left", fontweight="bold")
@@ -113,13 +96,11 @@ def _kind_of(feature: str) -> str:
 
 def plot_dependence(explained: Explanation, title: str) -> Figure:
     """Plot the partial dependence of each strong feature, all with the same log-odds axis."""
-    from matplotlib.figure import Figure
-
     groups = explained.dependence.groupby("feature", sort=False)
     curves = {str(name): curve for name, curve in groups}
     n_rows = -(-len(curves) // N_COLUMNS)
-    figure = Figure(figsize=(11, 0.9 + 3.0 * n_rows), layout="constrained")
-    cells: np.ndarray = figure.subplots(n_rows, N_COLUMNS, sharey=True, squeeze=False)
+    grid = {"nrows": n_rows, "ncols": N_COLUMNS, "sharey": True, "squeeze": False}
+    figure, cells = new_chart(11, 0.9 + 3.0 * n_rows, **grid)
     gains = explained.gain.set_index("feature")["gain_share"]
     for axes, (name, curve) in zip(cells.flat, curves.items(), strict=False):
         _plot_curve(axes, curve)
@@ -141,18 +122,18 @@ def _plot_curve(axes: Axes, curve: pd.DataFrame) -> None:
     """Draw one partial dependence: curve, deciles of the values as ticks, level of unknown."""
     known, unknown = curve[curve["value"].notna()], curve[curve["value"].isna()]
     values = known["value"].to_numpy()
-    axes.plot(values, known["log_odds"], color=CANDIDATE_COLOUR, linewidth=1.8, marker=".")
+    axes.plot(values, known["log_odds"], color=PALETTE[0], linewidth=1.8, marker=".")
     for level, share in zip(unknown["log_odds"], unknown["row_share"], strict=True):
-        axes.axhline(level, color="#D55E00", linestyle="--", linewidth=1.2)
-        axes.annotate(
-            f"unknown: {share:.0%} of rows",
-            (1, level),
-            (-2, 3),
+        axes.axhline(level, color=PALETTE[1], linestyle="--", linewidth=1.2)
+        write_beside(
+            *(axes, f"unknown: {share:.0%} of rows", (1, level)),
+            right=-2,
+            up=3,
             xycoords=("axes fraction", "data"),
-            textcoords="offset points",
             ha="right",
+            va="baseline",
             fontsize=8,
-            color="#D55E00",
+            color=PALETTE[1],
         )
     if len(values) and values.min() > 0 and values.max() > SKEWED * np.median(values):
         axes.set_xscale("log")
