@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipelines.evaluate.candidate_recall import CANDIDATE_RECALL
+from pipelines.evaluate.metrics import CANDIDATE_RECALL
 from pipelines.show.document import Table, left, mark, right, wrap
 from pipelines.show.figures import (
     MISSING,

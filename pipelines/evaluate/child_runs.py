@@ -9,13 +9,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings, stable_hash
-from pipelines.base.tracking import (
-    attempt,
-    experiment_id,
-    parent_run_id,
-    provenance,
-    start_night,
-)
+from pipelines.base.tracking import attempt, experiment_id, parent_run_id, provenance, start_night
 from pipelines.evaluate.list_metrics import LIST_METRICS
 from pipelines.evaluate.results import Evaluation
 from pipelines.features.snapshot import DAYS_FILE
@@ -29,8 +23,6 @@ logger = logging.getLogger(__name__)
 #: Limits of MLflow: parameters and tags in one batch, characters of a dataset digest.
 PARAMS_PER_BATCH = 100
 DIGEST_LENGTH = 36
-#: Suffixes of a rule metric's name, and the key of its value in a rule's price.
-RULE_BOUNDS = {"": "difference", "_low": "low", "_high": "high"}
 #: Longest parameter value that is kept whole.
 PARAM_LENGTH = 500
 
@@ -41,14 +33,8 @@ def log_evaluation(
     """Log one candidate on one window, over all its placements, as a child of the night's run.
 
     A rerun with the same inputs finds the run it made before (tag ``input_hash``); a run of the
-    same candidate and window with other inputs is tagged ``is_superseded``.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    evaluations : sequence of Evaluation
-        At least one; same candidate and window, one per placement.
+    same candidate and window with other inputs is tagged ``is_superseded``. There is at least one
+    evaluation; all are of the same candidate and window, one per placement.
 
     Returns
     -------
@@ -87,9 +73,8 @@ def _log_child(
     params = [Param(key, value) for key, value in flat_params(evaluations[0].spec).items()]
     for start in range(0, len(params), PARAMS_PER_BATCH):
         client.log_batch(run_id, params=params[start : start + PARAMS_PER_BATCH])
-    at = int(datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC).timestamp() * 1000)
     metrics = [
-        Metric(key, value, at, 0)
+        Metric(key, value, milliseconds(as_of), 0)
         for key, value in flat_metrics(evaluations, settings.evaluation.k).items()
     ]
     client.log_batch(run_id, metrics=metrics)
@@ -182,9 +167,8 @@ def _rule_metrics(evaluation: Evaluation) -> dict[str, float]:
     flat: dict[str, float] = {}
     for price in evaluation.metrics.get("rule_prices", []):
         key = f"{evaluation.placement}.rule.{price['rule']}"
-        changes = {f"{key}.ndcg{end}": price[name] for end, name in RULE_BOUNDS.items()}
-        changes[f"{key}.coverage"] = price["coverage_with"] - price["coverage_without"]
-        flat.update({name: value for name, value in changes.items() if value is not None})
+        flat |= with_bounds(f"{key}.ndcg", price, "difference")
+        flat[f"{key}.coverage"] = price["coverage_with"] - price["coverage_without"]
     return flat
 
 
@@ -206,9 +190,23 @@ def flat_metrics(evaluations: Sequence[Evaluation], k: int) -> dict[str, float]:
                 if segment != "all" and metric not in by_segment:
                     continue
                 part = "" if segment == "all" else f"{segment}."
-                key = f"{evaluation.placement}.{part}{metric}"
-                values = {"": found["value"], "_low": found["low"], "_high": found["high"]}
-                flat.update(
-                    {key + end: float(value) for end, value in values.items() if value is not None}
-                )
+                flat |= with_bounds(f"{evaluation.placement}.{part}{metric}", found)
     return flat
+
+
+def with_bounds(key: str, found: Mapping[str, Any], value: str = "value") -> dict[str, float]:
+    """A figure as metrics of a run: `key`, with `_low` and `_high` where there are bounds.
+
+    Examples
+    --------
+    >>> with_bounds("home.ndcg", {"value": 0.5, "low": 0.4, "high": None})
+    {'home.ndcg': 0.5, 'home.ndcg_low': 0.4}
+    """
+    ends = {"": value, "_low": "low", "_high": "high"}
+    known = {key + end: found[name] for end, name in ends.items()}
+    return {name: float(one) for name, one in known.items() if one is not None}
+
+
+def milliseconds(day: date) -> int:
+    """Midnight (UTC) of a day as MLflow counts time."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)

@@ -18,7 +18,6 @@ from pipelines.evaluate.ranker_plots import write_explained
 from pipelines.evaluate.results import METRICS_FILE, read_evaluation, read_metrics, write_evaluation
 from pipelines.evaluate.rule_prices import Ruled, price_rules
 from pipelines.evaluate.score import list_means, means_by_segment
-from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.rules.exclusion import placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
@@ -35,15 +34,8 @@ def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, 
 
     The candidate is fitted once per window, on everything before it, and the fit is used for all
     placements. Results already stored for the same inputs are kept. New ones go to the run folder
-    and to MLflow.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-        The night; its snapshot must be there.
-    name : str
-        A candidate of the night's plan or of the settings.
+    and to MLflow. The night's snapshot must be there; `name` is in the night's plan or in the
+    settings.
 
     Returns
     -------
@@ -71,30 +63,22 @@ def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, 
 def _evaluate_window(
     settings: Settings, as_of: date, spec: Spec, window: Window, placements: tuple[str, ...]
 ) -> dict[str, float | None]:
-    hashes = {name: input_hash(settings, as_of, spec, window, name) for name in placements}
-    missing = [
-        name
-        for name, wanted in hashes.items()
-        if (_stored_hash(settings, as_of, spec, window, name) != wanted)
-    ]
+    wanted = {name: input_hash(settings, as_of, spec, window, name) for name in placements}
+    run = settings.run_folder(as_of)
+    folders = {name: run.evaluation(spec.name, window.name, name) for name in placements}
+    missing = {
+        name: wanted[name]
+        for name, folder in folders.items()
+        if (read_metrics(folder) or {}).get("input_hash") != wanted[name]
+    }
     for name in missing:  # if anything fails below, no old result may pass for a new one
-        folder = settings.run_folder(as_of).evaluation(spec.name, window.name, name)
-        (folder / METRICS_FILE).unlink(missing_ok=True)
+        (folders[name] / METRICS_FILE).unlink(missing_ok=True)
     if missing:
         with memory_share(settings, spec.name):
-            _evaluate_placements(
-                settings, as_of, spec, window, {name: hashes[name] for name in missing}
-            )
+            _evaluate_placements(settings, as_of, spec, window, missing)
     else:
         logger.info("%s: kept, nothing changed (%s)", spec.name, window.name)
     return _log_window(settings, as_of, spec, window, placements)
-
-
-def _stored_hash(
-    settings: Settings, as_of: date, spec: Spec, window: Window, placement: str
-) -> str | None:
-    stored = read_metrics(settings.run_folder(as_of).evaluation(spec.name, window.name, placement))
-    return None if stored is None else stored["input_hash"]
 
 
 def _evaluate_placements(
@@ -112,7 +96,12 @@ def _evaluate_placements(
         "spec_hash": spec.spec_hash,
         "window": window.name,
         "cutoff": window.cutoff.isoformat(),
-        "history": _describe(inputs.history),
+        "history": {
+            "user_count": inputs.history.n_users,
+            "item_count": inputs.history.n_items,
+            "row_count": len(inputs.history.user),
+            "content_hash": inputs.history.content_hash(),
+        },
         "fit_seconds": round(fit_seconds, 3),
     }
     write_explained(
@@ -169,16 +158,6 @@ def _price_rules(
     return price_rules(ruled, settings.evaluation)
 
 
-def _describe(history: Interactions) -> dict[str, Any]:
-    """Size and hash of the rows a candidate was fitted on."""
-    return {
-        "user_count": history.n_users,
-        "item_count": history.n_items,
-        "row_count": len(history.user),
-        "content_hash": history.content_hash(),
-    }
-
-
 def _log_window(
     settings: Settings, as_of: date, spec: Spec, window: Window, placements: tuple[str, ...]
 ) -> dict[str, float | None]:
@@ -194,8 +173,5 @@ def _log_window(
                 spec.name, window.name, evaluation.placement
             )
             write_ordered_json(folder / METRICS_FILE, {**evaluation.metrics, "run_id": run_id})
-    column = f"ndcg_at_{settings.evaluation.k}"
-    return {
-        evaluation.placement: evaluation.metrics["metrics"][column]["all"]["value"]
-        for evaluation in evaluations
-    }
+    metric = f"ndcg_at_{settings.evaluation.k}"
+    return {evaluation.placement: evaluation.reported(metric) for evaluation in evaluations}

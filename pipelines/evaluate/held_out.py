@@ -13,7 +13,7 @@ from scipy import sparse
 
 from pipelines.base.config import Settings
 from pipelines.base.windows import Window
-from pipelines.evaluate.candidate_recall import CANDIDATE_RECALL, candidate_recall
+from pipelines.evaluate.metrics import CANDIDATE_RECALL, candidate_recall
 from pipelines.evaluate.ndcg_parts import head_items, ndcg_parts
 from pipelines.evaluate.score import per_user_table, reported_cuts
 from pipelines.evaluate.truth import Truth, align_truth, without_excluded
@@ -115,15 +115,8 @@ def read_held_out(
 def read_earlier(settings: Settings, as_of: date, window: Window, *, known_by: date) -> HeldOut:
     """Read a window that ended before the night's own windows from the night's snapshot.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-        The night.
-    window : Window
-        Any window whose days lie before `known_by`.
-    known_by : date
-        Nothing that happened or landed on this day or later is read, in history and truth alike.
+    Nothing that happened or landed on `known_by` or later is read, in history and truth alike; the
+    days of the window lie before it.
 
     Raises
     ------
@@ -194,14 +187,8 @@ def score_recommender(
 def score_lists(settings: Settings, placement: str, lists: TopN, held_out: HeldOut) -> Scored:
     """Score lists that were made before the window; a user without one scores 0.
 
-    Parameters
-    ----------
-    settings : Settings
-    placement : str
-        Its rules decide which users are scored, and on which items.
-    lists : TopN
-        One row per user served, sorted by user_id.
-    held_out : HeldOut
+    The lists are sorted by user_id, one row per user served. The placement's rules decide which
+    users are scored, and on which items.
     """
     users, truth, _ = _shown(settings, placement, held_out)
     place = pd.Index(lists.user_ids).get_indexer(pd.Index(users.user_ids))

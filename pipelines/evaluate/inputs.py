@@ -57,6 +57,13 @@ def planned_candidates(settings: Settings, as_of: date) -> list[dict[str, Any]]:
     return entries
 
 
+def competing_names(settings: Settings, placement: str) -> tuple[str, ...]:
+    """Names of the candidates that compete in a placement, baselines and fallback included."""
+    rules = settings.placements[placement]
+    asked = {*settings.placement_candidates(placement), *rules.baselines, rules.fallback}
+    return tuple(one.name for one in settings.candidates if one.name in asked)
+
+
 def placements_of(settings: Settings, name: str) -> tuple[str, ...]:
     """Placements a candidate is evaluated for, in the order of the settings.
 
@@ -65,11 +72,7 @@ def placements_of(settings: Settings, name: str) -> tuple[str, ...]:
     """
     if name not in {candidate.name for candidate in settings.candidates}:
         return tuple(settings.placements)
-    return tuple(
-        placement
-        for placement, rules in settings.placements.items()
-        if name in {*settings.placement_candidates(placement), *rules.baselines, rules.fallback}
-    )
+    return tuple(one for one in settings.placements if name in competing_names(settings, one))
 
 
 def input_hash(settings: Settings, as_of: date, spec: Spec, window: Window, placement: str) -> str:
@@ -115,9 +118,6 @@ def snapshot_hash(settings: Settings, as_of: date) -> str:
 def code_hash(root: Path = PROJECT_ROOT) -> str:
     """Hash of the source files and library versions that determine lists and metrics.
 
-    Parameters
-    ----------
-    root : Path, optional
-        Folder that holds the package. Read once per process: imported code does not change.
+    Files below `root` are read once per process: imported code does not change.
     """
     return hash_files(files_in_turn(EVALUATION, root), root)

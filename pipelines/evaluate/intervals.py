@@ -10,7 +10,7 @@ from scipy.special import ndtri, stdtrit
 
 from pipelines.base.errors import SettingsError
 
-#: Fewest values that have a standard deviation.
+#: Fewest values that have a standard deviation, and so an interval.
 MIN_VALUES = 2
 
 

@@ -1,7 +1,9 @@
-"""Leaderboards of a night's candidates, read from their stored evaluations."""
+"""Leaderboards of a night's candidates, and the time they took, from their stored evaluations."""
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -10,42 +12,20 @@ import pandas as pd
 
 from pipelines.base.config import Settings
 from pipelines.base.errors import MissingEvaluationError, SettingsError
-from pipelines.evaluate.candidate_recall import CANDIDATE_RECALL
+from pipelines.base.tables import SERVING_RULE_PRICES
 from pipelines.evaluate.inputs import planned_candidates
 from pipelines.evaluate.list_metrics import LIST_METRICS
-from pipelines.evaluate.results import (
-    Evaluation,
-    evaluated_candidates,
-    read_evaluation,
-    read_metrics,
-)
+from pipelines.evaluate.metrics import CANDIDATE_RECALL
+from pipelines.evaluate.results import Evaluation, read_evaluated, read_evaluation
 
-#: Columns of `rule_board` besides the candidate.
-PRICE_COLUMNS = (
-    "rule",
-    "ndcg_with",
-    "ndcg_without",
-    "difference",
-    "low",
-    "high",
-    "coverage_with",
-    "coverage_without",
-    "user_count",
-)
 WINDOWS = ("selection", "gate")
 
 
 def leaderboard(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
     """Leaderboard of the candidates of one placement and window, best first.
 
-    If the night has a plan, only its candidates count, not those of an earlier plan.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    placement : str
-    window : {"selection", "gate"}
+    If the night has a plan, only its candidates count, not those of an earlier plan. `window` is
+    one of `WINDOWS`.
 
     Returns
     -------
@@ -62,13 +42,12 @@ def leaderboard(settings: Settings, as_of: date, placement: str, window: str) ->
     MissingEvaluationError
         If no candidate was evaluated there.
     """
-    names = _candidates(settings, as_of, placement, window)
+    evaluated = _best_first(settings, as_of, placement, window)
     baselines = settings.placements[placement].baselines
     k = settings.evaluation.k
     rows = []
-    for name in names:
-        stored = read_metrics(settings.run_folder(as_of).evaluation(name, window, placement))
-        metrics: dict[str, Any] = {} if stored is None else stored["metrics"]
+    for name, stored in evaluated.items():
+        metrics = stored["metrics"]
         ndcg = metrics[f"ndcg_at_{k}"]["all"]
         rows.append(
             {
@@ -83,34 +62,24 @@ def leaderboard(settings: Settings, as_of: date, placement: str, window: str) ->
                 **_first_stage(metrics),
             }
         )
-    frame = pd.DataFrame(rows).astype(dict.fromkeys(_first_stage({}), "float64"))
-    order = [f"ndcg_at_{k}", "candidate"]
-    return frame.sort_values(order, ascending=[False, True]).reset_index(drop=True)
+    return pd.DataFrame(rows).astype(dict.fromkeys(_first_stage({}), "float64"))
 
 
 def list_board(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
     """List metrics of the candidates by segment: lists as such, whatever users did afterwards.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    placement : str
-    window : {"selection", "gate"}
 
     Returns
     -------
     DataFrame
         One row per candidate and segment, candidates in the order of `leaderboard`, ``all``
         before the segments: candidate, segment, user_count, ndcg_at_<k>, and each of
-        `LIST_METRICS` as <metric>_at_<k>. Raises as `leaderboard` does.
+        `LIST_METRICS` as <metric>_at_<k>. Parameters and errors are those of `leaderboard`.
     """
     k = settings.evaluation.k
     columns = [f"{metric}_at_{k}" for metric in ("ndcg", *LIST_METRICS)]
     rows = []
-    for name in leaderboard(settings, as_of, placement, window)["candidate"]:
-        stored = read_metrics(settings.run_folder(as_of).evaluation(name, window, placement))
-        metrics: dict[str, Any] = {} if stored is None else stored["metrics"]
+    for name, stored in _best_first(settings, as_of, placement, window).items():
+        metrics = stored["metrics"]
         for segment, found in metrics[f"ndcg_at_{k}"].items():
             values = {column: metrics.get(column, {}).get(segment, {}) for column in columns}
             rows.append(
@@ -127,35 +96,63 @@ def list_board(settings: Settings, as_of: date, placement: str, window: str) -> 
 def rule_board(settings: Settings, as_of: date, placement: str, window: str) -> pd.DataFrame:
     """Prices of a placement's rules for each candidate; rules are priced on the gate window only.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    placement : str
-    window : {"selection", "gate"}
-
     Returns
     -------
     DataFrame
         One row per candidate, in the order of `leaderboard`, and rule, in the order they are
-        applied: candidate and the columns of `rule_prices.price_rules`. Raises as `leaderboard`
-        does.
+        applied: the columns of `serving.rule_prices` from candidate on, but not its spec_hash.
+        Parameters and errors are those of `leaderboard`.
     """
-    rows = []
-    for name in leaderboard(settings, as_of, placement, window)["candidate"]:
-        stored = read_metrics(settings.run_folder(as_of).evaluation(name, window, placement)) or {}
-        rows += [{"candidate": name, **price} for price in stored.get("rule_prices", [])]
-    return pd.DataFrame(rows, columns=["candidate", *PRICE_COLUMNS])
+    rows = [
+        {"candidate": name, **price}
+        for name, stored in _best_first(settings, as_of, placement, window).items()
+        for price in stored.get("rule_prices", [])
+    ]
+    known = {"as_of", "placement", "spec_hash"}
+    columns = [name for name in SERVING_RULE_PRICES.columns if name not in known]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def read_evaluations(
     settings: Settings, as_of: date, placement: str, window: str
 ) -> list[Evaluation]:
     """Read the evaluations behind `leaderboard`, in its order; raises as it does."""
-    board = leaderboard(settings, as_of, placement, window)
-    return [
-        read_evaluation(settings, as_of, name, window, placement) for name in board["candidate"]
-    ]
+    names = _best_first(settings, as_of, placement, window)
+    return [read_evaluation(settings, as_of, name, window, placement) for name in names]
+
+
+def evaluation_seconds(settings: Settings, as_of: date) -> list[dict[str, Any]]:
+    """Seconds spent on each candidate of a night, over both windows and all placements.
+
+    Returns
+    -------
+    list of dict
+        By falling total, then name: ``candidate``, ``fit_seconds``, ``recommend_seconds``,
+        ``total_seconds``, ``share`` of the total of all. Candidates whose evaluations hold no
+        times are left out.
+
+    Notes
+    -----
+    A fit of a window serves all its placements and counts once; if one of them was evaluated
+    again since, the longest fit counts. An evaluation that was kept from an earlier run counts
+    with the seconds it took then. Times are for people to read: no table holds them, and nothing
+    is decided by them.
+    """
+    fits: dict[str, dict[str, float]] = defaultdict(dict)
+    rankings: dict[str, float] = defaultdict(float)
+    for window, placement in itertools.product(WINDOWS, settings.placements):
+        for name, stored in _evaluated(settings, as_of, placement, window).items():
+            if "fit_seconds" in stored:
+                fits[name][window] = max(fits[name].get(window, 0.0), stored["fit_seconds"])
+                rankings[name] += stored["recommend_seconds"]
+    rows: list[dict[str, Any]] = []
+    for name, windows in fits.items():
+        fit, recommend = sum(windows.values()), rankings[name]
+        spent = {"fit_seconds": fit, "recommend_seconds": recommend}
+        rows.append({"candidate": name, **spent, "total_seconds": fit + recommend})
+    rows.sort(key=lambda row: (-row["total_seconds"], row["candidate"]))
+    total = sum(row["total_seconds"] for row in rows)
+    return [{**row, "share": row["total_seconds"] / total if total else 0.0} for row in rows]
 
 
 def _first_stage(metrics: Mapping[str, Any]) -> dict[str, float | None]:
@@ -165,7 +162,10 @@ def _first_stage(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {CANDIDATE_RECALL + end: found.get(key) for end, key in ends.items()}
 
 
-def _candidates(settings: Settings, as_of: date, placement: str, window: str) -> tuple[str, ...]:
+def _best_first(
+    settings: Settings, as_of: date, placement: str, window: str
+) -> dict[str, dict[str, Any]]:
+    """Content of `metrics.json` by candidate, in the order of `leaderboard`; raises as it does."""
     if placement not in settings.placements:
         raise SettingsError(
             f"A placement must be listed in recsys.toml. Got {placement!r}. "
@@ -175,12 +175,22 @@ def _candidates(settings: Settings, as_of: date, placement: str, window: str) ->
         raise SettingsError(
             f"A window must be one of {', '.join(WINDOWS)}. Got {window!r}. Use --window gate."
         )
-    names = evaluated_candidates(settings, as_of, window, placement)
-    if planned := {entry["name"] for entry in planned_candidates(settings, as_of)}:
-        names = tuple(name for name in names if name in planned)
-    if not names:
+    found = _evaluated(settings, as_of, placement, window)
+    if not found:
         raise MissingEvaluationError(
             f"At least one candidate must be evaluated on the {window} window of {placement!r}. "
             f"Found none for the night of {as_of}. Run `recsys train --as-of {as_of}`."
         )
-    return names
+    metric = f"ndcg_at_{settings.evaluation.k}"
+    values = {name: stored["metrics"][metric]["all"]["value"] for name, stored in found.items()}
+    ranked = pd.Series(values, dtype="float64").sort_values(ascending=False, kind="stable")
+    return {str(name): found[str(name)] for name in ranked.index}
+
+
+def _evaluated(
+    settings: Settings, as_of: date, placement: str, window: str
+) -> dict[str, dict[str, Any]]:
+    """Content of `metrics.json` by candidate, sorted; if the night has a plan, of those in it."""
+    planned = {entry["name"] for entry in planned_candidates(settings, as_of)}
+    evaluated = read_evaluated(settings, as_of, window, placement)
+    return {name: one for name, one in evaluated.items() if not planned or name in planned}

@@ -40,11 +40,7 @@ def exposure_counts(items: np.ndarray, n_items: int) -> np.ndarray:
 def coverage(items: np.ndarray, n_items: int) -> float:
     """Share of the items known before the cutoff that are in at least one list.
 
-    Parameters
-    ----------
-    items : ndarray of int32, shape (n_users, k)
-    n_items : int
-        Size of the vocabulary at the cutoff, items without events included.
+    `n_items` is the size of the vocabulary at the cutoff, items without events included.
 
     Examples
     --------
@@ -73,10 +69,6 @@ def gini(items: np.ndarray, n_items: int) -> float:
 
 def personalisation(items: np.ndarray) -> float | None:
     """One minus the mean overlap of two users' lists: 0 if all are equal, 1 if no item is shared.
-
-    Parameters
-    ----------
-    items : ndarray of int32, shape (n_users, k)
 
     Returns
     -------
@@ -129,10 +121,8 @@ def profile_popularity(own: sparse.csr_array, user_counts: np.ndarray, n_users: 
     ----------
     own : csr_array of shape (n_rows, n_items), bool
         Histories of the users, before the cutoff.
-    user_counts : ndarray of int, shape (n_items,)
-        Users with the item in their history.
-    n_users : int
-        Users with a history.
+    user_counts, n_users
+        As for `mean_popularity`.
 
     Returns
     -------
@@ -211,12 +201,8 @@ def item_vectors(history: sparse.csr_array) -> ItemVectors:
 def intra_list_diversity(items: np.ndarray, vectors: ItemVectors) -> np.ndarray:
     """One minus the mean cosine over the pairs of items of each list.
 
-    Parameters
-    ----------
-    items : ndarray of int32, shape (n_lists, k)
-        Lists with fewer than two items have no pair and are left out; of more than
-        `MAX_DIVERSITY_LISTS`, that many, evenly spaced, are measured.
-    vectors : ItemVectors
+    Lists with fewer than two items have no pair and are left out; of more than
+    `MAX_DIVERSITY_LISTS`, that many, evenly spaced, are measured.
 
     Returns
     -------

@@ -29,16 +29,10 @@ WAIT_SECONDS = 0.5
 def memory_share(settings: Settings, name: str) -> Iterator[None]:
     """Hold a share of the memory budget while a candidate is evaluated; wait until there is one.
 
-    A candidate is expected to need `HEADROOM` times what it needed last, or half of the budget
-    the first time. It begins when that fits beside the shares of the candidates at work, or when
-    no other is at work. The share of a killed process counts no longer.
-
-    Parameters
-    ----------
-    settings : Settings
-        `evaluation.memory_budget_gb`.
-    name : str
-        The candidate. Its peak of resident memory within is kept for the next time.
+    A candidate is expected to need `HEADROOM` times what it needed last, or half of the budget the
+    first time. It begins when that fits beside the shares of the candidates at work, or when no
+    other is at work. The share of a killed process counts no longer. The peak of resident memory
+    within is kept for the candidate's next time.
     """
     folder = settings.memory
     folder.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,8 @@ from scipy import sparse
 
 #: Metrics of one user's list at a cut k, by their name in every table.
 RANKING_METRICS = ("ndcg", "recall", "precision", "map", "mrr", "hit")
+#: Name of the recall of a first stage, and of its per-user column: all candidates, so no cut.
+CANDIDATE_RECALL = "candidate_recall"
 #: Bytes of the look-up table of relevant items, small enough for the processor's cache.
 LOOKUP_BYTES = 4 * 1024**2
 
@@ -93,10 +95,8 @@ def gain_matrix(items: np.ndarray, truth: sparse.csr_array, k: int) -> np.ndarra
 
     Parameters
     ----------
-    items : ndarray of int32, shape (n_users, n_ranks)
-        Ranked positions into the columns of `truth`; -1 where a list has no more items.
-    truth : csr_array of shape (n_users, n_items)
-        Relevant items.
+    items, truth
+        As for `ranking_metrics`.
     k : int
         The cut, at least 1.
 
@@ -117,15 +117,39 @@ def gain_matrix(items: np.ndarray, truth: sparse.csr_array, k: int) -> np.ndarra
     return np.divide(gains, ideal[:, None], out=np.zeros(hits.shape), where=ideal[:, None] > 0)
 
 
-def hit_matrix(items: np.ndarray, truth: sparse.csr_array) -> np.ndarray:
-    """Matrix of hits: which ranks of each list hold a relevant item.
+def candidate_recall(candidates: sparse.csr_array, relevant: sparse.csr_array) -> np.ndarray:
+    """Recall of a first stage: the share of a user's relevant items that is among its candidates.
+
+    No ranking of the candidates can have a higher recall, at any cut.
 
     Parameters
     ----------
-    items : ndarray of int, shape (n_users, n_ranks)
-        Positions into the columns of `truth`; -1 for no item.
-    truth : csr_array of shape (n_users, n_items)
-        Relevant items.
+    candidates : csr_array of shape (n_users, n_items), bool
+        What `Recommender.list_candidates` returns.
+    relevant : csr_array of shape (n_users, n_items + n_unknown_items), bool
+        Relevant items, the history's columns first; unknown items count and are never found.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_users,)
+        In [0, 1]; 0 for a user without candidates or without relevant items.
+
+    Examples
+    --------
+    >>> candidates = sparse.csr_array(np.array([[1, 1, 0], [0, 0, 0]], dtype=bool))
+    >>> relevant = sparse.csr_array(np.array([[1, 0, 1], [0, 1, 0]], dtype=bool))
+    >>> candidate_recall(candidates, relevant)
+    array([0.5, 0. ])
+    """
+    known = relevant[:, : candidates.shape[1]].astype(np.int64)
+    found = np.asarray(known.multiply(candidates.astype(np.int64)).sum(axis=1)).ravel()
+    return _ratio(found, np.diff(relevant.indptr))
+
+
+def hit_matrix(items: np.ndarray, truth: sparse.csr_array) -> np.ndarray:
+    """Matrix of hits: which ranks of each list hold a relevant item.
+
+    `items` and `truth` are as for `ranking_metrics`.
 
     Returns
     -------

@@ -85,12 +85,7 @@ def plot_leaderboard(
 ) -> Figure:
     """Plot each candidate's NDCG at the gate's cut with its interval, best on top.
 
-    Parameters
-    ----------
-    settings : Settings
-    placement : str
-    evaluations : sequence of Evaluation
-        Of one window, best first; so too in the other plots.
+    The evaluations are of one window, best first; so too in the other plots.
     """
     metric = f"ndcg_at_{settings.evaluation.k}"
     baselines = settings.placements[placement].baselines

@@ -20,22 +20,13 @@ if TYPE_CHECKING:
 
 #: Most features in the plot of gains.
 N_GAINS = 20
-#: What a feature describes, and the colour of its bar, by the beginning of its name.
-OTHER = "other"
+#: What a feature describes, the colour of its bar, and how its name begins; the last is any other.
 KINDS = {
-    "part_": "score or rank of a part",
-    "item_": "item",
-    "user_": "user",
-    "pair_": "user and item",
-    "title_": "user and item",
-    "price_": "user and item",
-}
-KIND_COLOURS = {
-    "score or rank of a part": "#0072B2",
-    "item": "#009E73",
-    "user": "#CC79A7",
-    "user and item": "#D55E00",
-    OTHER: GREY,
+    "score or rank of a part": (PALETTE[0], ("part_",)),
+    "item": (PALETTE[2], ("item_",)),
+    "user": (PALETTE[3], ("user_",)),
+    "user and item": (PALETTE[1], ("pair_", "title_", "price_")),
+    "other": (GREY, ("",)),
 }
 N_COLUMNS = 3
 #: Ratio of largest to median value above which a feature is drawn on a logarithmic axis.
@@ -45,14 +36,8 @@ SKEWED = 20.0
 def write_explained(folder: Path, explained: Explanation | None, title: str) -> None:
     """Write `feature_gain` and `partial_dependence`, each as PNG and CSV, and `sample.json`.
 
-    Parameters
-    ----------
-    folder : Path
-        Its former contents are removed.
-    explained : Explanation or None
-        If None, no folder is left.
-    title : str
-        Title of the plots: which ranker they show.
+    Former contents of `folder` are removed; if `explained` is None, no folder is left. `title` says
+    on the plots which ranker they show.
     """
     if explained is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -75,7 +60,7 @@ def plot_gain(gain: pd.DataFrame, title: str) -> Figure:
     shown = gain[gain["gain_share"] > 0].head(N_GAINS)
     kinds = [_kind_of(name) for name in shown.feature]
     figure, axes = new_chart(8, 1.4 + 0.3 * len(shown))
-    colours = [KIND_COLOURS[kind] for kind in kinds]
+    colours = [KINDS[kind][0] for kind in kinds]
     axes.barh(range(len(shown)), shown["gain_share"], color=colours, height=0.7)
     for row, share in enumerate(shown["gain_share"]):
         write_beside(axes, f"{share:.1%}", (share, row), right=4)
@@ -85,13 +70,13 @@ def plot_gain(gain: pd.DataFrame, title: str) -> Figure:
     axes.set_xlabel("share of the loss that splits on the feature took away")
     figure.suptitle(f"Feature gain: {title}", x=0.01, ha="left", fontweight="bold")
     for kind in dict.fromkeys(kinds):
-        axes.barh([0], [0], color=KIND_COLOURS[kind], label=kind)
+        axes.barh([0], [0], color=KINDS[kind][0], label=kind)
     axes.legend(loc="lower right")
     return figure
 
 
 def _kind_of(feature: str) -> str:
-    return next((kind for begin, kind in KINDS.items() if feature.startswith(begin)), OTHER)
+    return next(kind for kind, (_, beginnings) in KINDS.items() if feature.startswith(beginnings))
 
 
 def plot_dependence(explained: Explanation, title: str) -> Figure:

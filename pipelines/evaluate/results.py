@@ -51,6 +51,10 @@ class Evaluation:
     metrics: Mapping[str, Any]
     run_id: str | None
 
+    def reported(self, metric: str) -> Any:
+        """A metric over all users exactly as stored, not validated; None if it is missing."""
+        return self.metrics["metrics"].get(metric, {}).get("all", {}).get("value")
+
 
 def read_evaluation(
     settings: Settings, as_of: date, name: str, window: str, placement: str
@@ -91,13 +95,14 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
     return metrics
 
 
-def evaluated_candidates(
+def read_evaluated(
     settings: Settings, as_of: date, window: str, placement: str
-) -> tuple[str, ...]:
-    """Names of the candidates with a complete evaluation, sorted."""
+) -> dict[str, dict[str, Any]]:
+    """Content of `metrics.json` of each candidate with a complete evaluation, by name, sorted."""
     root = settings.run_folder(as_of).candidates
-    found = root.glob(f"*/{window}/{placement}/{METRICS_FILE}")
-    return tuple(sorted(path.parents[2].name for path in found if read_metrics(path.parent)))
+    folders = {path.parents[1].name: path for path in root.glob(f"*/{window}/{placement}")}
+    found = {name: read_metrics(folders[name]) for name in sorted(folders)}
+    return {name: metrics for name, metrics in found.items() if metrics}
 
 
 def write_evaluation(folder: Path, per_user: pd.DataFrame, metrics: Mapping[str, Any]) -> None:

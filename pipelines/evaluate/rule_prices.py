@@ -53,11 +53,7 @@ class Ruled:
 def price_rules(ruled: Ruled, evaluation: EvaluationSettings) -> list[dict[str, Any]]:
     """Compare lists made with all rules and with all but one, for each rule that is on.
 
-    Parameters
-    ----------
-    ruled : Ruled
-    evaluation : EvaluationSettings
-        Cut of the NDCG, and level of the intervals.
+    `evaluation` says the cut of the NDCG and the level of the intervals.
 
     Returns
     -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +13,8 @@ from scipy import sparse
 from pipelines.base.errors import MissingSnapshotError
 from pipelines.base.settings_sections import EvaluationSettings
 from pipelines.evaluate import list_metrics
-from pipelines.evaluate.candidate_recall import CANDIDATE_RECALL
 from pipelines.evaluate.intervals import Interval, mean_interval, ratio_interval
-from pipelines.evaluate.metrics import RANKING_METRICS, ranking_metrics
+from pipelines.evaluate.metrics import CANDIDATE_RECALL, RANKING_METRICS, ranking_metrics
 from pipelines.evaluate.truth import Truth
 
 if TYPE_CHECKING:
@@ -152,14 +151,15 @@ def list_means(
     Bias, Calibration, and Fairness in Recommendation. RecSys 2020.
     """
     items = lists.items[:, : evaluation.k]
-    known = _Known(
-        np.bincount(met.indices, minlength=met.shape[1]),
-        met.shape[0],
-        list_metrics.item_vectors(met),
-    )
+    shared = {
+        "user_counts": np.bincount(met.indices, minlength=met.shape[1]),
+        "n_users": met.shape[0],
+        "vectors": list_metrics.item_vectors(met),
+        "confidence": evaluation.confidence,
+    }
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for name, mask in segment_masks(segment).items():
-        for metric, interval in _list_intervals(items[mask], known, own[mask], evaluation).items():
+        for metric, interval in _list_intervals(items[mask], own[mask], **shared).items():
             found.setdefault(f"{metric}_at_{evaluation.k}", {})[name] = _entry(interval)
     return found
 
@@ -171,20 +171,17 @@ def segment_masks(segment: np.ndarray) -> dict[str, np.ndarray]:
     return everybody | {name: mask for name, mask in masks.items() if mask.any()}
 
 
-@dataclass(frozen=True)
-class _Known:
-    """Inputs of the list metrics that are the same for every segment."""
-
-    user_counts: np.ndarray
-    n_users: int
-    vectors: list_metrics.ItemVectors
-
-
 def _list_intervals(
-    items: np.ndarray, known: _Known, own: sparse.csr_array, evaluation: EvaluationSettings
+    items: np.ndarray,
+    own: sparse.csr_array,
+    *,
+    user_counts: np.ndarray,
+    n_users: int,
+    vectors: list_metrics.ItemVectors,
+    confidence: float,
 ) -> dict[str, Interval]:
     """Every list metric of some users' lists, by name."""
-    user_counts, n_users, n_items = known.user_counts, known.n_users, len(known.user_counts)
+    n_items = len(user_counts)
     is_served = (items >= 0).any(axis=1)
     together = {
         "coverage": list_metrics.coverage(items, n_items),
@@ -196,13 +193,13 @@ def _list_intervals(
     by_list = {
         "mean_popularity": shown,
         "novelty": list_metrics.novelty(items, user_counts),
-        "intra_list_diversity": list_metrics.intra_list_diversity(items, known.vectors),
+        "intra_list_diversity": list_metrics.intra_list_diversity(items, vectors),
     }
     before = list_metrics.profile_popularity(own[is_served], user_counts, n_users)
     return {
         **{name: Interval(one, None, None, None, len(items)) for name, one in together.items()},
-        **{name: mean_interval(one, evaluation.confidence) for name, one in by_list.items()},
-        "popularity_lift": _less_one(ratio_interval(shown, before, evaluation.confidence)),
+        **{name: mean_interval(one, confidence) for name, one in by_list.items()},
+        "popularity_lift": _less_one(ratio_interval(shown, before, confidence)),
     }
 
 

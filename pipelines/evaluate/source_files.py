@@ -20,12 +20,8 @@ FROM_IMPORT = re.compile(r"\bfrom (pipelines[.\w]*) import (\([^)]*\)|.*)")
 def files_in_turn(module: str, root: Path) -> list[Path]:
     """List the files of a module, of the modules it names, and of those that they name in turn.
 
-    Parameters
-    ----------
-    module : str
-        With its dots, for example ``pipelines.evaluate.evaluation``.
-    root : Path
-        Folder that holds the package.
+    The module has its dots, for example ``pipelines.evaluate.evaluation``; `root` is the folder
+    that holds the package.
 
     Returns
     -------
@@ -64,14 +60,7 @@ def files_in_turn(module: str, root: Path) -> list[Path]:
 
 
 def hash_files(files: Iterable[Path], root: Path) -> str:
-    """Hash the names and bytes of files, and the versions of `LIBRARIES`.
-
-    Parameters
-    ----------
-    files : iterable of Path
-    root : Path
-        Folder that the names are relative to.
-    """
+    """Hash the bytes of files, their names relative to `root`, and the versions of `LIBRARIES`."""
     digest = hashlib.sha256(repr([(name, version(name)) for name in LIBRARIES]).encode())
     for path in sorted(files):
         digest.update(path.relative_to(root).as_posix().encode())

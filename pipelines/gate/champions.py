@@ -39,19 +39,11 @@ class Champion:
     spec: Mapping[str, Any]
     spec_hash: str
 
-    def as_dict(self) -> dict[str, Any]:
-        """Name, spec and spec_hash, as in the gate's JSON."""
-        return {"name": self.name, "spec": dict(self.spec), "spec_hash": self.spec_hash}
-
 
 def read_champions(settings: Settings, as_of: date) -> dict[str, Champion]:
     """Read the champion of each placement before the night of `as_of`.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-        Rows of this night and of later ones are not read.
+    Rows of this night and of later ones are not read.
 
     Returns
     -------

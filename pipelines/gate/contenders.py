@@ -77,11 +77,7 @@ def share_problem(value: object) -> str | None:
 def contender_problem(contender: Contender, k: int) -> str | None:
     """Say what makes a contender's evaluation unusable; return None if it is sound.
 
-    Parameters
-    ----------
-    contender : Contender
-    k : int
-        Cut of the NDCG, named in the sentence.
+    `k` is the cut of the NDCG, named in the sentence.
     """
     for metric, value in ((f"NDCG@{k}", contender.ndcg), ("coverage", contender.coverage)):
         if problem := share_problem(value):

@@ -7,7 +7,7 @@ failure: the champion stays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.gate.contenders import Contender, contender_problem
 from pipelines.gate.differences import Thresholds
@@ -104,10 +104,6 @@ def decide(
         Stand-in where there never was a champion, such as the best baseline. Without it a
         missing champion is a refusal.
 
-    Returns
-    -------
-    GateDecision
-
     Notes
     -----
     Superiority promotes and equality keeps: the lower bound of the paired difference in
@@ -116,7 +112,8 @@ def decide(
     best = _best_baseline(baselines, thresholds)
     incumbent = champion or bootstrap
     if challenger is None:
-        rules = [_missing_challenger()]
+        why = "no candidate besides the champion and the baselines was evaluated on both windows"
+        rules = [GateRule("challenger_exists", is_passed=False, reason=why)]
     else:
         rules = [
             *_judge_entry(challenger, incumbent, baselines, thresholds),
@@ -142,14 +139,6 @@ def _best_baseline(baselines: Sequence[Contender], thresholds: Thresholds) -> Co
     sound = [one for one in baselines if contender_problem(one, thresholds.k) is None]
     ranked = sorted(sound, key=lambda one: (-float(one.ndcg), one.name))  # type: ignore[arg-type]  # only sound ones are in it
     return ranked[0] if ranked else None
-
-
-def _missing_challenger() -> GateRule:
-    return GateRule(
-        "challenger_exists",
-        is_passed=False,
-        reason="no candidate besides the champion and the baselines was evaluated on both windows",
-    )
 
 
 def _judge_entry(
@@ -221,14 +210,12 @@ def _judge_baselines(
         return [GateRule("beats_baseline", is_passed=False, reason=reason)]
     judged = judge_better("beats_baseline", challenger, best, thresholds, best.name)
     rest = [one for one in baselines if one.name != best.name]
-    return [judged, *(_report_baseline(challenger, one, thresholds) for one in rest)]
-
-
-def _report_baseline(
-    challenger: Contender, baseline: Contender, thresholds: Thresholds
-) -> GateRule:
-    difference = report_difference(challenger, baseline, thresholds)
-    return GateRule(**{**vars(difference), "rule": "beats_baseline", "subject": baseline.name})
+    reported = [report_difference(challenger, one, thresholds) for one in rest]
+    named = [
+        replace(row, rule="beats_baseline", subject=one.name)
+        for row, one in zip(reported, rest, strict=True)
+    ]
+    return [judged, *named]
 
 
 def _judge_against_champion(

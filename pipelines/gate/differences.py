@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipelines.base.config import Settings
-from pipelines.evaluate.intervals import paired_interval, users_needed
+from pipelines.evaluate.intervals import MIN_VALUES, paired_interval, users_needed
 from pipelines.gate.contenders import Contender, contender_problem, have_same_users
 from pipelines.show.figures import format_figure, format_interval, format_threshold
-
-#: Fewest users with an interval: its standard deviation needs two.
-LEAST_USERS = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def paired_difference(
     if not have_same_users(first, second):
         return None
     keep = np.ones(first.user_count, dtype=bool) if chosen is None else chosen
-    if keep.sum() < LEAST_USERS:
+    if keep.sum() < MIN_VALUES:
         return None
     mine = np.asarray(first.user_ndcg, dtype=np.float64)[keep]
     theirs = np.asarray(second.user_ndcg, dtype=np.float64)[keep]
@@ -102,12 +99,7 @@ def describe_difference(
 ) -> str:
     """Describe a difference in words; with `missed`, say by how much it fell short and why.
 
-    Parameters
-    ----------
-    found : Difference or None
-    thresholds : Thresholds
-    missed : float or None
-        The value that the interval's lower bound had to exceed.
+    `missed` is the value that the interval's lower bound had to exceed.
     """
     if found is None:
         return "the two cannot be compared"

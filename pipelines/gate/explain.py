@@ -51,7 +51,7 @@ def explain(
     found = [one for one in splits if one is not None]
     if not found or splits[0] is None:
         return None
-    coverage = [_coverage(one, k) for one in (winner, rivals[0])]
+    coverage = [one.reported(f"coverage_at_{k}") for one in (winner, rivals[0])]
     return {
         "winner": winner.name,
         "sentences": [*_sentences(found[0], k, confidence), *_say_coverage(found[0], coverage)],
@@ -64,12 +64,7 @@ def split_difference(
 ) -> dict[str, Any] | None:
     """Split the paired difference in NDCG@k by segment, by repeats or new, and by head or tail.
 
-    Parameters
-    ----------
-    winner, loser : Evaluation
-        Of the same window and placement.
-    k : int
-    confidence : float
+    Both evaluations are of the same window and placement.
 
     Returns
     -------
@@ -132,12 +127,6 @@ def _part(
         "loser_gain": float(gains[1].mean()),
         "user_count": user_count,
     }
-
-
-def _coverage(evaluation: Evaluation, k: int) -> float | None:
-    entry = evaluation.metrics["metrics"].get(f"coverage_at_{k}", {}).get("all", {})
-    value: float | None = entry.get("value")
-    return value
 
 
 # in words

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from pipelines.evaluate.intervals import Interval, mean_interval
+from pipelines.evaluate.intervals import MIN_VALUES, Interval, mean_interval
 from pipelines.gate.contenders import Contender, contender_problem, have_same_users
 from pipelines.gate.differences import (
-    LEAST_USERS,
     Difference,
     Thresholds,
     describe_difference,
@@ -106,7 +106,7 @@ def judge_min_users(challenger: Contender, thresholds: Thresholds) -> GateRule:
 def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[GateRule, GateRule]:
     """`ndcg_floor` and `ndcg_ceiling`: good enough to show, not too good to be true."""
     found = None
-    if contender_problem(challenger, thresholds.k) is None and challenger.user_count >= LEAST_USERS:
+    if contender_problem(challenger, thresholds.k) is None and challenger.user_count >= MIN_VALUES:
         values = np.asarray(challenger.user_ndcg, dtype=np.float64)
         found = mean_interval(values, thresholds.confidence)
     value = None if found is None else found.value
@@ -121,6 +121,7 @@ def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[GateRule
         threshold=floor,
         is_passed=above,
         reason=f"{shown}; the floor is {format_figure(floor)}{short}",
+        **_measured(found),
     )
     upper = GateRule(
         "ndcg_ceiling",
@@ -128,8 +129,9 @@ def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[GateRule
         is_passed=below,
         reason=f"{shown}; above {format_figure(ceiling)} a leak is likelier than a good "
         f"recommender{over}",
+        **_measured(found),
     )
-    return _measured(lower, found), _measured(upper, found)
+    return lower, upper
 
 
 def judge_better(
@@ -139,7 +141,7 @@ def judge_better(
     found = paired_difference(challenger, opponent, thresholds)
     low = None if found is None else found.low
     is_passed = low is not None and low > 0
-    judged = GateRule(
+    return GateRule(
         rule,
         subject=subject,
         opponent=opponent.name,
@@ -147,8 +149,8 @@ def judge_better(
         is_passed=is_passed,
         reason=f"{challenger.name} must beat {opponent.name}: "
         + describe_difference(found, thresholds, None if is_passed else 0.0),
+        **_measured(found),
     )
-    return _measured(judged, found)
 
 
 def report_difference(
@@ -156,14 +158,14 @@ def report_difference(
 ) -> GateRule:
     """`reported_difference`: how another candidate compares with the champion; not judged."""
     found = paired_difference(candidate, champion, thresholds)
-    reported = GateRule(
+    return GateRule(
         "reported_difference",
         subject=candidate.name,
         opponent=champion.name,
         reason=f"{candidate.name} against {champion.name}: "
         + describe_difference(found, thresholds, None),
+        **_measured(found),
     )
-    return _measured(reported, found)
 
 
 def judge_coverage(challenger: Contender, champion: Contender, thresholds: Thresholds) -> GateRule:
@@ -209,29 +211,20 @@ def _judge_segment(
     is_passed = low is not None and low >= -margin
     bound = -margin if is_judged and not is_passed else None
     small = "" if is_judged else f" (reported: fewer than {thresholds.min_segment_users} users)"
-    judged = GateRule(
+    return GateRule(
         "segment_not_inferior",
         subject=segment,
         opponent=champion.name,
         threshold=-margin,
-        user_count=count,
         is_passed=is_passed if is_judged else None,
         reason=f"{count} {segment} users against {champion.name}: "
         + describe_difference(found, thresholds, bound)
         + small,
+        **{"user_count": count, **_measured(found)},
     )
-    return _measured(judged, found)
 
 
-def _measured(rule: GateRule, found: Interval | Difference | None) -> GateRule:
-    """Copy of the rule with the value, bounds and users that were measured."""
-    if found is None:
-        return rule
-    return replace(
-        rule,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        user_count=found.user_count,
-        users_needed=found.users_needed if isinstance(found, Difference) else None,
-    )
+def _measured(found: Interval | Difference | None) -> dict[str, Any]:
+    """Value, bounds and users of a rule, as they were measured."""
+    figures = {} if found is None else vars(found)
+    return {name: figure for name, figure in figures.items() if name != "standard_error"}

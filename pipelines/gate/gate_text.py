@@ -16,16 +16,10 @@ from pipelines.show.document import (
     right,
     wrap,
 )
-from pipelines.show.figures import (
-    TIE,
-    format_count,
-    format_interval,
-    format_threshold,
-)
+from pipelines.show.figures import TIE, format_count, format_interval, format_threshold
 
 Row = Mapping[str, Any]
 
-ROLES = ("champion", "challenger", "was champion", "baseline")
 #: Sign before the threshold, where it is not "at least"; "low" where the lower bound is compared.
 _SIGNS = {
     "ndcg_ceiling": "≤",
@@ -60,14 +54,8 @@ def gate_document(verdicts: Mapping[str, Row], k: int) -> list[Block]:
 def gate_blocks(gate: Row | None, k: int, *, is_whole: bool) -> list[Block]:
     """One placement's verdict: who holds it now, by how much and why, and the rules.
 
-    Parameters
-    ----------
-    gate : mapping or None
-        What `gate/<placement>.json` holds.
-    k : int
-        Cut of the NDCG.
-    is_whole : bool
-        Whether every rule is shown with its sentence; else only judged rules with a figure.
+    `gate` is what `gate/<placement>.json` holds. If `is_whole`, every rule is shown with its
+    sentence; else only judged rules with a figure.
     """
     if gate is None:
         return [Paragraph("The gate was not decided.")]
@@ -155,10 +143,7 @@ def explain_gate(gate: Row) -> list[str]:
 def others_in_words(gate: Row) -> list[str]:
     """Compare with the champion the candidates that are neither champion nor challenger.
 
-    Returns
-    -------
-    list of str
-        A line each for the better, the indistinguishable and the worse; best first.
+    There is a line each for the better, the indistinguishable and the worse; best first.
     """
     holder = gate["champion"]["name"]
     challenger = gate["challenger"]["name"] if gate["challenger"] else None

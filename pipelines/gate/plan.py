@@ -11,6 +11,7 @@ from pipelines.base.config import Settings
 from pipelines.base.durable import write_ordered_json
 from pipelines.base.errors import NoCandidateError
 from pipelines.base.tracking import start_night
+from pipelines.evaluate.inputs import competing_names
 from pipelines.gate.champions import Champion, read_champions
 from pipelines.models.candidates import candidate_spec
 
@@ -26,11 +27,6 @@ def plan_candidates(settings: Settings, as_of: date) -> list[str]:
     The candidates are those of the settings that compete in at least one placement, and the
     champions that are no longer among them: a champion is a specification, and stays champion
     when it is changed in the settings or removed from them.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
 
     Returns
     -------
@@ -57,30 +53,13 @@ def plan_candidates(settings: Settings, as_of: date) -> list[str]:
     return list(planned)
 
 
-def competing_names(settings: Settings, placement: str) -> tuple[str, ...]:
-    """Names of the candidates that compete in a placement, baselines and fallback included."""
-    rules = settings.placements[placement]
-    asked = {*settings.placement_candidates(placement), *rules.baselines, rules.fallback}
-    return tuple(one.name for one in settings.candidates if one.name in asked)
-
-
 def champion_entry(
     settings: Settings, planned: dict[str, dict[str, Any]], placement: str, champion: Champion
 ) -> str | None:
     """Name under which a champion is evaluated for its placement tonight.
 
-    Parameters
-    ----------
-    settings : Settings
-    planned : dict
-        Entries of `plan.json` by name.
-    placement : str
-    champion : Champion
-
-    Returns
-    -------
-    str or None
-        None if no planned candidate has its specification and is evaluated for the placement.
+    `planned` holds the entries of `plan.json` by name. None if no planned candidate has its
+    specification and is evaluated for the placement.
     """
     known = {one.name for one in settings.candidates}
     evaluated = (*competing_names(settings, placement), *(set(planned) - known))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,16 +13,19 @@ import pandas as pd
 from pipelines.base.config import Settings
 from pipelines.base.durable import write_ordered_json
 from pipelines.base.errors import MissingEvaluationError, NoCandidateError
-from pipelines.base.tables import SERVING_CANDIDATE_METRICS, SERVING_RULE_PRICES
+from pipelines.base.tables import SERVING_CANDIDATE_METRICS, SERVING_RULE_PRICES, Table
 from pipelines.base.warehouse import connect, replace_slice
-from pipelines.evaluate.inputs import planned_candidates
+from pipelines.evaluate.inputs import competing_names, planned_candidates
 from pipelines.evaluate.results import Evaluation, read_evaluation
 from pipelines.features.read import forget_histories
 from pipelines.gate.champions import Champion, read_champions
 from pipelines.gate.contenders import share_problem
-from pipelines.gate.plan import champion_entry, competing_names
+from pipelines.gate.plan import champion_entry
 
 logger = logging.getLogger(__name__)
+
+#: How pandas holds a column of the warehouse that may lack values.
+NULLABLE = {"DOUBLE": "Float64", "BIGINT": "Int64", "BOOLEAN": "boolean"}
 
 
 def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]:
@@ -31,11 +34,6 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
     The challenger is the candidate with the highest NDCG@k on the selection window that is
     neither a baseline nor the champion. A candidate whose evaluation is missing on one of the
     windows, because its task failed, is left out with a note.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
 
     Returns
     -------
@@ -63,10 +61,12 @@ def select_challengers(settings: Settings, as_of: date) -> dict[str, str | None]
         for placement, evaluations in found.items()
     }
     every = [one for windows in found.values() for both in windows.values() for one in both]
-    frame, prices = _metric_rows(as_of, every), _price_rows(as_of, every)
+    metrics = table_frame(SERVING_CANDIDATE_METRICS, _metric_rows(as_of, every))
+    prices = table_frame(SERVING_RULE_PRICES, _price_rows(as_of, every))
     with connect(settings) as connection:
-        replace_slice(connection, SERVING_CANDIDATE_METRICS, frame, {"as_of": as_of})
-        replace_slice(connection, SERVING_RULE_PRICES, prices, {"as_of": as_of})
+        for table, frame in ((SERVING_CANDIDATE_METRICS, metrics), (SERVING_RULE_PRICES, prices)):
+            ordered = frame.sort_values(list(table.key), ignore_index=True)
+            replace_slice(connection, table, ordered, {"as_of": as_of})
     write_ordered_json(
         settings.run_folder(as_of).selection,
         {"as_of": as_of.isoformat(), "challengers": challengers},
@@ -99,13 +99,7 @@ def read_placement(
 ) -> dict[str, tuple[Evaluation, Evaluation]]:
     """Read the evaluations on both windows of the candidates of a placement tonight.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    placement : str
-    champion : Champion or None
-        Its evaluations are read under the name it was planned with.
+    Those of the champion are read under the name it was planned with.
 
     Returns
     -------
@@ -145,19 +139,14 @@ def _read_both(
     return selection, gate
 
 
-def ndcg_of(evaluation: Evaluation, k: int) -> object:
-    """NDCG@k over all users exactly as reported, not validated; None if it is missing."""
-    entry = evaluation.metrics["metrics"].get(f"ndcg_at_{k}", {}).get("all", {})
-    return entry.get("value")
-
-
 def best_on_selection(
     names: Iterable[str], evaluations: Mapping[str, tuple[Evaluation, Evaluation]], k: int
 ) -> str | None:
     """Candidate with the highest sound NDCG@k on the selection window; first by name if equal."""
-    values = {name: ndcg_of(evaluations[name][0], k) for name in names if name in evaluations}
+    metric = f"ndcg_at_{k}"
+    values = {name: evaluations[name][0].reported(metric) for name in names if name in evaluations}
     sound = {name: value for name, value in values.items() if share_problem(value) is None}
-    return min(sound, key=lambda name: (-float(sound[name]), name), default=None)  # type: ignore[arg-type]  # only sound values are in it
+    return min(sound, key=lambda name: (-float(sound[name]), name), default=None)
 
 
 def choose_challenger(
@@ -177,44 +166,36 @@ def choose_challenger(
     return best_on_selection(names, evaluations, settings.evaluation.k)
 
 
-def _metric_rows(as_of: date, evaluations: Iterable[Evaluation]) -> pd.DataFrame:
+def _metric_rows(as_of: date, evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
     """Metrics in long form: one row per placement, window, candidate, segment and metric."""
-    rows: list[dict[str, Any]] = [
-        {
-            "as_of": as_of,
-            "placement": one.placement,
-            "time_window": one.window,
-            "candidate": one.name,
-            "spec_hash": one.spec_hash,
-            "segment": segment,
-            "metric": metric,
-            **{key: entry[key] for key in ("value", "low", "high", "user_count")},
-        }
+    return [
+        {**_labels(as_of, one), "segment": segment, "metric": metric, **entry}
         for one in evaluations
         for metric, segments in one.metrics["metrics"].items()
         for segment, entry in segments.items()
     ]
-    frame = pd.DataFrame(rows, columns=list(SERVING_CANDIDATE_METRICS.columns))
-    kinds = dict.fromkeys(("value", "low", "high"), "Float64") | {"user_count": "Int64"}
-    keys = list(SERVING_CANDIDATE_METRICS.key)
-    return frame.astype(kinds).sort_values(keys, ignore_index=True)
 
 
-def _price_rows(as_of: date, evaluations: Iterable[Evaluation]) -> pd.DataFrame:
+def _price_rows(as_of: date, evaluations: Iterable[Evaluation]) -> list[dict[str, Any]]:
     """Prices of rules: one row per placement, candidate and rule that was priced."""
-    rows: list[dict[str, Any]] = [
-        {
-            "as_of": as_of,
-            "placement": one.placement,
-            "candidate": one.name,
-            "spec_hash": one.spec_hash,
-            **price,
-        }
+    return [
+        {**_labels(as_of, one), **price}
         for one in evaluations
         for price in one.metrics.get("rule_prices", [])
     ]
-    frame = pd.DataFrame(rows, columns=list(SERVING_RULE_PRICES.columns))
-    kinds = SERVING_RULE_PRICES.columns.items()
-    figures = {name: "Float64" for name, kind in kinds if kind == "DOUBLE"}
-    keys = list(SERVING_RULE_PRICES.key)
-    return frame.astype({**figures, "user_count": "Int64"}).sort_values(keys, ignore_index=True)
+
+
+def _labels(as_of: date, evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "as_of": as_of,
+        "placement": evaluation.placement,
+        "time_window": evaluation.window,
+        "candidate": evaluation.name,
+        "spec_hash": evaluation.spec_hash,
+    }
+
+
+def table_frame(table: Table, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame with a table's columns, whatever else they have; None is null in it."""
+    kinds = {name: NULLABLE[kind] for name, kind in table.columns.items() if kind in NULLABLE}
+    return pd.DataFrame(rows, columns=list(table.columns)).astype(kinds)

@@ -9,8 +9,6 @@ from dataclasses import asdict, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from pipelines.base.config import Settings
 from pipelines.base.durable import write_ordered_json
 from pipelines.base.errors import NoChampionError
@@ -25,12 +23,7 @@ from pipelines.gate.decide import GateDecision, decide
 from pipelines.gate.differences import Thresholds
 from pipelines.gate.explain import explain
 from pipelines.gate.plan import champion_entry
-from pipelines.gate.select import (
-    best_on_selection,
-    ndcg_of,
-    read_challengers,
-    read_placement,
-)
+from pipelines.gate.select import best_on_selection, read_challengers, read_placement, table_frame
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -49,11 +42,6 @@ def decide_gates(settings: Settings, as_of: date) -> dict[str, dict[str, Any]]:
     Written are `gate/<placement>.json`, the night's rows of `serving.gate_decisions` and
     `serving.champions`, and tags and a JSON on the night's run in MLflow. No promotion is not a
     failure: the champion's specification holds the placement for another night.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
 
     Returns
     -------
@@ -104,13 +92,13 @@ def read_gate(settings: Settings, as_of: date, placement: str) -> dict[str, Any]
 
 def contender_of(evaluation: Evaluation, k: int) -> Contender:
     """Contender of an evaluation, as the gate sees it; no value is repaired."""
-    per_user, metrics = evaluation.per_user, evaluation.metrics["metrics"]
+    per_user = evaluation.per_user
     return Contender(
         name=evaluation.name,
         spec_hash=evaluation.spec_hash,
         run_id=evaluation.run_id,
-        ndcg=ndcg_of(evaluation, k),
-        coverage=metrics.get(f"coverage_at_{k}", {}).get("all", {}).get("value"),
+        ndcg=evaluation.reported(f"ndcg_at_{k}"),
+        coverage=evaluation.reported(f"coverage_at_{k}"),
         user_ids=per_user["user_id"].to_numpy(dtype=str),
         user_ndcg=per_user[f"ndcg_at_{k}"].to_numpy(),
         segments=per_user["segment"].to_numpy(dtype=str),
@@ -210,9 +198,9 @@ def _verdict(
         "k": k,
         "is_promoted": decision.is_promoted,
         "reason": first + decision.reason,
-        "champion": holder.as_dict(),
-        "champion_before": before.as_dict() if before else None,
-        "challenger": challenger.as_dict() if challenger else None,
+        "champion": asdict(holder),
+        "champion_before": asdict(before) if before else None,
+        "challenger": asdict(challenger) if challenger else None,
         "rules": [asdict(rule) for rule in decision.rules],
     }
 
@@ -224,16 +212,10 @@ def _write_rows(settings: Settings, as_of: date, verdicts: Mapping[str, Mapping[
         for placement, verdict in verdicts.items()
         for rule in verdict["rules"]
     ]
-    kinds = dict.fromkeys(("threshold", "value", "low", "high"), "Float64")
-    kinds |= dict.fromkeys(("user_count", "users_needed"), "Int64") | {"is_passed": "boolean"}
-    decisions = pd.DataFrame(rules, columns=list(SERVING_GATE_DECISIONS.columns)).astype(kinds)
-    champions = pd.DataFrame(
-        [_champion_row(as_of, verdict) for verdict in verdicts.values()],
-        columns=list(SERVING_CHAMPIONS.columns),
-    )
+    champions = [_champion_row(as_of, verdict) for verdict in verdicts.values()]
     with connect(settings) as connection:
-        replace_slice(connection, SERVING_GATE_DECISIONS, decisions, {"as_of": as_of})
-        replace_slice(connection, SERVING_CHAMPIONS, champions, {"as_of": as_of})
+        for table, rows in ((SERVING_GATE_DECISIONS, rules), (SERVING_CHAMPIONS, champions)):
+            replace_slice(connection, table, table_frame(table, rows), {"as_of": as_of})
 
 
 def _champion_row(as_of: date, verdict: Mapping[str, Any]) -> dict[str, Any]:

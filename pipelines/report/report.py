@@ -27,8 +27,7 @@ from pipelines.base.durable import read_if_there, write_json, write_text
 from pipelines.base.errors import MissingEvaluationError, PublicationNotFoundError
 from pipelines.base.step_seconds import read_step_seconds
 from pipelines.evaluate.inputs import planned_candidates
-from pipelines.evaluate.leaderboard import WINDOWS, leaderboard, rule_board
-from pipelines.evaluate.spent import evaluation_seconds
+from pipelines.evaluate.leaderboard import WINDOWS, evaluation_seconds, leaderboard, rule_board
 from pipelines.features.read import read_catalogue
 from pipelines.lists.list_rows import FALLBACK
 from pipelines.models.specifications import read_entries
@@ -42,11 +41,7 @@ logger = logging.getLogger(__name__)
 def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     """Write `report.md` and `report.json` in the night's run folder and print the report.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-        A night that ran, or stopped half-way: what is missing is said to be missing.
+    The night ran, or stopped half-way: what is missing is said to be missing.
 
     Returns
     -------
@@ -89,11 +84,9 @@ def _placement(settings: Settings, as_of: date, placement: str) -> dict[str, Any
     boards: dict[str, list[Any]] = {}
     for window in WINDOWS:
         try:
-            board = leaderboard(settings, as_of, placement, window)
+            boards[window] = _records(leaderboard(settings, as_of, placement, window))
         except MissingEvaluationError:
             boards[window] = []
-            continue
-        boards[window] = _records(board)
     gate = read_if_there(settings.run_folder(as_of).gate(placement))
     prices = _records(rule_board(settings, as_of, placement, "gate")) if boards["gate"] else []
     return {"leaderboards": boards, "gate": gate, "rule_prices": _champion_prices(prices, gate)}
@@ -194,44 +187,28 @@ def _live_id(settings: Settings) -> str | None:
 def _commands(settings: Settings, report: dict[str, Any]) -> list[dict[str, str]]:
     """What to type next, with this home and this environment's programs."""
     home = _from_here(settings.home)
-    recsys = [*_program("recsys", "pipelines"), "query", "--home", home]
-    commands = []
+    recsys = _program("recsys", "pipelines")
+    query = [*recsys, "query", "--home", home]
+    commands: dict[str, str] = {}  # by purpose
     if settings.tracking_uri.startswith("sqlite"):
         store = ["ui", "--backend-store-uri", settings.tracking_uri, "--port", "5000"]
-        commands.append(
-            {
-                "purpose": "compare tonight's runs in MLflow, then open http://127.0.0.1:5000",
-                "command": shlex.join([*_program("mlflow", "mlflow"), *store]),
-            }
+        open_it = shlex.join([*_program("mlflow", "mlflow"), *store])
+        commands["compare tonight's runs in MLflow, then open http://127.0.0.1:5000"] = open_it
+    live = (report["publication"] or {}).get("live_id")
+    if live is not None:
+        for customer in report["customers"][:1]:
+            ask = shlex.join([*query, "--user", customer["user_id"]])
+            commands["one customer's history and lists, with titles"] = ask
+        sql = (
+            "select placement, strategy, count(distinct user_id) as users, count(*) as rows"
+            " from current_recommendations group by all order by all"
         )
-    if (report["publication"] or {}).get("live_id") is None:
-        return commands
-    for customer in report["customers"][:1]:
-        commands.append(
-            {
-                "purpose": "one customer's history and lists, with titles",
-                "command": shlex.join([*recsys, "--user", customer["user_id"]]),
-            }
-        )
-    sql = (
-        "select placement, strategy, count(distinct user_id) as users, count(*) as rows"
-        " from current_recommendations group by all order by all"
-    )
-    commands.append(
-        {
-            "purpose": "SQL over the live lists, also while a night is running",
-            "command": " ".join([shlex.join([*recsys, "--sql"]), f'"{sql}"']),
-        }
-    )
-    live = report["publication"]["live_id"]
-    if any(date_of(other) < date_of(live) for other in stored_ids(settings)):
-        commands.append(
-            {
-                "purpose": "make the publication before this one live again",
-                "command": shlex.join([*recsys[:-3], "rollback", "--home", home]),
-            }
-        )
-    return commands
+        ask = f'{shlex.join([*query, "--sql"])} "{sql}"'
+        commands["SQL over the live lists, also while a night is running"] = ask
+        if any(date_of(other) < date_of(live) for other in stored_ids(settings)):
+            back = shlex.join([*recsys, "rollback", "--home", home])
+            commands["make the publication before this one live again"] = back
+    return [{"purpose": purpose, "command": command} for purpose, command in commands.items()]
 
 
 def _program(name: str, module: str) -> list[str]:

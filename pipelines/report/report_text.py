@@ -27,13 +27,7 @@ from pipelines.show.document import (
     right,
     wrap,
 )
-from pipelines.show.figures import (
-    TIE,
-    format_count,
-    format_interval,
-    format_seconds,
-    format_share,
-)
+from pipelines.show.figures import TIE, format_count, format_interval, format_seconds, format_share
 
 Row = Mapping[str, Any]
 
@@ -58,11 +52,8 @@ _LOAD_COUNTS = {
 def report_document(report: Row, *, is_whole: bool) -> list[Block]:
     """The report that `report.build_report` returned, as a document.
 
-    Parameters
-    ----------
-    report : mapping
-    is_whole : bool
-        With every rule of the gate and its sentence; a terminal has room for the figures.
+    If `is_whole`, with every rule of the gate and its sentence; a terminal has room for the
+    figures.
     """
     document: list[Block] = [Heading(f"Night of {report['as_of']}", 1), Heading("Loaded")]
     document += _load(report["load"])

@@ -36,20 +36,15 @@ _STYLE = {
 
 
 def save_chart(path: Path, draw: Callable[[], Figure], dots_per_inch: int = DOTS_PER_INCH) -> Path:
-    """Draw a chart in the style of all charts, and write it as PNG.
+    """Draw a chart in the style of all charts, and write it.
 
     Parameters
     ----------
     path : Path
-        The same chart gives the same bytes.
+        PNG to write, and what is returned; the same chart gives the same bytes.
     draw : callable
         Returns the figure; it is called within the style.
     dots_per_inch : int
-
-    Returns
-    -------
-    Path
-        `path`.
     """
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -47,12 +47,8 @@ _STYLES = {"strong": "bold", "good": "bold green", "bad": "bold red", "quiet": "
 def print_document(document: Document, console: Console | None = None) -> None:
     """Print a document; with colours only if the console is a terminal.
 
-    Parameters
-    ----------
-    document : sequence of blocks
-    console : rich.console.Console, optional
-        Default: standard output, `WIDTH` columns or what the terminal (or COLUMNS) has if that is
-        less.
+    The default console is standard output, `WIDTH` columns wide, or what the terminal (or COLUMNS)
+    has if that is less.
     """
     console = console or make_console()
     before: Block | None = None

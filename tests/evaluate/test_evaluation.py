@@ -16,7 +16,7 @@ from pipelines.base.errors import MissingSnapshotError, SettingsError
 from pipelines.base.tracking import start_night, tracking_client
 from pipelines.evaluate import held_out as held_out_module
 from pipelines.evaluate.evaluation import evaluate_candidate
-from pipelines.evaluate.results import Evaluation, evaluated_candidates, read_evaluation
+from pipelines.evaluate.results import Evaluation, read_evaluated, read_evaluation
 
 AS_OF = date(2024, 3, 1)
 EARLY, BEFORE, IN_GATE = date(2024, 1, 10), date(2024, 2, 10), date(2024, 2, 20)
@@ -287,7 +287,7 @@ def test_failed_candidate_leaves_no_earlier_result_behind(
     with pytest.raises(SettingsError, match="half_life_days"):
         evaluate_candidate(broken, AS_OF, "popularity")
 
-    assert evaluated_candidates(settings, AS_OF, "selection", "for_you") == ()
+    assert read_evaluated(settings, AS_OF, "selection", "for_you") == {}
 
 
 def test_candidate_that_competes_nowhere_is_not_fitted(

@@ -9,7 +9,12 @@ import pytest
 from pipelines.base.config import Settings
 from pipelines.base.durable import write_ordered_json
 from pipelines.base.errors import MissingEvaluationError, SettingsError
-from pipelines.evaluate.leaderboard import leaderboard, list_board, read_evaluations
+from pipelines.evaluate.leaderboard import (
+    evaluation_seconds,
+    leaderboard,
+    list_board,
+    read_evaluations,
+)
 from pipelines.evaluate.list_metrics import LIST_METRICS
 from pipelines.evaluate.results import read_metrics
 
@@ -120,3 +125,76 @@ def test_unknown_window_is_refused(settings: Settings) -> None:
 def test_night_without_evaluations_is_refused(settings: Settings) -> None:
     with pytest.raises(MissingEvaluationError, match="Run `recsys train --as-of 2024-03-01`"):
         leaderboard(settings, AS_OF, "discover", "selection")
+
+
+@pytest.fixture
+def two_placements(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings(placements={"discover": {}, "for_you": {"exclude": "none"}})
+
+
+@pytest.fixture
+def spend(two_placements: Settings, fabricate: Callable[..., Path]) -> Callable[..., None]:
+    """Write an evaluation that took so many seconds."""
+
+    def write(name: str, fit: float, recommend: float, **where: str) -> None:
+        folder = fabricate(two_placements, name, level=0.3, **where)
+        times = {"fit_seconds": fit, "recommend_seconds": recommend}
+        write_ordered_json(folder / "metrics.json", {**(read_metrics(folder) or {}), **times})
+
+    return write
+
+
+def test_a_fit_counts_once_for_all_its_placements_and_each_ranking_for_itself(
+    two_placements: Settings, spend: Callable[..., None]
+) -> None:
+    for window, fit in (("selection", 10.0), ("gate", 20.0)):
+        for placement, recommend in (("discover", 1.0), ("for_you", 2.0)):
+            spend("ease", fit, recommend, window=window, placement=placement)
+
+    (row,) = evaluation_seconds(two_placements, AS_OF)
+
+    assert (row["fit_seconds"], row["recommend_seconds"]) == (10 + 20, 2 * (1 + 2))
+    assert (row["total_seconds"], row["share"]) == (36, 1)
+
+
+def test_the_slowest_candidate_is_first_and_shares_add_up(
+    two_placements: Settings, spend: Callable[..., None]
+) -> None:
+    for name, fit in (("fast", 1.0), ("slow", 8.0), ("also_fast", 1.0)):
+        spend(name, fit, 0.0)
+
+    found = evaluation_seconds(two_placements, AS_OF)
+
+    shares = {row["candidate"]: row["share"] for row in found}
+    assert list(shares.items()) == [("slow", 0.8), ("also_fast", 0.1), ("fast", 0.1)]
+
+
+def test_the_longest_fit_counts_where_one_placement_was_evaluated_again(
+    two_placements: Settings, spend: Callable[..., None]
+) -> None:
+    spend("ease", 3.0, 0.0, placement="discover")
+    spend("ease", 5.0, 0.0, placement="for_you")
+
+    assert evaluation_seconds(two_placements, AS_OF)[0]["fit_seconds"] == 5
+
+
+def test_time_of_a_candidate_outside_the_plan_is_left_out(
+    two_placements: Settings, spend: Callable[..., None]
+) -> None:
+    spend("ease", 3.0, 0.0)
+    spend("dropped", 3.0, 0.0)
+    write_ordered_json(two_placements.run_folder(AS_OF).plan, {"candidates": [{"name": "ease"}]})
+
+    assert [row["candidate"] for row in evaluation_seconds(two_placements, AS_OF)] == ["ease"]
+
+
+def test_fits_in_no_time_have_no_share(
+    two_placements: Settings, spend: Callable[..., None]
+) -> None:
+    spend("ease", 0.0, 0.0)
+
+    assert [row["share"] for row in evaluation_seconds(two_placements, AS_OF)] == [0]
+
+
+def test_night_without_evaluations_has_no_rows(two_placements: Settings) -> None:
+    assert evaluation_seconds(two_placements, AS_OF) == []

@@ -13,7 +13,12 @@ from scipy import sparse
 from sklearn.metrics import ndcg_score
 
 from pipelines.evaluate import metrics
-from pipelines.evaluate.metrics import RANKING_METRICS, hit_matrix, ranking_metrics
+from pipelines.evaluate.metrics import (
+    RANKING_METRICS,
+    candidate_recall,
+    hit_matrix,
+    ranking_metrics,
+)
 from pipelines.models.kernels.top_n import top_n_of_scores
 
 CASES = Path(__file__).parent / "cases"
@@ -316,3 +321,22 @@ def test_two_hundred_thousand_lists_take_a_fraction_of_a_second() -> None:
     ranking_metrics(lists, truth, ks=[10])
 
     assert time.process_time() - started < 1.0  # measured .07 s; ten times that is a regression
+
+
+def rows(*values: list[int]) -> sparse.csr_array:
+    return sparse.csr_array(np.array(values, dtype=bool))
+
+
+def test_recall_is_the_share_of_relevant_items_among_the_candidates() -> None:
+    candidates = rows([1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1])
+    relevant = rows([1, 0, 1, 1], [0, 1, 0, 0], [1, 0, 0, 1])
+    assert candidate_recall(candidates, relevant).tolist() == [1 / 3, 0, 1]
+
+
+def test_relevant_item_of_no_history_is_never_a_candidate() -> None:
+    # two items of the history, and a third that nobody had met
+    assert candidate_recall(rows([1, 1]), rows([1, 0, 1])).tolist() == [1 / 2]
+
+
+def test_user_without_relevant_items_or_candidates_scores_zero() -> None:
+    assert candidate_recall(rows([1, 0], [0, 0]), rows([0, 0], [1, 0])).tolist() == [0, 0]

@@ -12,7 +12,7 @@ from pipelines.base.durable import write_ordered_json
 from pipelines.base.errors import MissingEvaluationError
 from pipelines.evaluate.results import (
     PER_USER_FILE,
-    evaluated_candidates,
+    read_evaluated,
     read_evaluation,
     write_evaluation,
 )
@@ -48,7 +48,7 @@ def test_evaluation_without_its_users_does_not_count(
     fabricate(settings, "ease", level=0.3)
     (fabricate(settings, "item_knn", level=0.2) / PER_USER_FILE).unlink()
 
-    assert evaluated_candidates(settings, AS_OF, "gate", "discover") == ("ease",)
+    assert list(read_evaluated(settings, AS_OF, "gate", "discover")) == ["ease"]
 
 
 def test_failed_write_leaves_no_evaluation(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 
 import pandas as pd
@@ -48,7 +49,7 @@ def test_champion_is_the_last_one_before_the_night_by_placement(shop, night):
 
 def test_champion_is_a_plain_dict_in_the_verdict():
     champion = Champion("ease", {"recommender": "ease"}, "0123")
-    assert champion.as_dict() == {
+    assert asdict(champion) == {
         "name": "ease",
         "spec": {"recommender": "ease"},
         "spec_hash": "0123",

@@ -7,7 +7,8 @@ import pytest
 
 from pipelines.base.config import stable_hash
 from pipelines.base.errors import NoCandidateError
-from pipelines.gate.plan import competing_names, plan_candidates
+from pipelines.evaluate.inputs import competing_names
+from pipelines.gate.plan import plan_candidates
 from pipelines.gate.select import select_challengers
 from pipelines.gate.verdicts import decide_gates
 
