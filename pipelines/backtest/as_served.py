@@ -21,16 +21,7 @@ from pipelines.models.candidates import fit_candidate
 
 
 def night_that_knows(own: Settings, nights: Sequence[date], as_of: date) -> date | None:
-    """First replayed night that knows the whole horizon after `as_of`; None if there is none.
-
-    Parameters
-    ----------
-    own : Settings
-        Of the backtest's home.
-    nights : sequence of date
-        All nights of the backtest.
-    as_of : date
-    """
+    """First night of a backtest that knows the whole horizon after `as_of`; None if none does."""
     known = as_of + timedelta(days=own.evaluation.horizon_days)
     there = [
         night
@@ -43,14 +34,8 @@ def night_that_knows(own: Settings, nights: Sequence[date], as_of: date) -> date
 def score_served(own: Settings, as_of: date, known_by: date) -> dict[str, dict[str, Any]]:
     """NDCG per user of what a night published, and of what its baselines would have shown.
 
-    Parameters
-    ----------
-    own : Settings
-        Of the backtest's home.
-    as_of : date
-        A night that published.
-    known_by : date
-        A later night, whose snapshot holds the days ``[as_of, as_of + horizon)``.
+    `as_of` is a night that published; `known_by` is a later night, whose snapshot holds the days
+    ``[as_of, as_of + horizon)``.
 
     Returns
     -------

@@ -41,12 +41,7 @@ def draw_backtest(results: Mapping[str, Any], path: Path) -> Path:
     results : mapping
         What `collect_results` returned, with the plan.
     path : Path
-        PNG to write; the same results give the same bytes.
-
-    Returns
-    -------
-    Path
-        `path`.
+        PNG to write, and what is returned; the same results give the same bytes.
     """
     return save_chart(path, partial(_figure, results), DOTS_PER_INCH)
 
@@ -71,13 +66,7 @@ def series_of(
 ) -> dict[str, np.ndarray]:
     """A line of the chart: value and bounds by night, NaN where there is no figure.
 
-    Parameters
-    ----------
-    results : mapping
-    placement : str
-    view : {"gate", "served"}
-    name : str
-        ``champion`` or a baseline.
+    `view` is ``gate`` or ``served``; `name` is ``champion`` or a baseline.
     """
     figures = [
         (night["placements"].get(placement) or {}).get(view) or {} for night in results["nights"]

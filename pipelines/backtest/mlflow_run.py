@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings, stable_hash
 from pipelines.base.durable import read_json
 from pipelines.base.tracking import attempt, experiment_id, git_commit
+from pipelines.evaluate.child_runs import milliseconds, with_bounds
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -23,14 +24,8 @@ def log_backtest(settings: Settings, own: Settings) -> str | None:
     """Log a backtest's results as a run of the experiment `backtest`.
 
     The same results are logged once: a rerun finds the run by its hash. Other results of the same
-    name make another run, and the older one is tagged ``is_superseded``.
-
-    Parameters
-    ----------
-    settings : Settings
-        Of the live home, whose MLflow store is used.
-    own : Settings
-        Of the backtest's home.
+    name make another run, and the older one is tagged ``is_superseded``. `settings` is that of the
+    live home, whose MLflow store is used; `own` is that of the backtest's.
 
     Returns
     -------
@@ -59,10 +54,8 @@ def step_metrics(results: Mapping[str, Any]) -> list[tuple[str, float, int, str]
         for placement, entry in night["placements"].items():
             for view in ("gate", "served"):
                 for name, interval in _named(entry[view]).items():
-                    for end, part in (("", "value"), ("_low", "low"), ("_high", "high")):
-                        if interval[part] is not None:
-                            key = f"{placement}.{view}.{name}{end}"
-                            found.append((key, float(interval[part]), step, night["as_of"]))
+                    figures = with_bounds(f"{placement}.{view}.{name}", interval)
+                    found += [(key, one, step, night["as_of"]) for key, one in figures.items()]
     return found
 
 
@@ -76,7 +69,7 @@ def _named(figures: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
 def _log_run(
     client: MlflowClient, settings: Settings, own: Settings, results: Mapping[str, Any]
 ) -> str:
-    from mlflow.entities import Param
+    from mlflow.entities import Metric, Param
 
     name, wanted = results["plan"]["name"], stable_hash(results)
     experiment = experiment_id(client, settings)
@@ -90,7 +83,11 @@ def _log_run(
     run_id = str(created.info.run_id)
     plan = [Param(key, str(value)) for key, value in results["plan"].items()]
     client.log_batch(run_id, params=plan)
-    metrics = [*_metrics(results), *_summary(results)]
+    metrics = [
+        Metric(key, value, milliseconds(date.fromisoformat(night)), step)
+        for key, value, step, night in step_metrics(results)
+    ]
+    metrics += _summary(results)
     for start in range(0, len(metrics), METRICS_PER_BATCH):
         client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_BATCH])
     for file in (own.backtest_results, own.backtest_chart, own.backtest_page):
@@ -99,20 +96,11 @@ def _log_run(
     return run_id
 
 
-def _metrics(results: Mapping[str, Any]) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    return [
-        Metric(key, value, _milliseconds(night), step)
-        for key, value, step, night in step_metrics(results)
-    ]
-
-
 def _summary(results: Mapping[str, Any]) -> list[Metric]:
     """Counts of verdicts, and of stopped nights, at the last night."""
     from mlflow.entities import Metric
 
-    last = _milliseconds(results["nights"][-1]["as_of"])
+    last = milliseconds(date.fromisoformat(results["nights"][-1]["as_of"]))
     counts = {
         f"{placement}.{outcome}_count": found[outcome]
         for placement, found in results["summary"].items()
@@ -120,8 +108,3 @@ def _summary(results: Mapping[str, Any]) -> list[Metric]:
     }
     counts["stopped_count"] = sum(night["state"] == "stopped" for night in results["nights"])
     return [Metric(key, float(value), last, 0) for key, value in counts.items()]
-
-
-def _milliseconds(night: str) -> int:
-    day = date.fromisoformat(night)
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)

@@ -60,11 +60,6 @@ class NightRecord:
         return self.state != "running"
 
     @property
-    def identity(self) -> tuple[date, str]:
-        """The night, and the hash of all that it depends on."""
-        return (self.as_of, self.key)
-
-    @property
     def in_words(self) -> str:
         """How the night ended, in one line."""
         return f"stopped at {self.stopped_at}: {self.reason}" if self.stopped_at else self.state
@@ -82,12 +77,8 @@ class NightRecord:
 def night_keys(settings: Settings, nights: Sequence[date]) -> list[str]:
     """Key of each night, in order: equal keys mean that a replay would find the same.
 
-    Parameters
-    ----------
-    settings : Settings
-        Of the home whose `landing/` and tuned specifications are read.
-    nights : sequence of date
-        Ascending.
+    Nights ascend; `settings` is that of the home whose `landing/` and tuned specifications are
+    read.
 
     Returns
     -------
@@ -109,14 +100,7 @@ def night_keys(settings: Settings, nights: Sequence[date]) -> list[str]:
 
 
 def replay_night(own: Settings, as_of: date, key: str) -> NightRecord:
-    """Run every verb of a night on the backtest's home.
-
-    Parameters
-    ----------
-    own : Settings
-        Of the backtest's home.
-    as_of : date
-    key : str
+    """Run every verb of a night on `own`, the backtest's home.
 
     Returns
     -------
@@ -145,13 +129,7 @@ def replay_night(own: Settings, as_of: date, key: str) -> NightRecord:
 
 @cache
 def code_hash(root: Path = PROJECT_ROOT) -> str:
-    """Hash of the code and libraries that a night runs.
-
-    Parameters
-    ----------
-    root : Path, optional
-        The checkout. It is read once in a process.
-    """
+    """Hash of the code and libraries that a night runs; a checkout is read once in a process."""
     files = {path for pattern in CODE for path in root.glob(pattern)}
     compiled = set(root.glob("dbt_project/target/**/*"))  # by dbt, from the same sources
     return hash_files(files - compiled, root)

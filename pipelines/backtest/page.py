@@ -28,14 +28,9 @@ _MOODS: dict[str, Mood] = {"promoted": "good", "refused": "bad", "unchallenged":
 
 
 def backtest_document(results: Row, picture: Path) -> list[Block]:
-    """The page of a backtest, as a document.
+    """The page of a backtest, as a document, with its chart as `picture`.
 
-    Parameters
-    ----------
-    results : mapping
-        What `collect_results` returned, with the plan.
-    picture : Path
-        The chart, a PNG.
+    `results` is what `collect_results` returned, with the plan.
     """
     k = results["k"]
     shown = f"NDCG@{k} of the champion and of each baseline by night, with intervals"

@@ -116,15 +116,8 @@ def replay_nights(
     """Run every night of the plan that is not there yet with the same inputs.
 
     Nights build on each other: after a change of settings, code or day files, the replay starts
-    over, because the champion of every later night may be another.
-
-    Parameters
-    ----------
-    settings : Settings
-        Of the live home, whose `landing/` is read where it is.
-    plan : BacktestPlan
-    show : callable, optional
-        Receives a line for each night.
+    over, because the champion of every later night may be another. `settings` is that of the live
+    home, whose `landing/` is read where it is; `show` receives a line for each night.
 
     Returns
     -------
@@ -196,11 +189,8 @@ def run_backtest(
 def call_step(step: str, params: Mapping[str, Any]) -> None:
     """Call one step of the DAG `backtest`, with the settings of this process's environment.
 
-    Parameters
-    ----------
-    step : {"replay_nights", "write_results", "log_backtest"}
-    params : mapping
-        The run's parameters: ``from``, ``to``, ``every`` and ``name``.
+    Steps are ``replay_nights``, ``write_results`` and ``log_backtest``; `params` holds ``from``,
+    ``to``, ``every`` and ``name`` of the DAG's run.
     """
     from pipelines.backtest.mlflow_run import log_backtest
 
@@ -223,7 +213,8 @@ def call_step(step: str, params: Mapping[str, Any]) -> None:
 def _kept_records(own: Settings, wanted: Sequence[tuple[date, str]]) -> list[NightRecord]:
     """Nights already done with these inputs; if any input changed, none: the home is emptied."""
     stored = _read_records(own)
-    same = [record.identity == want for record, want in zip(stored, wanted, strict=False)]
+    pairs = zip(stored, wanted, strict=False)
+    same = [(record.as_of, record.key) == want for record, want in pairs]
     if not all(same):
         first = stored[same.index(False)].as_of
         logger.warning("the inputs of night %s changed: the replay starts over", first)

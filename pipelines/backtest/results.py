@@ -27,14 +27,7 @@ VIEWS = ("gate", "served")
 
 
 def collect_results(own: Settings, records: Sequence[NightRecord]) -> dict[str, Any]:
-    """Collect all figures of a backtest that the chart, the page and MLflow show.
-
-    Parameters
-    ----------
-    own : Settings
-        Of the backtest's home.
-    records : sequence of NightRecord
-        All nights, done.
+    """Collect all figures of a backtest, from its home and the records of all its nights, done.
 
     Returns
     -------
@@ -73,13 +66,12 @@ def _night(own: Settings, record: NightRecord, nights: Sequence[date]) -> dict[s
             verdict = read_gate(own, record.as_of, name)
         except NoChampionError:  # it stopped before the gate
             continue
-        gate = _gate_scores(own, record.as_of, name, verdict["champion"]["name"])
+        champion, confidence = verdict["champion"]["name"], own.evaluation.confidence
+        gate = _gate_scores(own, record.as_of, name, champion)
         placements[name] = {
             "verdict": _verdict(verdict, own.evaluation.k),
-            "gate": _figures(gate, verdict["champion"]["name"], own.evaluation.confidence),
-            "served": _figures(
-                served.get(name), verdict["champion"]["name"], own.evaluation.confidence
-            ),
+            "gate": _figures(gate, champion, confidence),
+            "served": _figures(served.get(name), champion, confidence),
         }
     return {
         "as_of": record.as_of.isoformat(),

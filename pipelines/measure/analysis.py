@@ -10,7 +10,6 @@ import pandas as pd
 
 from pipelines.base.config import Settings
 from pipelines.experiments.definition import CONTROL, Experiment
-from pipelines.experiments.state import read_experiment
 from pipelines.measure.decision import decide_arm
 from pipelines.measure.effects import (
     Effect,
@@ -26,15 +25,10 @@ from pipelines.measure.units import MIN_DAYS, Units, read_units
 ALL_USERS, LISTS_DIFFER, LISTS_EQUAL = "all users", "lists differ", "lists equal"
 
 
-def analyse_experiment(settings: Settings, experiment_id: str, as_of: date) -> dict[str, Any]:
+def analyse_experiment(settings: Settings, experiment: Experiment, as_of: date) -> dict[str, Any]:
     """Analyse a started experiment: everything its report says.
 
-    Parameters
-    ----------
-    settings : Settings
-    experiment_id : str
-    as_of : date
-        Exclusive end of the days that are analysed.
+    `as_of` is the exclusive end of the days that are analysed.
 
     Returns
     -------
@@ -45,16 +39,9 @@ def analyse_experiment(settings: Settings, experiment_id: str, as_of: date) -> d
 
     Raises
     ------
-    ExperimentError
-        If it was never started.
     WarehouseLockedError
         If a night holds the warehouse.
     """
-    return analyse_started(settings, read_experiment(settings, experiment_id), as_of)
-
-
-def analyse_started(settings: Settings, experiment: Experiment, as_of: date) -> dict[str, Any]:
-    """Analyse an experiment that was read already; see `analyse_experiment`."""
     units = read_units(settings, experiment, as_of)
     if experiment.is_interleaved:
         teams = read_teams(settings, experiment, as_of)
@@ -77,11 +64,7 @@ def analyse_units(experiment: Experiment, units: Units, as_of: date) -> dict[str
     look = _Look(experiment, frames, len(units.frame))
     effects = [] if faults else _effects(look)
     return {
-        "experiment_id": experiment.experiment_id,
-        "as_of": as_of.isoformat(),
-        "status": experiment.status,
-        "definition": given.model_dump(mode="json"),
-        "health": units.health(units.ratio.reason),
+        **units.describe(experiment, as_of, units.ratio.reason),
         "users": {name: len(frame) for name, frame in frames.items()},
         "arms": {name: _figures(frame) for name, frame in frames.items()},
         "effects": effects,
@@ -125,8 +108,8 @@ class _Look:
         given = self.experiment.definition
         control, treatment = (_of(self.frames[name], population) for name in (CONTROL, arm))
         too_early = why_too_early(metric, CONTROL, control) or why_too_early(metric, arm, treatment)
-        always = _no_effect(too_early)
-        once = _no_effect(too_early or "the planned users are not there yet")
+        always = Effect(reason=too_early)
+        once = Effect(reason=too_early or "the planned users are not there yet")
         if not too_early:
             arms = summarise_arms(metric, control, treatment)
             always = compare_at_any_time(
@@ -201,10 +184,6 @@ def _effect_of(effects: list[dict[str, Any]], arm: str, metric: str, alpha: floa
     for row in effects:
         if (row["arm"], row["metric"], row["population"]) == (arm, metric, ALL_USERS):
             if row["p_value"] is not None and row["p_value"] < alpha <= row["holm_p_value"]:
-                return _no_effect("not beyond chance over all arms")
+                return Effect(reason="not beyond chance over all arms")
             return Effect(**{field.name: row[field.name] for field in fields(Effect)})
-    return _no_effect("nothing is shown while the experiment is at fault")
-
-
-def _no_effect(reason: str | None) -> Effect:
-    return Effect(None, None, None, None, None, reason)
+    return Effect(reason="nothing is shown while the experiment is at fault")

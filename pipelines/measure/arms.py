@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -12,23 +13,24 @@ class ArmSummary:
     Parameters
     ----------
     user_count : int
-    mean : float or None
-        None where it has no value, such as clicks per impression without impressions.
-    variance : float or None
+    mean : float
+        NaN, as are the others, where it has no value, such as clicks per impression without
+        impressions.
+    variance : float
         Of one user: the squared standard error of the mean is ``variance / user_count``.
-    unadjusted_mean : float or None
+    unadjusted_mean : float
         The mean before CUPED; without CUPED the mean.
+    raw_variance : float
+        Variance before CUPED; without CUPED the variance.
     covariate_variance, covariance, theta : float
         Variance of the covariate, covariance with it, and its coefficient; 0 without CUPED.
-    raw_variance : float or None
-        Variance before CUPED; without CUPED the variance.
     """
 
     user_count: int
-    mean: float | None
-    variance: float | None
-    unadjusted_mean: float | None
-    raw_variance: float | None
+    mean: float
+    variance: float
+    unadjusted_mean: float
+    raw_variance: float
     covariate_variance: float = 0.0
     covariance: float = 0.0
     theta: float = 0.0
@@ -72,14 +74,15 @@ class Sums:
 
 def summarise_mean(sums: Sums) -> ArmSummary:
     """Summarise a mean per user, such as revenue; variance with n - 1."""
-    mean = sums.y / sums.user_count if sums.user_count else None
-    return _plain(sums.user_count, mean, sums.variance())
+    if not sums.user_count:
+        return _plain(0, math.nan, math.nan)
+    return _plain(sums.user_count, sums.y / sums.user_count, sums.variance())
 
 
 def summarise_share(sums: Sums) -> ArmSummary:
     """Summarise a share of users, such as conversion: y is 0 or 1; variance p(1 - p)."""
     if not sums.user_count:
-        return _plain(0, None, None)
+        return _plain(0, math.nan, math.nan)
     share = sums.y / sums.user_count
     return _plain(sums.user_count, share, share * (1 - share))
 
@@ -97,7 +100,7 @@ def summarise_ratio(sums: Sums) -> ArmSummary:
     A. Deng, U. Knoblich, J. Lu (2018). Applying the Delta Method in Metric Analytics. KDD.
     """
     if not sums.user_count or sums.x == 0:
-        return _plain(sums.user_count, None, None)
+        return _plain(sums.user_count, math.nan, math.nan)
     y, x = sums.y / sums.user_count, sums.x / sums.user_count
     # V = s²_y/x̄² + s²_x ȳ²/x̄⁴ - 2 s_xy ȳ/x̄³
     variance = (
@@ -113,12 +116,8 @@ def adjust_by_cuped(
 ) -> tuple[ArmSummary, ArmSummary]:
     """Adjust both arms' means per user for what the same users did before exposure (CUPED).
 
-    Parameters
-    ----------
-    control, treatment : Sums
-        y is the metric, x the same metric before the user's first exposure.
-    is_share : bool, default False
-        Whether x and y are 0 or 1, with variance p(1 - p).
+    y is the metric, x the same metric before the user's first exposure; if `is_share`, both are 0
+    or 1, with variance p(1 - p).
 
     Notes
     -----
@@ -140,7 +139,7 @@ def adjust_by_cuped(
 
 def _adjusted(sums: Sums, theta: float, is_share: bool) -> ArmSummary:
     plain = summarise_share(sums) if is_share else summarise_mean(sums)
-    if plain.mean is None or plain.variance is None:
+    if not sums.user_count:
         return plain
     x_variance, covariance = (_spread(sums, "x", other, is_share) for other in ("x", "y"))
     return replace(
@@ -163,5 +162,5 @@ def _spread(sums: Sums, first: str, second: str, is_share: bool) -> float:
     return found
 
 
-def _plain(user_count: int, mean: float | None, variance: float | None) -> ArmSummary:
+def _plain(user_count: int, mean: float, variance: float) -> ArmSummary:
     return ArmSummary(user_count, mean, variance, mean, variance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -40,7 +41,7 @@ def plan(settings: Any, experiment_id: str, as_of: Any, lift: float, as_json: bo
 
     found = plan_experiment(settings, read_definition(settings, experiment_id), as_of, lift)
     if as_json:
-        click.echo(to_json(found.as_dict()), nl=False)
+        click.echo(to_json(asdict(found)), nl=False)
         return
     click.echo(
         f"{experiment_id}: a lift of {lift:.1%} on {found.metric} ({found.mean:.4g} per user, "

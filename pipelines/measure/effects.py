@@ -31,11 +31,11 @@ class Effect:
     reason : str or None
     """
 
-    estimate: float | None
-    standard_error: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
+    estimate: float | None = None
+    standard_error: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
     reason: str | None = None
 
 
@@ -79,11 +79,10 @@ def compare_at_any_time(
 
     Parameters
     ----------
-    control, treatment : ArmSummary
+    control, treatment, relative
+        As for `compare_at_the_end`.
     alpha : float
         Chance of ever excluding the true effect.
-    relative : bool
-        Effect as a share of control's unadjusted mean.
     planned_users : int
         N*, users of both arms at which the interval is narrowest; fixed before the start.
 
@@ -135,14 +134,7 @@ def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
 def users_per_arm_needed(variance: float, difference: float, *, alpha: float, power: float) -> int:
     """Users per arm for an absolute difference to be found with a given power.
 
-    Parameters
-    ----------
-    variance : float
-        Of one user.
-    difference : float
-        Least absolute difference worth finding; not 0.
-    alpha : float
-    power : float
+    The variance is that of one user; the difference is the least one worth finding, not 0.
 
     Notes
     -----
@@ -157,74 +149,38 @@ def users_per_arm_needed(variance: float, difference: float, *, alpha: float, po
     return math.ceil(2 * z**2 * variance / difference**2)
 
 
-def power_of(
-    difference: float, variance: float, control_users: int, treatment_users: int, *, alpha: float
-) -> float:
-    """Chance of finding an absolute difference with a two-sided z-test."""
-    harmonic = control_users * treatment_users / (control_users + treatment_users)
-    signal = abs(difference) / math.sqrt(variance) * math.sqrt(harmonic)
-    z = norm.ppf(1 - alpha / 2)
-    return float(norm.cdf(signal - z) + norm.cdf(-signal - z))
-
-
 def _effect(control: ArmSummary, treatment: ArmSummary, relative: bool, bound: Bound) -> Effect:
     """Estimate and standard error, then their bounds; or None with a reason."""
     reason = _why_not(control, treatment, relative)
     if reason is not None:
-        return Effect(None, None, None, None, None, reason)
-    a, b = _Arm.of(control), _Arm.of(treatment)
-    scale = abs(a.unadjusted_mean) if relative else 1.0
-    parts = _relative_parts(a, b) if relative else (a.variance / a.n, b.variance / b.n)
-    estimate, error = (b.mean - a.mean) / scale, math.sqrt(max(sum(parts), 0.0))
+        return Effect(reason=reason)
+    scale = abs(control.unadjusted_mean) if relative else 1.0
+    arms = (control, treatment)
+    parts = _relative_parts(*arms) if relative else [one.variance / one.user_count for one in arms]
+    estimate, error = (treatment.mean - control.mean) / scale, math.sqrt(max(sum(parts), 0.0))
     if not (error > 0 and math.isfinite(error) and math.isfinite(estimate)):
-        return Effect(None, None, None, None, None, "the figures are beyond what can be computed")
+        return Effect(reason="the figures are beyond what can be computed")
     return bound(estimate, error, control, treatment)
 
 
-@dataclass(frozen=True)
-class _Arm:
-    """The figures of an arm, none of them missing."""
-
-    n: int
-    mean: float
-    variance: float
-    unadjusted_mean: float
-    raw_variance: float
-    summary: ArmSummary
-
-    @classmethod
-    def of(cls, summary: ArmSummary) -> _Arm:
-        figures = (
-            summary.mean,
-            summary.variance,
-            summary.unadjusted_mean,
-            summary.raw_variance,
-        )
-        mean, variance, unadjusted, raw = (math.nan if one is None else one for one in figures)
-        return cls(summary.user_count, mean, variance, unadjusted, raw, summary)
-
-
-def _relative_parts(a: _Arm, b: _Arm) -> tuple[float, float]:
+def _relative_parts(a: ArmSummary, b: ArmSummary) -> tuple[float, float]:
     """Variance of ``(R_b - R_a) / |R_a|`` that comes from control and from treatment."""
-    base, covariate = a.unadjusted_mean, a.summary
+    base = a.unadjusted_mean
     lift = b.unadjusted_mean / base
     # V_a R_b²/R_a⁴ + theta² Var(X)/R_a² - 2 theta Cov(Y, X) R_b/R_a³, over n_a
     from_control = (
         a.raw_variance * lift * lift
-        + covariate.theta * covariate.theta * covariate.covariate_variance
-        - 2 * covariate.theta * covariate.covariance * lift
-    ) / a.n
-    return from_control / base / base, b.variance / b.n / base / base
+        + a.theta * a.theta * a.covariate_variance
+        - 2 * a.theta * a.covariance * lift
+    ) / a.user_count
+    return from_control / base / base, b.variance / b.user_count / base / base
 
 
-def _welch(
-    estimate: float, error: float, control: ArmSummary, treatment: ArmSummary, *, alpha: float
-) -> Effect:
+def _welch(estimate: float, error: float, a: ArmSummary, b: ArmSummary, *, alpha: float) -> Effect:
     """Student's t bounds with Welch and Satterthwaite's degrees of freedom."""
-    a, b = _Arm.of(control), _Arm.of(treatment)
-    share_a, share_b = a.variance / a.n, b.variance / b.n
+    share_a, share_b = a.variance / a.user_count, b.variance / b.user_count
     part_a, part_b = share_a / (share_a + share_b), share_b / (share_a + share_b)
-    freedom = 1 / (part_a**2 / (a.n - 1) + part_b**2 / (b.n - 1))
+    freedom = 1 / (part_a**2 / (a.user_count - 1) + part_b**2 / (b.user_count - 1))
     half = float(t.ppf(1 - alpha / 2, freedom)) * error
     p_value = 2 * float(t.sf(abs(estimate) / error, freedom))
     return Effect(estimate, error, estimate - half, estimate + half, p_value)
@@ -235,7 +191,7 @@ def _why_not(control: ArmSummary, treatment: ArmSummary, relative: bool) -> str 
     for name, arm in (("control", control), ("treatment", treatment)):
         if arm.user_count < MIN_USERS:
             return f"{name} has {arm.user_count} users, an interval needs {MIN_USERS}"
-        if arm.mean is None or arm.variance is None:
+        if math.isnan(arm.mean):
             return f"{name} has a denominator of zero"
         if not arm.variance > 0:
             return f"{name} has no variance: every user has the same value"

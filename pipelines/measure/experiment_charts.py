@@ -25,13 +25,7 @@ WIDEST = 1.0
 def draw_experiment(report: dict[str, Any], folder: Path) -> dict[str, Path]:
     """Draw `lift.png` and `funnel.png`, or `preference.png` of an interleaved experiment.
 
-    The same report gives the same bytes.
-
-    Parameters
-    ----------
-    report : dict
-        An analysis with its ``history``.
-    folder : Path
+    The same report gives the same bytes. The report is an analysis with its ``history``.
 
     Returns
     -------

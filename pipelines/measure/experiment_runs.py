@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings
 from pipelines.base.tracking import attempt, experiment_id
+from pipelines.evaluate.child_runs import milliseconds, with_bounds
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -42,20 +43,14 @@ def _log(client: MlflowClient, settings: Settings, report: dict[str, Any], folde
         given = report["definition"]
         params = [Param(key, str(value)[:500]) for key, value in given.items()]
         client.log_batch(run_id, params=params)
-    at = int(datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC).timestamp() * 1000)
-    metrics = [
-        Metric(f"{row['arm']}.{row['metric']}{end}", row[part], at, as_of.toordinal())
-        for row in report["effects"]
-        if row["population"] == "all users"
-        for end, part in (("", "estimate"), ("_low", "low"), ("_high", "high"))
-        if row[part] is not None
-    ]
-    metrics += [
-        Metric(f"{row['arm']}.preference{end}", row[part], at, as_of.toordinal())
-        for row in report.get("preferences", [])
-        for end, part in (("", "share"), ("_low", "low"), ("_high", "high"))
-        if row[part] is not None
-    ]
+    figures: dict[str, float] = {}
+    for row in report["effects"]:
+        if row["population"] == "all users":
+            figures |= with_bounds(f"{row['arm']}.{row['metric']}", row, "estimate")
+    for row in report.get("preferences", []):
+        figures |= with_bounds(f"{row['arm']}.preference", row, "share")
+    at, step = milliseconds(as_of), as_of.toordinal()
+    metrics = [Metric(key, value, at, step) for key, value in figures.items()]
     client.log_batch(run_id, metrics=metrics)
     for row in report["decisions"]:
         client.set_tag(run_id, f"verdict.{row['arm']}", row["verdict"])

@@ -49,12 +49,7 @@ def experiment_document(
 ) -> list[Block]:
     """The report of an experiment as a document.
 
-    Parameters
-    ----------
-    report : dict
-        An analysis with its ``history``.
-    pictures : mapping of str to Path, optional
-        What `draw_experiment` returned.
+    `report` is an analysis with its ``history``; `pictures` is what `draw_experiment` returned.
     """
     drawn = {
         "lift": "Lift of each arm over control by morning",

@@ -36,12 +36,7 @@ class Question:
 def ask_off_policy(settings: Settings, question: Question, as_of: date) -> dict[str, Any]:
     """Estimate the clicks per impression of published lists from answers left to chance.
 
-    Parameters
-    ----------
-    settings : Settings
-    question : Question
-    as_of : date
-        Answers of the days before it.
+    Answers of the days before `as_of` count.
 
     Returns
     -------
@@ -99,7 +94,7 @@ def ask_off_policy(settings: Settings, question: Question, as_of: date) -> dict[
         "answer_count": answer_count,
         "answers_without_lists": answer_count - int(kept["request_id"].nunique()),
         "answers_of_other_depth": other_depth,
-        **found.as_dict(),
+        **asdict(found),
     }
 
 

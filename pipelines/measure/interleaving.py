@@ -43,11 +43,11 @@ class Preference:
     arm_user_count: int
     control_user_count: int
     tied_user_count: int
-    share: float | None
-    low: float | None
-    high: float | None
-    p_value: float | None
-    reason: str | None
+    share: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    reason: str | None = None
 
 
 def sign_test(arm_users: int, control_users: int, tied_users: int, *, alpha: float) -> Preference:
@@ -76,12 +76,12 @@ def sign_test(arm_users: int, control_users: int, tied_users: int, *, alpha: flo
     decided = arm_users + control_users
     if not decided:
         why = "no user clicked more on the items of one arm" if tied_users else "no user was served"
-        return Preference(*counts, None, None, None, None, why)
+        return Preference(*counts, reason=why)
     found = binomtest(arm_users, decided, 0.5)
     interval = found.proportion_ci(1 - alpha, method="exact")
     share = arm_users / decided
     return Preference(
-        *counts, share, float(interval.low), float(interval.high), float(found.pvalue), None
+        *counts, share, float(interval.low), float(interval.high), float(found.pvalue)
     )
 
 
@@ -106,14 +106,7 @@ def analyse_interleaving(
 ) -> dict[str, Any]:
     """Analyse an interleaved experiment: everything its report says.
 
-    Parameters
-    ----------
-    experiment : Experiment
-    units : Units
-        Its users; those left out there are left out here.
-    teams : DataFrame
-        See `read_teams`.
-    as_of : date
+    Users who are left out of `units` are left out here; `teams` is what `read_teams` returned.
 
     Returns
     -------
@@ -126,17 +119,11 @@ def analyse_interleaving(
     faults = units.all_faults
     preference = _preference(units, known, arm, given.alpha)
     if faults:
-        preference = Preference(
-            len(units.frame), 0, 0, 0, None, None, None, None, "the experiment is at fault"
-        )
+        preference = Preference(len(units.frame), 0, 0, 0, reason="the experiment is at fault")
     is_full = len(units.frame) >= given.expected_users
     decision = _decide(preference, given.alpha, faults, units.days, is_full=is_full)
     return {
-        "experiment_id": experiment.experiment_id,
-        "as_of": as_of.isoformat(),
-        "status": experiment.status,
-        "definition": given.model_dump(mode="json"),
-        "health": units.health("every user is shown both arms"),
+        **units.describe(experiment, as_of, "every user is shown both arms"),
         "users": {INTERLEAVED: len(units.frame)},
         "arms": {one.name: _figures(known[known["team"] == one.name]) for one in given.arms},
         "effects": [],

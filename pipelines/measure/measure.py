@@ -19,7 +19,7 @@ from pipelines.base.tables import (
 from pipelines.base.warehouse import connect, replace_slice
 from pipelines.experiments.definition import Experiment
 from pipelines.experiments.state import require_unedited, started_experiments, stop_experiment
-from pipelines.measure.analysis import analyse_started
+from pipelines.measure.analysis import analyse_experiment
 from pipelines.measure.decision import ROLL_BACK
 
 logger = logging.getLogger(__name__)
@@ -28,16 +28,7 @@ logger = logging.getLogger(__name__)
 def measure_experiments(settings: Settings, as_of: date) -> list[str]:
     """Analyse every experiment that is on, or whose last users still have days to buy.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-        Exclusive end of the days that are analysed.
-
-    Returns
-    -------
-    list of str
-        Ids of the experiments that were measured.
+    `as_of` is the exclusive end of the days that are analysed. Returns the experiments' ids.
 
     Notes
     -----
@@ -67,7 +58,7 @@ def measure_experiment(settings: Settings, experiment: Experiment, as_of: date) 
         If the experiment's file was edited after its start.
     """
     require_unedited(settings, experiment)
-    report = analyse_started(settings, experiment, as_of)
+    report = analyse_experiment(settings, experiment, as_of)
     _store(settings, report)
     report["history"] = read_history(settings, experiment, as_of)
     _roll_back_if_lost(settings, experiment, report, as_of)

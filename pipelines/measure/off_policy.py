@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,10 +66,6 @@ class OffPolicy:
     snips: Estimate
     dr: Estimate
 
-    def as_dict(self) -> dict[str, Any]:
-        """The estimates as plain values."""
-        return asdict(self)
-
 
 def weigh_impressions(answers: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, int]:
     """Compute the weight of every impression for the target lists.
@@ -126,10 +122,7 @@ def weigh_impressions(answers: pd.DataFrame, depth: int) -> tuple[pd.DataFrame, 
 def estimate_off_policy(impressions: pd.DataFrame) -> OffPolicy:
     """Estimate the clicks per impression of lists that were not shown.
 
-    Parameters
-    ----------
-    impressions : DataFrame
-        What `weigh_impressions` returned.
+    `impressions` is what `weigh_impressions` returned.
 
     Notes
     -----
@@ -211,7 +204,7 @@ def _by_user(usable: pd.DataFrame, y: np.ndarray, x: np.ndarray) -> Estimate:
     a, b = sums["y"].to_numpy(), sums["x"].to_numpy()
     parts = (float(one) for one in (a.sum(), a @ a, b.sum(), b @ b, a @ b))
     found = summarise_ratio(Sums(len(sums), *parts))
-    if found.mean is None or found.variance is None:
+    if math.isnan(found.mean):
         return Estimate(None, None, "no impressions")
     if len(sums) < 2:  # noqa: PLR2004  # a spread needs two
         return Estimate(found.mean, None, "one user has no spread")

@@ -8,14 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipelines.measure.arms import (
-    ArmSummary,
-    Sums,
-    adjust_by_cuped,
-    summarise_mean,
-    summarise_ratio,
-    summarise_share,
-)
+from pipelines.measure.arms import ArmSummary, Sums, adjust_by_cuped, summarise_ratio
 
 #: Least number of users and of successes in an arm before an effect is shown.
 MIN_USERS, MIN_SUCCESSES = 100, 10
@@ -95,25 +88,13 @@ METRICS = {
 
 
 def summarise_arms(
-    metric: OnlineMetric, control: pd.DataFrame, treatment: pd.DataFrame, *, with_cuped: bool = True
+    metric: OnlineMetric, control: pd.DataFrame, treatment: pd.DataFrame
 ) -> tuple[ArmSummary, ArmSummary]:
-    """Summarise one metric in two arms, adjusted by CUPED where it has a covariate.
-
-    Parameters
-    ----------
-    metric : OnlineMetric
-    control, treatment : DataFrame
-        Units of each arm.
-    with_cuped : bool, default True
-    """
+    """Summarise one metric over the units of two arms, by CUPED where it has a covariate."""
     sums = metric.sums(control), metric.sums(treatment)
     if metric.kind == "ratio":
         return summarise_ratio(sums[0]), summarise_ratio(sums[1])
-    is_share = metric.kind == "share"
-    if with_cuped:
-        return adjust_by_cuped(*sums, is_share=is_share)
-    summarise = summarise_share if is_share else summarise_mean
-    return summarise(sums[0]), summarise(sums[1])
+    return adjust_by_cuped(*sums, is_share=metric.kind == "share")
 
 
 def why_too_early(metric: OnlineMetric, arm: str, units: pd.DataFrame) -> str | None:

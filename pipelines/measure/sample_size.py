@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from pipelines.base.config import Settings
 from pipelines.base.errors import ExperimentError
@@ -51,25 +50,14 @@ class Plan:
     days: int
     warnings: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The plan as plain values."""
-        return asdict(self)
-
 
 def plan_experiment(
     settings: Settings, definition: ExperimentDefinition, as_of: date, relative_difference: float
 ) -> Plan:
     """Compute users and days to find a relative lift of the goal in four of five experiments.
 
-    Parameters
-    ----------
-    settings : Settings
-    definition : ExperimentDefinition
-        Its goal, weights, coverage and level.
-    as_of : date
-        Events of the `LOOKBACK_DAYS` before it say how users vary.
-    relative_difference : float
-        For example 0.05.
+    Events of the `LOOKBACK_DAYS` before `as_of` say how users vary; the definition gives the goal,
+    weights, coverage and level.
 
     Raises
     ------

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
+from scipy.stats import chi2
 
 from pipelines.base.config import Settings
 from pipelines.base.tables import MET_EXPERIMENT_USERS
 from pipelines.base.warehouse import connect
 from pipelines.experiments.definition import Experiment
-from pipelines.measure.sample_ratio import SampleRatio, check_sample_ratio
 
 #: Users that a fault names, at most.
 NAMED_USERS = 3
 #: Whole days an experiment runs before anything is decided.
 MIN_DAYS = 7
+#: P-value below which a mismatch is taken for a fault and not for chance.
+ALARM_BELOW = 0.001
+#: Users an arm is expected to have before the check says anything.
+MIN_EXPECTED = 8
+
+
+@dataclass(frozen=True)
+class SampleRatio:
+    """The result of the sample ratio check.
+
+    Parameters
+    ----------
+    p_value : float
+        Of the chi-squared test; 1 where fewer than two arms have a weight, or nobody is there.
+    is_alarm : bool
+        Whether there is a fault, so that no result may be shown.
+    reason : str or None
+        Why it alarms, or why it cannot tell yet.
+    """
+
+    p_value: float
+    is_alarm: bool
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -55,27 +78,31 @@ class Units:
         """What makes every result void, the sample ratio included."""
         return [*self.faults, *([str(self.ratio.reason)] if self.ratio.is_alarm else [])]
 
-    def health(self, ratio_note: str | None) -> dict[str, Any]:
-        """The report's entry on the units; `ratio_note` is shown instead of the ratio's p-value."""
+    def describe(
+        self, experiment: Experiment, as_of: date, ratio_note: str | None
+    ) -> dict[str, Any]:
+        """First entries of a report: the experiment, and ``health``, whether its units are sound.
+
+        `ratio_note` is shown instead of the ratio's p-value.
+        """
         return {
-            "is_healthy": self.is_healthy,
-            "faults": self.all_faults,
-            "sample_ratio_p_value": self.ratio.p_value,
-            "sample_ratio_note": ratio_note,
-            "excluded_users": self.excluded_count,
-            "days": self.days,
+            "experiment_id": experiment.experiment_id,
+            "as_of": as_of.isoformat(),
+            "status": experiment.status,
+            "definition": experiment.definition.model_dump(mode="json"),
+            "health": {
+                "is_healthy": self.is_healthy,
+                "faults": self.all_faults,
+                "sample_ratio_p_value": self.ratio.p_value,
+                "sample_ratio_note": ratio_note,
+                "excluded_users": self.excluded_count,
+                "days": self.days,
+            },
         }
 
 
 def read_units(settings: Settings, experiment: Experiment, as_of: date) -> Units:
-    """Units of an experiment as the warehouse knows them.
-
-    Parameters
-    ----------
-    settings : Settings
-    experiment : Experiment
-    as_of : date
-        Users first exposed before it count.
+    """Units of an experiment as the warehouse knows them; users first exposed before `as_of` count.
 
     Raises
     ------
@@ -95,28 +122,64 @@ def read_units(settings: Settings, experiment: Experiment, as_of: date) -> Units
 def check_units(frame: pd.DataFrame, experiment: Experiment, as_of: date) -> Units:
     """Leave out users who were in several arms, and find what makes the experiment void.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        See `Units.frame`, with users in several arms.
-    experiment : Experiment
-    as_of : date
+    `frame` is that of `Units` with users in several arms.
     """
     kept = frame[frame["variant_count"] == 1].reset_index(drop=True)
     weights = experiment.variants
     users = {name: int((kept["variant"] == name).sum()) for name in weights}
-    faults = [
-        fault
-        for fault in (
-            _wrong_arm(kept, experiment),
-            _other_settings(frame, experiment),
-        )
-        if fault
-    ]
+    found = (_wrong_arm(kept, experiment), _other_settings(frame, experiment))
+    faults = tuple(fault for fault in found if fault)
     started = frame["first_served_at"].min()
     days = 0 if pd.isna(started) else (pd.Timestamp(as_of) - started).days
     ratio = check_sample_ratio(users, weights)
-    return Units(kept, len(frame) - len(kept), tuple(faults), ratio, days)
+    return Units(kept, len(frame) - len(kept), faults, ratio, days)
+
+
+def check_sample_ratio(users: Mapping[str, int], weights: Mapping[str, float]) -> SampleRatio:
+    """Compare users by arm with the arms' weights.
+
+    Parameters
+    ----------
+    users : mapping of str to int
+        Users first exposed in each arm; an arm that is not named is left out of the test.
+    weights : mapping of str to float
+        Of the arms, in any unit.
+
+    Notes
+    -----
+    ``x = sum (o - e)² / e`` with ``e = N w / W`` over arms of positive weight, against chi-squared
+    with one degree of freedom fewer than arms. An arm of weight 0 is left out of the test; if it
+    has users, that is a fault of its own.
+
+    References
+    ----------
+    A. Fabijan et al. (2019). Diagnosing Sample Ratio Mismatch in Online Controlled Experiments.
+    KDD.
+
+    Examples
+    --------
+    >>> check_sample_ratio({"a": 1000, "b": 1200}, {"a": 0.5, "b": 0.5}).is_alarm
+    True
+    """
+    arms = [name for name, weight in weights.items() if weight > 0 and name in users]
+    p_value = _p_value([users[name] for name in arms], [weights[name] for name in arms])
+    if stray := sorted(name for name, count in users.items() if count and name not in arms):
+        return SampleRatio(p_value, True, f"users in arms without weight: {', '.join(stray)}")
+    total, whole = sum(users[name] for name in arms), sum(weights[name] for name in arms)
+    if not arms or total * min(weights[name] for name in arms) / whole < MIN_EXPECTED:
+        return SampleRatio(p_value, False, f"not enough data: an arm expects under {MIN_EXPECTED}")
+    if p_value < ALARM_BELOW:
+        return SampleRatio(p_value, True, "arms have other shares of users than their weights")
+    return SampleRatio(p_value, False, None)
+
+
+def _p_value(counts: list[int], weights: list[float]) -> float:
+    total, whole = sum(counts), sum(weights)
+    if len(counts) < 2 or not total:  # noqa: PLR2004  # a ratio is of two
+        return 1.0
+    expected = [total * weight / whole for weight in weights]
+    statistic = sum((o - e) ** 2 / e for o, e in zip(counts, expected, strict=True))
+    return float(chi2.sf(statistic, len(counts) - 1))
 
 
 def _wrong_arm(frame: pd.DataFrame, experiment: Experiment) -> str | None:

@@ -191,7 +191,7 @@ def alarms(n_runs, n_users, lost_share):
         rng = np.random.default_rng(run)
         kept = treated - rng.binomial(treated, lost_share)
         users = {"control": int((variant == "control").sum()), "ease": kept}
-        from pipelines.measure.sample_ratio import check_sample_ratio
+        from pipelines.measure.units import check_sample_ratio
 
         count += check_sample_ratio(users, {"control": 0.5, "ease": 0.5}).is_alarm
     return count

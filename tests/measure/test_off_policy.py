@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -120,7 +121,7 @@ def test_there_is_no_number_where_nothing_can_be_said(rows, why):
     found = estimate_off_policy(impressions_of(rows))
     for one in (found.ips, found.snips, found.dr):
         assert one.value is None and one.standard_error is None and why in one.reason
-    assert json.dumps(found.as_dict(), allow_nan=False)
+    assert json.dumps(asdict(found), allow_nan=False)
 
 
 def test_one_user_has_no_standard_error():
