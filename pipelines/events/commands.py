@@ -102,6 +102,12 @@ def load_command(settings: Settings, as_of: date, as_json: bool) -> None:
             f"{feed.row_count} rows, {feed.duplicate_count} duplicates, "
             f"{feed.quarantined_count} quarantined; {feed.total_rows} rows in all"
         )
+        if feed.repeated_count:
+            click.echo(
+                f"  left out    {feed.repeated_count:>9}  a row repeats another in everything"
+            )
+        if feed.duplicate_count:
+            click.echo(f"  left out    {feed.duplicate_count:>9}  another row has the same id")
         for reason, count in feed.reasons.items():
             click.echo(f"  quarantined {count:>9}  {reason}")
     for note in report.notes:

@@ -19,6 +19,7 @@ from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import replace_days
 from pipelines.events.staging import arrived_table
+from pipelines.events.whole_days import HEAVY_USER, count_repeated
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,9 @@ class FeedLoad:
     unchanged_days : int
         Days of the look-back whose files have not changed since they were loaded.
     row_count, duplicate_count, quarantined_count : int
-        Rows of the loaded days: kept, left out as duplicates of a key, and bad.
+        Rows of the loaded days: kept, left out because another has their key, and bad.
+    repeated_count : int
+        Rows left out because another is the same in every value; not among the duplicates.
     reasons : dict of str to int
         Bad rows of the loaded days by reason code.
     total_days, total_rows : int
@@ -45,6 +48,7 @@ class FeedLoad:
     unchanged_days: int
     row_count: int
     duplicate_count: int
+    repeated_count: int
     quarantined_count: int
     reasons: dict[str, int]
     total_days: int
@@ -168,23 +172,27 @@ def _check_bad_share(
     table = arrived_table(plan.feed)
     worst = connection.execute(
         f"""
-        select landed_date, count(reason), count(*) from {table}
-        group by landed_date having count(reason) > $limit * count(*)
-        order by count(reason) / count(*) desc, landed_date limit 1
+        select landed_date, count(reason) filter (reason <> $set_aside) as bad_count, count(*)
+        from {table} group by landed_date having bad_count > $limit * count(*)
+        order by bad_count / count(*) desc, landed_date limit 1
         """,
-        {"limit": limit},
+        {"limit": limit, "set_aside": HEAVY_USER},
     ).fetchone()
     if worst is None:
         return
     day, bad_count, row_count = worst
     reasons = connection.execute(
         f"""
-        select reason, count(*) from {table} where landed_date = ? and reason is not null
+        select reason, count(*), min({plan.feed.key[0]}) from {table}
+        where landed_date = ? and reason is not null
         group by reason order by count(*) desc, reason
         """,
         [day],
     ).fetchall()
-    found = ", ".join(f"{reason} {count}" for reason, count in reasons)
+    found = ", ".join(
+        f"{reason} {count}" + (f" (as {plan.feed.key[0]} {example[:40]!r})" if example else "")
+        for reason, count, example in reasons
+    )
     raise QuarantineLimitError(
         f"At most {limit:.2%} of a day's rows may be bad (events.max_quarantine_share). "
         f"Got {bad_count} of {row_count} {plan.feed.name} rows ({bad_count / row_count:.2%}) "
@@ -214,7 +222,8 @@ def _feed_load(
     as_of: date,
     counts: dict[str, tuple[int, int, dict[str, int]]],
 ) -> FeedLoad:
-    row_count, duplicate_count, reasons = counts.get(plan.feed.name, (0, 0, {}))
+    row_count, left_out_count, reasons = counts.get(plan.feed.name, (0, 0, {}))
+    repeated_count = count_repeated(connection, plan.feed) if left_out_count else 0
     total_days, total_rows = connection.execute(
         """
         select count(*), coalesce(sum(row_count), 0)::bigint from raw.loads
@@ -223,18 +232,20 @@ def _feed_load(
         [plan.feed.name, as_of],
     ).fetchall()[0]
     logger.info(
-        "%s: %s days loaded, %s rows, %s duplicates, %s quarantined",
+        "%s: %s days loaded, %s rows, %s duplicates, %s repeated, %s quarantined",
         plan.feed.name,
         len(plan.folders),
         row_count,
-        duplicate_count,
+        left_out_count - repeated_count,
+        repeated_count,
         sum(reasons.values()),
     )
     return FeedLoad(
         loaded_days=len(plan.folders),
         unchanged_days=plan.unchanged_days,
         row_count=row_count,
-        duplicate_count=duplicate_count,
+        duplicate_count=left_out_count - repeated_count,
+        repeated_count=repeated_count,
         quarantined_count=sum(reasons.values()),
         reasons=reasons,
         total_days=total_days,

@@ -9,13 +9,17 @@ import numpy as np
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
+from pipelines.models.kernels.signals import cap_users
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
 
 
 def sum_popularity(
-    history: Interactions, event_weights: Mapping[str, float], half_life_days: float | None
+    history: Interactions,
+    event_weights: Mapping[str, float],
+    half_life_days: float | None,
+    user_cap: float | None = 1.0,
 ) -> np.ndarray:
-    """Decayed sum of event weights per item.
+    """Decayed sum of event weights per item, of which no user adds more than a cap.
 
     Parameters
     ----------
@@ -23,6 +27,8 @@ def sum_popularity(
     event_weights : mapping of str to float
     half_life_days : float or None
         An event this old counts half; None counts all alike.
+    user_cap : float or None, default 1.0
+        Most that one user adds to an item, in events of the greatest weight; None adds up all.
 
     Returns
     -------
@@ -31,16 +37,20 @@ def sum_popularity(
         below what other users bought.
     """
     weighted = history.matrix(event_weights, half_life_days=half_life_days)
+    weighted = cap_users(weighted, event_weights, user_cap)
     return np.asarray(weighted.sum(axis=0, dtype=np.float64))
 
 
 class Popularity(Recommender):
-    """Rank items by the decayed sum of everybody's event weights.
+    """Rank items by how many users choose them: decayed sums of event weights, capped by user.
 
     Parameters
     ----------
     half_life_days : float, optional
         An event this old counts half; without it, all events count alike.
+    user_cap : float or None, default 1.0
+        Most that one user adds to an item, in events of the greatest weight; None adds up all
+        events, and one user who repeats an item often enough makes it first for everybody.
     event_weights : mapping of str to float
         Weight of one event of a type.
 
@@ -51,7 +61,8 @@ class Popularity(Recommender):
 
     Notes
     -----
-    ``score(i) = sum over events e of i: weight(type(e)) * 2 ** (-age(e) / half_life_days)``.
+    ``score(i) = sum over users u: min(cap, sum over events e of u with i: weight(type(e)) * 2 **
+    (-age(e) / half_life_days))``, where cap is `user_cap` times the greatest weight.
     Users without history get the list too.
 
     References
@@ -67,14 +78,17 @@ class Popularity(Recommender):
         self,
         *,
         half_life_days: float | None = None,
+        user_cap: float | None = 1.0,
         event_weights: Mapping[str, float] = PURCHASES_ONLY,
     ) -> None:
         self.half_life_days = half_life_days
+        self.user_cap = user_cap
         self.event_weights = event_weights
 
     def _fit(self, history: Interactions) -> None:
         check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        popularity = sum_popularity(history, self.event_weights, self.half_life_days)
+        check_number("user_cap", self.user_cap, above=0, optional=True)
+        popularity = sum_popularity(history, self.event_weights, self.half_life_days, self.user_cap)
         scores = popularity.astype(np.float32)
         self.scores_ = np.where(scores > 0, scores, np.float32(-np.inf))
 

@@ -10,7 +10,7 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.kernels.sampling import hash_ids, lowest_hashes
-from pipelines.models.kernels.signals import dense_product, read_interest
+from pipelines.models.kernels.signals import cap_users, dense_product, read_interest
 from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import PURCHASES_ONLY, check_number
 
@@ -44,7 +44,8 @@ class UserKNN(Recommender):
     norm_ : ndarray of float32, shape (n_known_users,)
         Lengths of the columns of `users_by_item_`.
     recent_ : csr_array of shape (n_known_users, n_items), float32
-        Histories of the same users, weighed to be recommended from.
+        Histories of the same users, weighed to be recommended from; none counts an item more
+        than once, so that no neighbour alone decides.
 
     Notes
     -----
@@ -94,7 +95,8 @@ class UserKNN(Recommender):
         taste = self._weigh(interest[users])
         self.users_by_item_ = taste.T.tocsr()
         self.norm_ = _row_norms(taste)
-        self.recent_ = history.matrix(self.event_weights, half_life_days=recent)[users]
+        taken = history.matrix(self.event_weights, half_life_days=recent)[users]
+        self.recent_ = cap_users(taken, self.event_weights)
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(history, self.event_weights, half_life_days=self.half_life_days)

@@ -186,7 +186,6 @@ def rows_body(name: str, row: dict[str, Any], example: dict[str, Any]) -> dict[s
 
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 256}
-_AMOUNT = {"type": "number", "minimum": 0}
 EVENT_ROW: dict[str, Any] = {
     "type": "object",
     "required": ["event_type", "user_id", "item_id"],
@@ -200,8 +199,8 @@ EVENT_ROW: dict[str, Any] = {
             _ID,
         ),
         "event_at": {"type": "string", "format": "date-time"},
-        "value": _AMOUNT,
-        "price": _AMOUNT,
+        "value": {"type": "number"},
+        "price": {"type": "number", "minimum": 0},
         "position": {"type": "integer", "minimum": 1, "maximum": 10_000},
     },
 }
