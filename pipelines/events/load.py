@@ -19,7 +19,7 @@ from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.raw_days import replace_days
 from pipelines.events.staging import arrived_table
-from pipelines.events.whole_days import HEAVY_USER, count_repeated
+from pipelines.events.whole_days import HEAVY_USER, REPEATED_ID, REPEATED_ID_HINT, count_repeated
 
 logger = logging.getLogger(__name__)
 
@@ -193,10 +193,12 @@ def _check_bad_share(
         f"{reason} {count}" + (f" (as {plan.feed.key[0]} {example[:40]!r})" if example else "")
         for reason, count, example in reasons
     )
+    hint = f" {REPEATED_ID_HINT}" if any(row[0] == REPEATED_ID for row in reasons) else ""
     raise QuarantineLimitError(
         f"At most {limit:.2%} of a day's rows may be bad (events.max_quarantine_share). "
         f"Got {bad_count} of {row_count} {plan.feed.name} rows ({bad_count / row_count:.2%}) "
-        f"landed on {day}: {found}. Correct the files in {plan.folders[0].files[0].parent.parent}"
+        f"landed on {day}: {found}.{hint} "
+        f"Correct the files in {plan.folders[0].files[0].parent.parent}"
         f"/date={day} and load again; nothing was changed."
     )
 

@@ -10,6 +10,11 @@ from pipelines.events.staging import arrived_table
 
 #: Reason of rows whose event_id names events of several users, items or types in one day.
 REPEATED_ID = "repeated_event_id"
+#: What to do about them.
+REPEATED_ID_HINT = (
+    "An event_id must name one event: leave the column out, or write the number of an order as "
+    "session_id."
+)
 #: Reason of the rows of a user who makes more than `events.user_share_quarantine` of a day.
 HEAVY_USER = "heavy_user"
 

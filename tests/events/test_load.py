@@ -202,7 +202,7 @@ def test_the_number_of_an_order_as_event_id_refuses_the_load(
     rows = [event(n, event_id=f"order-{n // 3}", item_id=f"i{n}") for n in range(60)]
     write_rows(settings, rows, name=f"shop.{suffix}")
     with pytest.raises(
-        QuarantineLimitError, match=r"repeated_event_id 60 \(as event_id 'order-0'\)"
+        QuarantineLimitError, match=r"repeated_event_id 60 \(as event_id 'order-0'\).*as session_id"
     ):
         load_days(settings, AS_OF)
     assert dump(settings) == []
