@@ -77,11 +77,7 @@ def _arms(settings: Settings, as_of: date, placement: str) -> dict[str, dict[str
     found = {}
     for arm in experiment.definition.arms[1:]:
         spec = planned_spec(settings, as_of, str(arm.candidate))
-        found[arm.name] = {
-            "name": spec.name,
-            "spec": spec.as_dict(),
-            "spec_hash": spec.spec_hash,
-        }
+        found[arm.name] = {"name": spec.name, "spec": spec.as_dict(), "spec_hash": spec.spec_hash}
     return found
 
 
@@ -98,8 +94,8 @@ def _refit_role(
 ) -> None:
     folder = settings.run_folder(as_of).role(placement, role)
     wanted = stable_hash([as_of, holder, snapshot_hash(settings, as_of), code_hash()])
-    stored = read_if_there(folder / ROLE_FILE)
-    if stored is None or stored["input_hash"] != wanted:
+    before = read_if_there(folder / ROLE_FILE)
+    if before is None or before["input_hash"] != wanted:
         with new_folder(folder) as fresh:
             _make_recommender(settings, as_of, holder, wanted, fresh)
     else:

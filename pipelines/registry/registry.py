@@ -129,7 +129,7 @@ def _register_role(settings: Settings, as_of: date, entry: Mapping[str, Any]) ->
 
 
 def _version_tags(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> dict[str, str]:
-    """Tags that identify a version: the fit, and everything it is served with."""
+    """Tags that identify a version: the fit, and everything else that makes its lists."""
     rules = settings.placements[entry["placement"]]
     fallback = planned_spec(settings, as_of, rules.fallback).as_dict()
     inputs = [
@@ -206,9 +206,9 @@ def _staged(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> Iterat
     folder = Path(tempfile.mkdtemp(prefix=f"model-{placement}-", dir=root))
     try:
         fitted = settings.run_folder(as_of).role(placement, entry["role"])
-        served = gather_placement(settings, as_of, placement, load_recommender(fitted))
-        save_placement(settings, as_of, served, fitted, folder / "placement")
-        text = describe_lists(served, choose_examples(served))
+        bundle = gather_placement(settings, as_of, placement, load_recommender(fitted))
+        save_placement(settings, as_of, bundle, fitted, folder / "placement")
+        text = describe_lists(bundle, choose_examples(bundle))
         (folder / "examples.md").write_text(text, encoding="utf-8")
         yield folder
     finally:
