@@ -12,6 +12,7 @@ from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender
 from pipelines.models.candidates import Spec, make_recommender
+from pipelines.models.parameters import require
 
 #: Allowed keys of a part; `weight` is read by recommenders that weigh their parts.
 PART_KEYS = frozenset({"recommender", "params", "event_weights", "weight"})
@@ -31,7 +32,6 @@ class ComposedRecommender(Recommender, ABC):
     """
 
     parts: Sequence[Mapping[str, Any]]
-    event_weights: Mapping[str, float]
     parts_: tuple[Recommender, ...]
 
     def make_parts(self) -> tuple[Recommender, ...]:
@@ -44,11 +44,8 @@ class ComposedRecommender(Recommender, ABC):
         UnknownRecommenderError
             If a part names an unknown recommender.
         """
-        if not isinstance(self.parts, Sequence) or not self.parts:
-            raise SettingsError(
-                f"`parts` must list at least one recommender. Got {self.parts!r}. "
-                "Set it in the candidate's `params` in recsys.toml."
-            )
+        is_valid = isinstance(self.parts, Sequence) and len(self.parts) > 0
+        require(is_valid, "parts", self.parts, "list at least one recommender")
         made = []
         for part in self.parts:
             if "recommender" not in part or (unknown := set(part) - PART_KEYS):

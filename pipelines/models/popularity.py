@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import number
 
 
 def sum_popularity(
@@ -34,6 +35,7 @@ def sum_popularity(
     return np.asarray(weighted.sum(axis=0, dtype=np.float64))
 
 
+@dataclass(kw_only=True, eq=False)
 class Popularity(Recommender):
     """Rank items by the decayed sum of everybody's event weights.
 
@@ -41,8 +43,7 @@ class Popularity(Recommender):
     ----------
     half_life_days : float, optional
         An event this old counts half; without it, all events count alike.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    event_weights : as in `Recommender`
 
     Attributes
     ----------
@@ -63,17 +64,9 @@ class Popularity(Recommender):
     strategy = "popularity"
     reason = "Popular with other customers"
 
-    def __init__(
-        self,
-        *,
-        half_life_days: float | None = None,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.half_life_days = half_life_days
-        self.event_weights = event_weights
+    half_life_days: float | None = number(None, above=0, optional=True)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
         popularity = sum_popularity(history, self.event_weights, self.half_life_days)
         scores = popularity.astype(np.float32)
         self.scores_ = np.where(scores > 0, scores, np.float32(-np.inf))
