@@ -11,9 +11,8 @@ from pipelines.audit.findings import WITHOUT_FEED, Finding, ListFile
 from pipelines.base.durable import read_if_there, read_json
 from pipelines.experiments.definition import CONTROL
 from pipelines.lists.list_rows import ANYONE, FALLBACK, LIST_SCHEMA
-from pipelines.rules.pins import PINNED
 from pipelines.rules.place import SHORT_LIST
-from pipelines.rules.shown_items import CATEGORY_SEPARATOR
+from pipelines.rules.shown_items import CATEGORY_SEPARATOR, PINNED
 
 
 def audit_file(file: ListFile) -> list[Finding]:

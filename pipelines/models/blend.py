@@ -85,7 +85,8 @@ class Blend(ComposedRecommender):
         """Sums of weighted reciprocal ranks, -inf where no part lists the item."""
         fused = np.zeros((history.n_users, len(self.item_ids_)), dtype=np.float32)
         for part, settings in zip(self.parts_, self.parts, strict=True):
-            items, _ = self._part_lists(part, history, depth, exclude)
+            # a part may have learned fewer items
+            items = part.recommend(history, depth, exclude=exclude).over(self.item_ids_).items
             user, rank = np.nonzero(items >= 0)
             # w_p / (c + rank)
             gain = settings.get("weight", 1.0) / (self.rank_offset + rank + 1.0)

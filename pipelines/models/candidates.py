@@ -105,7 +105,6 @@ def candidate_spec(
     ----------
     settings : Settings
         `events.weights` hold where the candidate has none of its own.
-    candidate : CandidateSettings
     as_of : date, optional
         Night for which the specification is asked: what `recsys tune` found by then wins over the
         settings, unless the candidate says `tuned = false`. Default: the settings as they are.
@@ -161,7 +160,6 @@ def fit_candidate(spec: Spec, history: Interactions) -> Recommender:
 
     Parameters
     ----------
-    spec : Spec
     history : Interactions
         Everything known before a cutoff.
 

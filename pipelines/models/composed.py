@@ -6,11 +6,8 @@ from abc import ABC
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from pipelines.base.errors import SettingsError
-from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.base import Recommender
 from pipelines.models.candidates import Spec, make_recommender
 from pipelines.models.parameters import require
 
@@ -61,12 +58,3 @@ class ComposedRecommender(Recommender, ABC):
                 )
             )
         return tuple(made)
-
-    def _part_lists(
-        self, part: Recommender, history: Interactions, k: int, exclude: Exclusion
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Items (positions in `item_ids_`, -1 past the end) and scores of one part's lists."""
-        lists = part.recommend(history, k, exclude=exclude)
-        # a part may have learned fewer items
-        position = np.append(np.searchsorted(self.item_ids_, lists.item_ids), -1)
-        return position[lists.items].astype(np.int32), lists.scores

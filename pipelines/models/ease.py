@@ -12,10 +12,10 @@ from scipy.linalg import lapack
 from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import InterestRecommender
-from pipelines.models.item_caps import keep_popular
 from pipelines.models.kernels.signals import large_product
 from pipelines.models.kernels.threads import one_blas_thread
 from pipelines.models.parameters import number, whole
+from pipelines.models.popularity import keep_popular
 
 #: Above this many items the factorization runs on one BLAS thread: OpenBLAS's `spotrf` with two
 #: threads has crashed near 30,000.

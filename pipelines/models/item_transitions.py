@@ -13,10 +13,10 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import InterestRecommender
 from pipelines.models.ease import factorize, suitable_threads
 from pipelines.models.folds import Fold, cut_folds
-from pipelines.models.item_caps import keep_popular
 from pipelines.models.kernels.signals import large_product
 from pipelines.models.kernels.threads import in_threads
 from pipelines.models.parameters import choice_types, event_list, number, whole
+from pipelines.models.popularity import keep_popular
 
 
 @dataclass(kw_only=True, eq=False)

@@ -17,7 +17,6 @@ def rank_meetings(history: Interactions, event_weights: Mapping[str, float]) -> 
 
     Parameters
     ----------
-    history : Interactions
     event_weights : mapping of str to float
         Only events with a positive weight are meetings, and only pairs whose weights sum to more
         than 0 (what was bought and returned is not met).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
 from pipelines.models.parameters import number
 
+logger = logging.getLogger(__name__)
+
 
 def sum_popularity(
     history: Interactions, event_weights: Mapping[str, float], half_life_days: float | None
@@ -20,8 +23,6 @@ def sum_popularity(
 
     Parameters
     ----------
-    history : Interactions
-    event_weights : mapping of str to float
     half_life_days : float or None
         An event this old counts half; None counts all alike.
 
@@ -33,6 +34,36 @@ def sum_popularity(
     """
     weighted = history.matrix(event_weights, half_life_days=half_life_days)
     return np.asarray(weighted.sum(axis=0, dtype=np.float64))
+
+
+def keep_popular(
+    history: Interactions,
+    max_items: int,
+    event_weights: Mapping[str, float],
+    half_life_days: float | None,
+) -> Interactions:
+    """Limit a history to its most popular items, and log a warning on those left out.
+
+    Parameters
+    ----------
+    max_items : int
+        Number of items kept; ties in popularity are broken by item_id.
+    half_life_days : float or None
+        An event this old counts half in popularity; None counts all alike.
+    """
+    if history.n_items <= max_items:
+        return history
+    popularity = sum_popularity(history, event_weights, half_life_days)
+    order = np.lexsort((np.arange(history.n_items), -popularity))
+    kept, dropped = np.sort(order[:max_items]), order[max_items:]
+    logger.warning(
+        "only the %d most popular of %d items are learned (max_items); the others, with %.2f %% "
+        "of all event weight, are not listed",
+        max_items,
+        history.n_items,
+        100.0 * popularity[dropped].sum() / max(popularity.sum(), np.finfo(float).tiny),
+    )
+    return history.with_items(history.item_ids[kept])
 
 
 @dataclass(kw_only=True, eq=False)

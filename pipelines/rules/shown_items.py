@@ -27,7 +27,6 @@ def keeps_item(
         The placement's `exclude`: ``none``, ``all``, or event types.
     within_days : int or None
         The placement's `exclude_within_days`; None for any age.
-    event_type : str
     age_days : int
         Days from the event's date to the cutoff: 1 for the last day before the cutoff.
     exposures : collection of str, default none

@@ -199,7 +199,8 @@ class TwoStageRanker(ComposedRecommender):
 
         def gather(block: slice) -> tuple[slice, CandidateBlock]:
             exclude = Exclusion(met).select_users(block)
-            return block, self._gather(parts, past.select_users(block), exclude)
+            some = past.select_users(block)
+            return block, gather_candidates(parts, some, self.depth, exclude)
 
         blocks = self.user_blocks(past, len(parts))
         for block, gathered in in_threads(gather, blocks, single_blas=True):
@@ -217,11 +218,6 @@ class TwoStageRanker(ComposedRecommender):
         step = max(1, THREAD_BLOCK_BYTES // (4 * n_parts * history.n_items))
         for start in range(0, history.n_users, step):
             yield slice(start, start + step)
-
-    def _gather(
-        self, parts: Sequence[Recommender], history: Interactions, exclude: Exclusion
-    ) -> CandidateBlock:
-        return gather_candidates(parts, history, [self.depth] * len(parts), exclude)
 
     def _describe(
         self,
@@ -273,7 +269,8 @@ class TwoStageRanker(ComposedRecommender):
         users = np.flatnonzero(chooses)
         if exclude.pairs is not None:
             exclude = Exclusion(sparse.csr_array(exclude.pairs[users]), exclude.items)
-        return users, self._gather(self.parts_, history.select_users(users), exclude)
+        chosen = history.select_users(users)
+        return users, gather_candidates(self.parts_, chosen, self.depth, exclude)
 
     def list_candidates(
         self, history: Interactions, *, exclude: Exclusion | None = None
