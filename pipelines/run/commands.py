@@ -27,9 +27,11 @@ def run_command(settings: Settings, as_of: date) -> None:
     Progress is one line a task; Airflow's full log goes to <home>/logs/. The night can be run
     again: what did not change is not computed again, and the result is the same.
     """
+    from pipelines.events.day_changes import check_landing
     from pipelines.report.report import report_night
     from pipelines.run.scheduler import run_night
 
+    check_landing(settings)
     click.echo(
         f"Night of {as_of} on {settings.home} (Airflow DAG nightly_recommendations)", err=True
     )

@@ -222,13 +222,18 @@ def test_a_day_file_that_came_late_replaces_its_day(make_settings, event, write_
     assert [row[0] for row in dump(settings, columns="event_id")] == ["e1", "e2"]
 
 
-def test_a_change_before_the_look_back_is_left_alone(make_settings, event, write_rows, dump):
+def test_a_change_of_any_age_is_loaded_and_said(make_settings, event, write_rows, dump):
     settings = make_settings()
     write_rows(settings, [event(1)])
-    load_days(settings, AS_OF)
+    write_rows(settings, [event(9)], day=AS_OF)
+    load_days(settings, date(2024, 3, 3))
     write_rows(settings, [event(2)], name="late.csv")
-    load_days(settings, DAY + timedelta(days=5))
-    assert len(dump(settings)) == 1
+    report = load_days(settings, date(2025, 1, 1))
+    assert (report.feeds["events"].loaded_days, report.feeds["events"].unchanged_days) == (1, 1)
+    assert [row[0] for row in dump(settings, columns="event_id")] == ["e1", "e2", "e9"]
+    assert report.notes == [
+        "events: files of days before the look-back have changed and were loaded again: 2024-03-01"
+    ]
 
 
 def test_a_file_that_arrives_in_the_last_minute_of_the_look_back_is_loaded(

@@ -41,7 +41,7 @@ def test_good_rows_bad_rows_and_bookkeeping_go_to_their_tables(warehouse):
         ("e2", 0.5),
     ]
     assert warehouse.execute("select * from raw.loads").fetchall() == [
-        ("events", DAY, "print", 2, 1, 1)
+        ("events", DAY, "print", 2, 1, 1, None)
     ]
 
 

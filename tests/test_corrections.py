@@ -1,0 +1,161 @@
+"""A corrected source ends in the tables and features of a home that only ever saw it corrected."""
+
+from __future__ import annotations
+
+import csv
+import random
+from datetime import date, timedelta
+
+import pytest
+
+from pipelines.base.config import load_settings
+from pipelines.base.warehouse import connect, fingerprint_tables
+from pipelines.events.landing import land
+from pipelines.events.load import load_days
+from pipelines.features.build import build_features
+from pipelines.features.snapshot import take_snapshot
+from tests.conftest import SHOP_SETTINGS
+
+pytestmark = pytest.mark.xdist_group("corrections")
+
+FIRST_DAY = date(2024, 1, 1)
+DAYS = 60
+NIGHT = FIRST_DAY + timedelta(days=DAYS)
+#: What a dbt build remembers of itself, and of cutoffs of nights that are not tonight's.
+CUTOFFS = ("feat_user_items", "feat_users", "feat_items")
+
+
+def orders(seed=5, count=700):
+    """Rows of a shop: user, item, moment and price, with one user who is up to something."""
+    rng = random.Random(seed)
+    return [
+        {
+            "user_id": f"u{rng.randrange(40):02}",
+            "item_id": f"i{int(rng.expovariate(0.15)):02}",
+            "event_at": f"{FIRST_DAY + timedelta(days=rng.randrange(DAYS))} "
+            f"{rng.randrange(24):02}:{rng.randrange(60):02}:00",
+            "price": rng.choice([1.5, 2.0, 9.99]),
+        }
+        for _ in range(count)
+    ]
+
+
+def catalogue(items=60):
+    return [
+        {"item_id": f"i{n:02}", "title": f"Item {n}", "valid_from": str(FIRST_DAY)}
+        for n in range(items)
+    ]
+
+
+def write(path, rows):
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def moved(rows, days):
+    """All rows of the first twenty days, so many days later: their dates were wrong."""
+    end = str(FIRST_DAY + timedelta(days=20))
+    return [
+        {
+            **row,
+            "event_at": str(date.fromisoformat(row["event_at"][:10]) + timedelta(days=days))
+            + row["event_at"][10:],
+        }
+        if row["event_at"] < end
+        else row
+        for row in rows
+    ]
+
+
+#: Each a kind of correction of the orders.
+CORRECTIONS = {
+    "dates were wrong": lambda rows: moved(rows, 30),
+    "a day is gone": lambda rows: [r for r in rows if not r["event_at"].startswith("2024-01-09")],
+    "one price of an old day": lambda rows: [{**rows[0], "price": 77.0}, *rows[1:]],
+    "the first half is gone": lambda rows: [r for r in rows if r["event_at"] > "2024-02-01"],
+    "a user is another": lambda rows: [
+        {**r, "user_id": "new"} if r["user_id"] == "u07" else r for r in rows
+    ],
+}
+
+
+def night(settings, as_of=NIGHT):
+    report = load_days(settings, as_of)
+    build_features(settings, as_of)
+    take_snapshot(settings, as_of)
+    return report
+
+
+def shop(folder, rows):
+    """A home with orders and items, landed from files of their own."""
+    settings = load_settings(SHOP_SETTINGS, folder / "home")
+    folder.mkdir(exist_ok=True)
+    land(settings, "table", write(folder / "orders.csv", rows), event_type="purchase")
+    land(settings, "table", write(folder / "items.csv", catalogue()), feed="items")
+    return settings
+
+
+def snapshot(settings, as_of=NIGHT):
+    folder = settings.run_folder(as_of).snapshot
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def tables(settings):
+    """Fingerprints of all that was loaded and built, and features of tonight's cutoffs."""
+    with connect(settings, read_only=True) as warehouse:
+        found = fingerprint_tables(warehouse)
+        cutoffs = settings.night(NIGHT).cutoffs
+        features = {
+            name: warehouse.execute(
+                f"select * from features.{name} "
+                "where list_contains($cutoffs::date[], cutoff_date) order by all",
+                {"cutoffs": list(cutoffs)},
+            ).fetchall()
+            for name in CUTOFFS
+        }
+    return {
+        name: found[name]
+        for name in found
+        if name.split(".")[0] in ("raw", "intermediate") and "built_dates" not in name
+    }, features
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    """The wrong orders after two nights, to be copied."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("wrong")
+    settings = shop(folder, orders())
+    night(settings, NIGHT - timedelta(days=7))
+    night(settings)
+
+    def copy(to):
+        shutil.copytree(folder, to)
+        return load_settings(SHOP_SETTINGS, to / "home")
+
+    return copy
+
+
+@pytest.mark.parametrize("kind", CORRECTIONS)
+def test_features_after_a_correction_are_those_of_a_fresh_home(loaded, tmp_path, kind):
+    right = CORRECTIONS[kind](orders())
+    settings = loaded(tmp_path / "corrected")
+    earlier = snapshot(settings, NIGHT - timedelta(days=7))
+    path = write(tmp_path / "corrected" / "orders.csv", right)
+    land(settings, "table", path, event_type="purchase")
+    night(settings)
+    fresh = shop(tmp_path / "fresh", right)
+    night(fresh)
+    assert tables(settings) == tables(fresh)
+    assert snapshot(settings) == snapshot(fresh)
+    # a night that is run again knows the correction; until then it has what it had
+    assert snapshot(settings, NIGHT - timedelta(days=7)) == earlier
+    night(settings, NIGHT - timedelta(days=7))
+    night(fresh, NIGHT - timedelta(days=7))
+    assert snapshot(settings, NIGHT - timedelta(days=7)) == snapshot(
+        fresh, NIGHT - timedelta(days=7)
+    )
