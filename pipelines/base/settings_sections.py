@@ -56,7 +56,7 @@ class EventSettings(Section):
     )
     """Weight of one event of a type in a history; types left out weigh nothing."""
     lookback_days: int = Field(3, ge=0, le=366)
-    """Days an event may be late: files of this many days before the newest are checked again."""
+    """Days an event may be late: files of this many days before the newest are read every night."""
     max_quarantine_share: float = Field(0.01, ge=0, le=1)
     """Share of bad rows above which a day fails before anything changes."""
     volume_drop_warn: float = Field(0.4, ge=0, le=1)
@@ -67,7 +67,7 @@ class EventSettings(Section):
     """The night stops if the last seven days are this share below the 28 days before them."""
 
     def first_day_to_recheck(self, as_of: date) -> date:
-        """The oldest day whose files a night reads again if they changed.
+        """The oldest day whose files a night reads even if nothing tells that they changed.
 
         The newest day is the one before `as_of`; an event that arrives in its last minute,
         `lookback_days` late, happened in the last minute of the day returned.

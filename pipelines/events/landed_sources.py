@@ -27,6 +27,8 @@ _NAMED_BY_FILE = "table"
 #: Suffixes that stand behind a format's own.
 _COMPRESSIONS = {".gz", ".zst", ".bz2", ".xz", ".zip"}
 _NAME_LENGTH = 60
+#: Paths of other parts that a note names.
+_SHOWN_PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def read_sources(settings: Settings) -> list[LandedSource]:
     LandingError
         If a file of the ledger cannot be read.
     """
-    return [_read(path) for path in sorted((settings.landing / LEDGER).glob("[!.]*.json"))]
+    paths = (settings.landing / LEDGER).glob("[!.]*.json")
+    return [_read(path) for path in sorted(paths, key=lambda path: path.stem)]
 
 
 def _read(path: Path) -> LandedSource:
@@ -204,12 +207,19 @@ def landing_notes(settings: Settings, begun: LandedSource, own: Collection[str])
                 f"(first {files[0]}); if they came from this source: "
                 f"recsys sources remove {stem} --unrecorded"
             )
-    notes += [
-        f"{part.name} has another part, {part.path or 'the bundled file'} ({len(part.files)} day "
-        f"files), and both count; if this one replaces it: recsys sources remove {part.stem}"
+    parts = [
+        part
         for part in read_sources(settings)
         if part.name == begun.name and part.stem != begun.stem
     ]
+    if parts:
+        stems = " ".join(part.stem for part in parts)
+        paths = ", ".join(part.path or "the file of the adapter" for part in parts[:_SHOWN_PARTS])
+        more = f" and {len(parts) - _SHOWN_PARTS} more" if len(parts) > _SHOWN_PARTS else ""
+        notes.append(
+            f"{begun.name} has other parts, which count too: {paths}{more}; if this one replaces "
+            f"them: recsys sources remove {stems}"
+        )
     return notes
 
 
