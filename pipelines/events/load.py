@@ -158,6 +158,8 @@ def load_days(settings: Settings, as_of: date, *, allow_empty: bool = False) -> 
             for one in changes
         }
     notes += [_note_on_gone(one, feeds[one.feed.name]) for one in changes if one.gone_days]
+    if not any(feed.total_days for feed in feeds.values()):
+        notes.append(f"no day file is of a day before {as_of}")
     report = LoadReport(as_of, feeds, notes)
     for note in notes:
         logger.warning("%s", note)

@@ -260,7 +260,9 @@ def test_a_day_never_loaded_is_loaded_whatever_its_age(make_settings, event, wri
 def test_days_from_as_of_on_are_not_looked_at(make_settings, event, write_rows, dump):
     settings = make_settings()
     write_rows(settings, [event(1)])
-    assert load_days(settings, DAY).feeds["events"].total_days == 0
+    report = load_days(settings, DAY)
+    assert report.feeds["events"].total_days == 0
+    assert report.notes == ["no day file is of a day before 2024-03-01"]
     assert dump(settings) == []
 
 
