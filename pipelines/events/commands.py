@@ -81,17 +81,17 @@ def generate_command(
 
 
 @click.command(
-    epilog=examples(
-        "recsys load --as-of 2011-12-09", "recsys load --as-of 2011-12-09 --allow-empty"
-    )
+    epilog=examples("recsys load --as-of 2011-12-09", "recsys load --as-of 2011-12-09 --allow-gone")
 )
 @settings_options
 @as_of_option
 @click.option(
-    "--allow-empty", is_flag=True, help="Take out the rows of a feed that has no day file any more."
+    "--allow-gone",
+    is_flag=True,
+    help="Take out rows also where it looks as if the day files were lost.",
 )
 @json_option
-def load_command(settings: Settings, as_of: date, allow_empty: bool, as_json: bool) -> None:
+def load_command(settings: Settings, as_of: date, allow_gone: bool, as_json: bool) -> None:
     """Load the day files before a night into the warehouse; bad rows go to quarantine.
 
     New and changed days, however old, are checked first and then replaced at once; rows of days
@@ -100,7 +100,7 @@ def load_command(settings: Settings, as_of: date, allow_empty: bool, as_json: bo
     from pipelines.events.load import load_days
 
     click.echo(f"Loading the days before {as_of} …", err=True)
-    report = load_days(settings, as_of, allow_empty=allow_empty)
+    report = load_days(settings, as_of, allow_gone=allow_gone)
     if as_json:
         print_json(report.as_dict())
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -9,12 +10,17 @@ from datetime import date, timedelta
 import duckdb
 
 from pipelines.base.config import Settings
+from pipelines.base.durable import write_text
 from pipelines.base.errors import DayFilesError
 from pipelines.base.warehouse import connect
 from pipelines.events.day_folders import DayFolder, has_day_file, list_day_folders
 from pipelines.events.erased import log_files
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.landed_sources import read_sources
+
+#: File in the folder of a feed that a load leaves there.
+MARK = "_loaded"
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class DayChanges:
         Loaded days that have no file any more.
     notes : list of str
         Files that are no day files; old days that changed.
+    is_marked : bool
+        Whether loads of this version have marked the feed's folder (see `mark_loaded`).
     """
 
     feed: Feed
@@ -44,6 +52,7 @@ class DayChanges:
     unchanged_days: int = 0
     gone_days: list[date] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    is_marked: bool = False
 
 
 def find_changes(
@@ -73,6 +82,7 @@ def find_changes(
     """
     folders, notes = list_day_folders(settings, feed.name, as_of)
     loaded = _loaded(connection, feed, as_of)
+    is_marked = any(times for _, times in loaded.values())
     recheck = settings.events.first_day_to_recheck(as_of)
     chosen, fingerprints, file_times, old_days = [], {}, {}, []
     for folder in folders:
@@ -92,7 +102,45 @@ def find_changes(
             f"loaded again: {days_text(old_days)}"
         )
     unchanged = len(folders) - len(chosen)
-    return DayChanges(feed, chosen, fingerprints, file_times, unchanged, sorted(loaded), notes)
+    return DayChanges(
+        feed, chosen, fingerprints, file_times, unchanged, sorted(loaded), notes, is_marked
+    )
+
+
+def mark_loaded(settings: Settings, changes: DayChanges, *, allow_gone: bool) -> None:
+    """Mark the folder of a feed as the one that is loaded; refuse to remove days without the mark.
+
+    The mark tells a folder whose files were removed from another folder in its place, such as the
+    empty one below a disk that is not mounted, into which something has landed since.
+
+    Parameters
+    ----------
+    settings : Settings
+    changes : DayChanges
+    allow_gone : bool
+        Do not refuse.
+
+    Raises
+    ------
+    DayFilesError
+        If days are gone, and the mark of an earlier load too.
+    """
+    mark = settings.landing / changes.feed.name / MARK
+    if mark.exists():
+        return
+    if changes.gone_days and changes.is_marked and not allow_gone:
+        gone = f"{changes.feed.name} files of {days_text(changes.gone_days)}"
+        raise DayFilesError(
+            "Days may only be taken out of the landing area that was loaded before. Found no "
+            f"{mark}, and the {gone} are gone. Mount the disk; if they are gone on purpose, "
+            "`recsys load --allow-gone` takes their rows out. Nothing was changed."
+        )
+    if changes.folders or changes.unchanged_days:
+        try:
+            write_text(mark, "Loaded. Without this file, a load takes no rows out.\n")
+        except OSError as error:
+            if error.errno not in _READ_ONLY:  # there, rows are only taken out when it is asked for
+                raise
 
 
 def _loaded(
@@ -124,13 +172,13 @@ def days_text(days: Iterable[date]) -> str:
     return ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in spans)
 
 
-def check_landing(settings: Settings, *, allow_empty: bool = False) -> None:
+def check_landing(settings: Settings, *, allow_gone: bool = False) -> None:
     """Refuse a home without day files, and one that has lost all those of a loaded feed.
 
     Parameters
     ----------
     settings : Settings
-    allow_empty : bool, default False
+    allow_gone : bool, default False
         Refuse neither.
 
     Raises
@@ -139,14 +187,14 @@ def check_landing(settings: Settings, *, allow_empty: bool = False) -> None:
         Saying where day files were looked for. Nothing is changed.
     """
     empty = [feed for feed in FEEDS if not has_day_file(settings, feed)]
-    if allow_empty or not empty:
+    if allow_gone or not empty:
         return
     if lost := {name: n for name, n in _count_loaded(settings).items() if name in empty}:
         found = " and ".join(f"{count} days of {feed}" for feed, count in lost.items())
         raise DayFilesError(
             f"What is loaded must have day files. The warehouse has {found}, but found no such "
             f"day file below {settings.landing}. Mount the disk, or name the right --home; if they "
-            "are gone on purpose, `recsys load --allow-empty` takes their rows out. Nothing was "
+            "are gone on purpose, `recsys load --allow-gone` takes their rows out. Nothing was "
             "changed."
         )
     if len(empty) == len(FEEDS) and not log_files(settings):

@@ -22,6 +22,7 @@ from pipelines.events.day_changes import (
     check_landing,
     days_text,
     find_changes,
+    mark_loaded,
     notes_on_sources,
 )
 from pipelines.events.day_folders import write_atomically
@@ -97,7 +98,7 @@ class _Written:
     removed_rows: int = 0
 
 
-def load_days(settings: Settings, as_of: date, *, allow_empty: bool = False) -> LoadReport:
+def load_days(settings: Settings, as_of: date, *, allow_gone: bool = False) -> LoadReport:
     """Load every landed day before `as_of` that is new or changed; remove days that are gone.
 
     What the API logged is landed first, as day files beside the shop's own.
@@ -111,8 +112,8 @@ def load_days(settings: Settings, as_of: date, *, allow_empty: bool = False) -> 
         Home, accepted event types, look-back and limit of bad rows.
     as_of : date
         Exclusive end: day folders from this day on are left alone, and so are their rows.
-    allow_empty : bool, default False
-        Also remove the rows of a feed of which no day file is left at all.
+    allow_gone : bool, default False
+        Also remove rows where the landing area looks as if it was lost.
 
     Returns
     -------
@@ -122,8 +123,8 @@ def load_days(settings: Settings, as_of: date, *, allow_empty: bool = False) -> 
     Raises
     ------
     DayFilesError
-        If the home has no day file, none of a feed that is loaded, or one that cannot be read.
-        Nothing is changed.
+        If the home has no day file, none of a feed that is loaded, or one that cannot be read; if
+        loaded days are gone from a landing area that was not loaded before. Nothing is changed.
     SchemaError
         If a file lacks a column or has one of another type. Nothing is changed.
     QuarantineLimitError
@@ -138,7 +139,7 @@ def load_days(settings: Settings, as_of: date, *, allow_empty: bool = False) -> 
     known from the day in its folder's name, also if the file was corrected later: nights that are
     run again know the correction, what other nights hold stays as it was.
     """
-    check_landing(settings, allow_empty=allow_empty)
+    check_landing(settings, allow_gone=allow_gone)
     notes = [
         *notes_on_sources(settings),
         *drop_erased(settings),
@@ -147,6 +148,7 @@ def load_days(settings: Settings, as_of: date, *, allow_empty: bool = False) -> 
     with connect(settings) as connection:
         changes = [find_changes(connection, settings, as_of, feed) for feed in FEEDS.values()]
         for one in changes:
+            mark_loaded(settings, one, allow_gone=allow_gone)
             notes += one.notes
             if one.folders:
                 logger.info("Reading %s days of %s", len(one.folders), one.feed.name)

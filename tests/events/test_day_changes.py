@@ -153,9 +153,32 @@ def test_a_landing_area_that_is_lost_removes_nothing(settings, how, dump):
     assert not list(settings.landing.glob("*/date=*/recsys-api.parquet"))
 
 
+def test_what_landed_below_a_disk_that_is_not_mounted_removes_nothing(
+    settings, write_rows, event, dump
+):
+    before = everything(settings, dump)
+    settings.landing.rename(settings.home / "mounted")
+    for feed, row in (("events", event(5)), ("items", {"item_id": "i1", "title": "Tea"})):
+        write_rows(settings, [row], day=date(2024, 3, 2), feed=feed)
+    with pytest.raises(DayFilesError, match=r"Days may only.*2024-03-01, 2024-03-03 are gone"):
+        load_days(settings, LATER)
+    assert everything(settings, dump) == before
+    assert load_days(settings, LATER, allow_gone=True).feeds["events"].removed_days == 2
+    assert load_days(settings, LATER).feeds["events"].unchanged_days == 1
+
+
+def test_day_files_that_are_landed_anew_after_all_were_deleted_are_as_before(settings, dump):
+    before = dump(settings)
+    shutil.copytree(settings.landing, settings.home / "copy", ignore=lambda *_: {"_loaded"})
+    shutil.rmtree(settings.landing)
+    (settings.home / "copy").rename(settings.landing)
+    assert load_days(settings, LATER).feeds["events"].loaded_days == 0
+    assert dump(settings) == before and (settings.landing / "events" / "_loaded").exists()
+
+
 def test_day_files_that_are_gone_on_purpose_are_taken_out(settings, dump):
     shutil.rmtree(settings.landing)
-    report = load_days(settings, LATER, allow_empty=True)
+    report = load_days(settings, LATER, allow_gone=True)
     assert report.feeds["events"].removed_days == 3
     assert [dump(settings, table) for table in TABLES] == [[], [], [], []]
 
