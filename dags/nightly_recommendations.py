@@ -16,7 +16,7 @@ When a night is run after a later one, `replay_later_nights` decides the later o
 
 | task that failed | what it means | what to do |
 |---|---|---|
-| `load_days` | a day file lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
+| `load_days` | there is no day file, one lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
 | `check_events` | what arrived is implausible (see Data Docs in the run folder) | compare with the source; clear the task when the late files are there |
 | `build_features` | a dbt node failed; the log names it | `recsys features --as-of DAY`; then clear the task |
 | `take_snapshot`, `check_features` | the feature tables are incomplete or implausible | clear from `build_features` |

@@ -35,6 +35,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gowalla", type=Path, help="Folder of train.txt and test.txt, for proofs.")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process has only that left at the end."""
+    items.sort(
+        key=lambda item: (
+            not (item.get_closest_marker("slow") or item.get_closest_marker("xdist_group"))
+        )
+    )
+
+
 def terminal_text(document: Document, width: int = 100) -> str:
     """A document as a log of some columns has it."""
     stream = io.StringIO()

@@ -16,6 +16,7 @@ from pipelines.base.errors import PipelineError
 #: Module and function of each verb; in the order in which `--help` lists them.
 VERBS = {
     "land": "pipelines.events.land_commands:land_command",
+    "sources": "pipelines.events.source_commands:sources_command",
     "generate": "pipelines.events.commands:generate_command",
     "load": "pipelines.events.commands:load_command",
     "quarantine": "pipelines.events.commands:quarantine_command",

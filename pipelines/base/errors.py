@@ -50,6 +50,10 @@ class LandingError(PipelineError):
     """A source cannot be turned into day files."""
 
 
+class DayFilesError(PipelineError):
+    """Day files are not where they were, or none is there; nothing was changed."""
+
+
 class SchemaError(PipelineError):
     """A day file lacks a column or has one of another type; nothing was changed."""
 

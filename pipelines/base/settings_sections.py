@@ -76,7 +76,7 @@ class EventSettings(Section):
     user_share_min_events: int = Field(100, ge=1)
     """Events below which no user's share is looked at, so that quiet days warn of nobody."""
     lookback_days: int = Field(3, ge=0, le=366)
-    """Days an event may be late: files of this many days before the newest are checked again."""
+    """Days an event may be late: files of this many days before the newest are read every night."""
     max_quarantine_share: float = Field(0.01, ge=0, le=1)
     """Share of bad rows above which a day fails before anything changes."""
     volume_drop_warn: float = Field(0.4, ge=0, le=1)
@@ -104,7 +104,7 @@ class EventSettings(Section):
         return self.negative_quantity == "refuse" or "return" not in self.types
 
     def first_day_to_recheck(self, as_of: date) -> date:
-        """The oldest day whose files a night reads again if they changed.
+        """The oldest day whose files a night reads even if nothing tells that they changed.
 
         The newest day is the one before `as_of`; an event that arrives in its last minute,
         `lookback_days` late, happened in the last minute of the day returned.

@@ -93,7 +93,7 @@ def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("source")
 @click.argument("path", required=False)
 @_table_options
-@click.option("--name", help="Stem of the day files [default: SOURCE].")
+@click.option("--name", help="Stem of the day files [default: SOURCE; for `table` the file's].")
 @settings_options
 @json_option
 def land_command(
@@ -113,7 +113,9 @@ def land_command(
     tafeng.
 
     Nothing is guessed: ids stay the text they are, what has two readings is refused with both, and
-    what cannot be read is counted. Landing the same source twice changes nothing.
+    what cannot be read is counted. Landing a source again replaces what it landed before; another
+    path under the same name is a further part. `recsys sources` lists the sources and takes them
+    out.
     """
     from pipelines.events.landing import land
 
@@ -128,7 +130,7 @@ def land_command(
     click.echo(
         f"{report.event_count} events and {report.item_count} item rows in {report.day_count} days"
         f" ({report.first_day} to {report.last_day}); {report.written_files} files written, "
-        f"{report.unchanged_files} unchanged."
+        f"{report.unchanged_files} unchanged, {report.removed_files} removed; source {report.stem}."
     )
     for reason, count in report.exclusions.items():
         click.echo(f"  left out {count:>9}  {reason}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import duckdb
@@ -58,6 +58,40 @@ def replace_days(
         "group by reason order by reason"
     ).fetchall()
     return row_count, duplicate_count, dict(reasons)
+
+
+def remove_days(connection: duckdb.DuckDBPyConnection, feed: Feed, days: Collection[date]) -> int:
+    """Remove all rows of days, also quarantined and released ones, inside the caller's transaction.
+
+    Returns
+    -------
+    int
+        Rows removed from the raw table.
+    """
+    _stage_days(connection, dict.fromkeys(days, ""))
+    of_days = "landed_date in (select landed_date from days)"
+    ((row_count,),) = connection.execute(
+        f"delete from {feed.table.qualified} where {of_days}"
+    ).fetchall()
+    for table in ("raw.quarantine", "raw.loads"):
+        connection.execute(f"delete from {table} where feed = ? and {of_days}", [feed.name])
+    return int(row_count)
+
+
+def note_file_times(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, file_times: Mapping[date, str]
+) -> None:
+    """Write down the times of the files that days of a feed were loaded from."""
+    connection.execute(
+        """
+        update raw.loads set file_times = noted.file_times
+        from (
+            select unnest($days::date[]) as landed_date, unnest($times::varchar[]) as file_times
+        ) as noted
+        where loads.feed = $feed and loads.landed_date = noted.landed_date
+        """,
+        {"feed": feed.name, "days": list(file_times), "times": list(file_times.values())},
+    )
 
 
 def _stage_days(connection: duckdb.DuckDBPyConnection, fingerprints: Mapping[date, str]) -> None:
@@ -185,7 +219,9 @@ def _replace_loads(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
     )
     connection.execute(
         f"""
-        insert into raw.loads
+        insert into raw.loads (
+            feed, landed_date, fingerprint, row_count, duplicate_count, quarantined_count
+        )
         with arrived as (
             select
                 landed_date,

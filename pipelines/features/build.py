@@ -42,7 +42,6 @@ def build_features(
 
     Parameters
     ----------
-    settings : Settings
     as_of : date
         Exclusive end; events that happened or landed on or after it are unknown.
     with_unit_tests : bool, default False

@@ -36,11 +36,6 @@ ITEM_COLUMNS = ("title", "price", "is_available", "purchase_trend")
 def check_features(settings: Settings, as_of: date) -> CheckReport:
     """Check tonight's snapshot: counts, null shares and ranges of its features at each cutoff.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-
     Returns
     -------
     CheckReport

@@ -56,7 +56,6 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
 
     Parameters
     ----------
-    settings : Settings
     as_of : date
         The night whose snapshot is read.
     cutoff : date
@@ -157,32 +156,20 @@ def read_catalogue(
     MissingSnapshotError
         If the snapshot, or this cutoff in it, is not there.
     """
-    chosen = list(columns) if columns else None
-    return _read(settings, as_of, items_file(cutoff), columns=chosen).to_pandas()
+    return _read(settings, as_of, items_file(cutoff), columns)
 
 
 def read_users(
     settings: Settings, as_of: date, cutoff: date, *, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Read the users known at a cutoff, with their features as of then.
-
-    Parameters
-    ----------
-    columns : sequence of str, optional
-        Only these; default all.
+    """Read the users known at a cutoff, with their features as of then, as `read_catalogue` does.
 
     Returns
     -------
     DataFrame
         Columns of `features.feat_users`; one row per user_id, sorted.
-
-    Raises
-    ------
-    MissingSnapshotError
-        If the snapshot, or this cutoff in it, is not there.
     """
-    chosen = list(columns) if columns else None
-    return _read(settings, as_of, users_file(cutoff), columns=chosen).to_pandas()
+    return _read(settings, as_of, users_file(cutoff), columns)
 
 
 def read_truth(
@@ -192,9 +179,6 @@ def read_truth(
 
     Parameters
     ----------
-    settings : Settings
-    as_of : date
-    window : Window
     known_by : date, optional
         Only what landed before this day; default all that the night knows.
 
@@ -273,8 +257,11 @@ def _path(settings: Settings, as_of: date, name: str) -> Path:
     )
 
 
-def _read(settings: Settings, as_of: date, name: str, **options: Any) -> pa.Table:
-    return pq.read_table(_path(settings, as_of, name), **options)
+def _read(
+    settings: Settings, as_of: date, name: str, columns: Sequence[str] | None
+) -> pd.DataFrame:
+    path = _path(settings, as_of, name)
+    return pq.read_table(path, columns=list(columns) if columns else None).to_pandas()
 
 
 def _ids(column: pa.ChunkedArray) -> np.ndarray:

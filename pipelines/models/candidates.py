@@ -107,7 +107,6 @@ def candidate_spec(
     settings : Settings
         `events.weights` hold where the candidate has none of its own; `events.below_min_value`
         says what low events weigh.
-    candidate : CandidateSettings
     as_of : date, optional
         Night for which the specification is asked: what `recsys tune` found by then wins over the
         settings, unless the candidate says `tuned = false`. Default: the settings as they are.
@@ -163,7 +162,6 @@ def fit_candidate(spec: Spec, history: Interactions) -> Recommender:
 
     Parameters
     ----------
-    spec : Spec
     history : Interactions
         Everything known before a cutoff.
 

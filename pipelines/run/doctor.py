@@ -26,7 +26,7 @@ class Diagnosis:
     found : str
         What was seen.
     remedy : str
-        What to do if it is not fine; empty otherwise.
+        What to do where it is not fine.
     """
 
     subject: str

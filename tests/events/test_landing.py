@@ -26,8 +26,7 @@ def orders(tmp_path):
 def day_files(settings):
     return {
         str(path.relative_to(settings.landing)): path.read_bytes()
-        for path in settings.landing.rglob("*")
-        if path.is_file()
+        for path in settings.landing.glob("*/date=*/*")
     }
 
 
@@ -35,8 +34,8 @@ def test_one_file_a_day_is_landed_and_reported(make_settings, orders):
     settings = make_settings()
     report = land(settings, "table", orders, **OPTIONS)
     assert sorted(day_files(settings)) == [
-        "events/date=2024-03-01/table.parquet",
-        "events/date=2024-03-03/table.parquet",
+        "events/date=2024-03-01/orders.parquet",
+        "events/date=2024-03-03/orders.parquet",
     ]
     assert (report.day_count, report.event_count, report.written_files) == (2, 2, 2)
     assert report.as_dict()["first_day"] == "2024-03-01"

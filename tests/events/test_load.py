@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import random
 import shutil
 from datetime import date, datetime, timedelta
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as law
 from hypothesis import strategies as st
 
+from pipelines.base.config import parse_settings
 from pipelines.base.errors import QuarantineLimitError, SchemaError, WarehouseLockedError
 from pipelines.events.load import load_days
 
@@ -282,13 +285,18 @@ def test_a_day_file_that_came_late_replaces_its_day(make_settings, event, write_
     assert [row[0] for row in dump(settings, columns="event_id")] == ["e1", "e2"]
 
 
-def test_a_change_before_the_look_back_is_left_alone(make_settings, event, write_rows, dump):
+def test_a_change_of_any_age_is_loaded_and_said(make_settings, event, write_rows, dump):
     settings = make_settings()
     write_rows(settings, [event(1)])
-    load_days(settings, AS_OF)
+    write_rows(settings, [event(9)], day=AS_OF)
+    load_days(settings, date(2024, 3, 3))
     write_rows(settings, [event(2)], name="late.csv")
-    load_days(settings, DAY + timedelta(days=5))
-    assert len(dump(settings)) == 1
+    report = load_days(settings, date(2025, 1, 1))
+    assert (report.feeds["events"].loaded_days, report.feeds["events"].unchanged_days) == (1, 1)
+    assert [row[0] for row in dump(settings, columns="event_id")] == ["e1", "e2", "e9"]
+    assert report.notes == [
+        "events: files of days before the look-back have changed and were loaded again: 2024-03-01"
+    ]
 
 
 def test_a_file_that_arrives_in_the_last_minute_of_the_look_back_is_loaded(
@@ -312,7 +320,9 @@ def test_a_day_never_loaded_is_loaded_whatever_its_age(make_settings, event, wri
 def test_days_from_as_of_on_are_not_looked_at(make_settings, event, write_rows, dump):
     settings = make_settings()
     write_rows(settings, [event(1)])
-    assert load_days(settings, DAY).feeds["events"].total_days == 0
+    report = load_days(settings, DAY)
+    assert report.feeds["events"].total_days == 0
+    assert report.notes == ["no day file is of a day before 2024-03-01"]
     assert dump(settings) == []
 
 
@@ -350,6 +360,57 @@ def test_the_report_is_written_to_the_run_folder(make_settings, event, write_row
     written = json.loads(settings.run_folder(AS_OF).load.read_text())
     assert written == json.loads(json.dumps(report.as_dict()))
     assert written["feeds"]["events"]["row_count"] == 1
+
+
+# a load that is killed
+
+
+def load_in_child(values, log):
+    from pipelines.base.faults import passed_places
+
+    os.environ["RECSYS_FAULT"] = log.read_text()
+    load_days(parse_settings(values), date(2024, 12, 1))
+    log.write_text(json.dumps(passed_places()))
+
+
+def test_a_load_of_corrected_days_that_is_killed_anywhere_ends_as_if_it_was_not(
+    make_settings, event, write_rows, dump, tmp_path
+):
+    settings = make_settings()
+    for day in (1, 2, 3):
+        at = datetime(2024, 3, day)
+        write_rows(settings, [event(day, event_at=at)], day=date(2024, 3, day))
+    load_days(settings, date(2024, 12, 1))
+    write_rows(settings, [event(8), event(9)])  # one day is another, one is gone, one is new
+    shutil.rmtree(settings.landing / "events" / "date=2024-03-02")
+    write_rows(settings, [event(4)], day=date(2024, 3, 4))
+    shutil.copytree(settings.home, tmp_path / "before")
+    values = {**settings.model_dump(include={"home"}), "events": {"weights": {}}}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.events.test_load"])
+    log = tmp_path / "log"
+
+    def run(fault):
+        shutil.rmtree(settings.home)
+        shutil.copytree(tmp_path / "before", settings.home)
+        log.write_text(fault)
+        child = context.Process(target=load_in_child, args=(values, log))
+        child.start()
+        child.join()
+        return child.exitcode
+
+    def rows():
+        return {
+            table: dump(settings, table, "* exclude file_times") for table in ("raw.loads",)
+        } | {table: dump(settings, table) for table in TABLES[:3]}
+
+    assert run("0") == 0
+    places, after = json.loads(log.read_text()), rows()
+    assert {"warehouse.changed", "warehouse.committed"} <= set(places)
+    for number in range(1, len(places) + 1):
+        assert run(str(number)) == -9, places[number - 1]
+        load_days(settings, date(2024, 12, 1))
+        assert rows() == after, f"killed at place {number}, {places[number - 1]}"
 
 
 def test_a_warehouse_held_by_another_process_is_an_error(make_settings, event, write_rows):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.candidates import Spec, make_recommender
-from pipelines.models.popularity import Popularity, sum_popularity
+from pipelines.models.popularity import Popularity, keep_popular, sum_popularity
 from pipelines.models.segment_popularity import SegmentPopularity
 
 ROWS = [
@@ -105,3 +106,26 @@ def test_returns_take_back_a_users_own_purchases_only(
 def test_equal_popularity_is_ordered_by_item_id(make_history: Callable[..., Interactions]) -> None:
     history = make_history([("u", "b"), ("u", "a"), ("v", "c")])
     assert Popularity().fit(history).recommend(history, 3).items[0].tolist() == [0, 1, 2]
+
+
+def test_most_popular_items_are_kept_and_the_rest_is_told(
+    make_history: Callable[..., Interactions], caplog: pytest.LogCaptureFixture
+) -> None:
+    history = make_history(
+        [(user, item) for user in "uvw" for item in "bd"] + [("u", "a"), ("v", "c")]
+    )
+    with caplog.at_level(logging.WARNING):
+        kept = keep_popular(history, 3, {"purchase": 1.0}, None)
+    assert kept.item_ids.tolist() == ["a", "b", "d"]  # a and c are equally popular
+    assert "only the 3 most popular of 4 items" in caplog.text
+    assert "12.50 %" in caplog.text  # one of eight purchases
+
+
+def test_history_below_the_cap_is_returned_as_it_is(
+    random_history: Interactions, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (
+        keep_popular(random_history, random_history.n_items, {"purchase": 1.0}, None)
+        is random_history
+    )
+    assert not caplog.records

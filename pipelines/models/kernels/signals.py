@@ -31,7 +31,6 @@ def read_interest(
 
     Parameters
     ----------
-    history : Interactions
     event_weights : mapping of str to float
         Weight of one event of a type.
     half_life_days : float, optional

@@ -6,21 +6,32 @@ import json
 import random
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication
 from pipelines.base.errors import PublicationNotFoundError
+from pipelines.base.settings_sections import PlacementSettings
 from pipelines.experiments.definition import CONTROL, Experiment
 from pipelines.publications.lookup_file import open_lookups
 
+#: Errors of a look-up in a file that was damaged after it was checked.
+STORE_FAILURES = (
+    *(sqlite3.Error, PublicationNotFoundError),
+    *(OSError, ValueError, KeyError, TypeError),
+)
 #: Errors from reading a file that is damaged or is no `lists.sqlite`.
-_BROKEN = (sqlite3.Error, OSError, ValueError, KeyError, TypeError, AttributeError)
+_BROKEN = (*STORE_FAILURES, AttributeError)
 #: Random characters of a probe key, after the prefix that all keys share.
 _PROBE_LENGTH = 8
+#: Rules of a placement that answers keep to.
+_RULES = (
+    *("exclude", "exclude_within_days", "list_length"),
+    *("max_per_category", "rerank_depth", "pinned"),
+)
 _ITEMS = (
     "select item_id, title, category, price, is_available from items"
     " where item_id in (select value from json_each(?))"
@@ -70,39 +81,6 @@ class ItemInfo:
     is_available: bool | None
 
 
-@dataclass(frozen=True)
-class PlacementRules:
-    """A placement's rules as the publication's night had them.
-
-    Parameters
-    ----------
-    exclude : str or tuple of str
-        ``none``, ``all``, or the event types that keep an item from its user.
-    exclude_within_days : int or None
-        Only events at most this many days old keep an item from its user.
-    list_length : int
-        Items of a list, at most.
-    max_per_category : int or None
-        Items of a category in the first `rerank_depth` ranks, at most.
-    rerank_depth : int
-    pinned : tuple of mapping
-        ``item_id`` and ``rank``, from 1.
-    diversity : float, default 0.0
-        Weight of unlikeness in the first `rerank_depth` ranks, from 0 (off) to below 1.
-    fallback : str or None, default None
-        Candidate that completes lists.
-    """
-
-    exclude: str | tuple[str, ...]
-    exclude_within_days: int | None
-    list_length: int
-    max_per_category: int | None
-    rerank_depth: int
-    pinned: tuple[Mapping[str, Any], ...]
-    diversity: float = 0.0
-    fallback: str | None = None
-
-
 class ListStore:
     """Look-ups in the `lists.sqlite` of one publication.
 
@@ -116,8 +94,9 @@ class ListStore:
         What happened before this day is known in the lists.
     generated_at : datetime
         UTC, in whole seconds.
-    placements : mapping of str to PlacementRules
-        The first is the default placement.
+    placements : mapping of str to PlacementSettings
+        Rules that answers keep to, as the publication's night had them; the first is the default
+        placement.
     exposure_types : frozenset of str
         Event types that tell what a user was shown, not what the user did.
 
@@ -142,8 +121,9 @@ class ListStore:
         running = [Experiment.from_dict(one) for one in json.loads(meta.get("experiments", "[]"))]
         #: By placement, the experiment whose arms' lists are in the file.
         self.experiments = {one.definition.placement: one for one in running}
-        self.placements: Mapping[str, PlacementRules] = {
-            name: _read_rules(rules) for name, rules in json.loads(meta["placements"]).items()
+        self.placements = {
+            name: PlacementSettings(**{rule: rules[rule] for rule in _RULES})
+            for name, rules in json.loads(meta["placements"]).items()
         }
 
     @classmethod
@@ -174,13 +154,41 @@ class ListStore:
             ) from error
         return store
 
+    def hold_popular(self) -> ListStore:
+        """Copy the lists for anyone, with their items, to a store in memory.
+
+        It answers when the file cannot be read any more, and holds nothing of single users,
+        categories and similar items.
+        """
+        pinned = (pin.item_id for rules in self.placements.values() for pin in rules.pinned)
+        popular = (self.get_fallback(name) for name in self.placements)
+        listed = (item_id for one in popular if one is not None for item_id in one.items)
+        wanted = json.dumps([*pinned, *listed])
+        held = {
+            table: self._connection.execute(
+                f"select * from {table} where {rows}", values
+            ).fetchall()
+            for table, rows, values in (
+                ("meta", "true", ()),
+                ("fallbacks", "category = ''", ()),
+                ("exclusions", "user_id = ''", ()),
+                ("items", "item_id in (select value from json_each(?))", (wanted,)),
+            )
+        }
+        tables = self._connection.execute("select sql from sqlite_master where type = 'table'")
+        memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        memory.executescript(";".join(statement for (statement,) in tables))
+        for table, rows in held.items():
+            for row in rows:
+                memory.execute(f"insert into {table} values ({', '.join('?' * len(row))})", row)
+        return ListStore(memory)
+
     def get_list(self, placement: str, variant: str, user_id: str) -> StoredList | None:
         """A user's list; None if there is none."""
-        found = self._payload(
+        return self._list(
             "select payload from lists where placement = ? and variant = ? and user_id = ?",
             *(placement, variant, user_id),
         )
-        return None if found is None else StoredList(**found)
 
     def variants(self, placement: str) -> tuple[str, ...]:
         """Variants that a placement has lists of, control first."""
@@ -189,11 +197,10 @@ class ListStore:
 
     def get_fallback(self, placement: str, category: str = "") -> StoredList | None:
         """The list for anyone, or the best items of a category; None if there is none."""
-        found = self._payload(
+        return self._list(
             "select payload from fallbacks where placement = ? and category = ?",
             *(placement, category),
         )
-        return None if found is None else StoredList(**found)
 
     def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
         """Items that the placement kept from a user at `as_of`, or from everybody (``""``).
@@ -211,8 +218,7 @@ class ListStore:
 
     def get_similar(self, item_id: str) -> StoredList | None:
         """Items like this one, best first; None if none are known."""
-        found = self._payload("select payload from similar where item_id = ?", item_id)
-        return None if found is None else StoredList(**found)
+        return self._list("select payload from similar where item_id = ?", item_id)
 
     def get_items(self, item_ids: Iterable[str]) -> dict[str, ItemInfo]:
         """Attributes of items, by item_id; items in no feed are left out."""
@@ -300,20 +306,11 @@ class ListStore:
         with self._lock, closing(self._connection.execute(sql, values)) as cursor:
             return cursor.fetchone()
 
+    def _list(self, sql: str, *key: str) -> StoredList | None:
+        found = self._payload(sql, *key)
+        return None if found is None else StoredList(**found)
+
     def _payload(self, sql: str, *key: str) -> Any:
         with self._lock:
             row = self._connection.execute(sql, key).fetchone()
         return None if row is None else json.loads(row[0])
-
-
-def _read_rules(values: Mapping[str, Any]) -> PlacementRules:
-    """A placement's rules as stored in the file; unknown fields are ignored."""
-    exclude = values["exclude"]
-    known = {field.name for field in fields(PlacementRules)} & set(values)
-    return PlacementRules(
-        **{
-            **{name: values[name] for name in known},
-            "exclude": exclude if isinstance(exclude, str) else tuple(exclude),
-            "pinned": tuple(values["pinned"]),
-        }
-    )

@@ -21,9 +21,9 @@ IDS = ("event_type", "user_id", "item_id", "event_id", "session_id", "request_id
 FEEDBACK = ("experiment_id", "variant", "publication_id")
 NUMBERS = ("value", "price")
 FIELDS = (*IDS, *FEEDBACK, *NUMBERS, "event_at", "position")
-_REQUIRED = IDS[:3]
+REQUIRED = IDS[:3]
+MAX_POSITION = 10_000
 _OF_THE_EVENT = ("user_id", "item_id")
-_MAX_POSITION = 10_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def read_event(row: Any, rules: EventRules, now: datetime) -> dict[str, Any]:
     ValueError
         Saying which field is wrong and how.
     """
-    values = _check_fields(row, FIELDS, _REQUIRED)
+    values = _check_fields(row, FIELDS, REQUIRED)
     event: dict[str, Any] = {}
     for name in (*IDS, *FEEDBACK):
         if name in values:
@@ -157,8 +157,8 @@ def _number(name: str, value: Any) -> float:
 
 
 def _position(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_POSITION:
-        raise ValueError(f"position must be a whole number from 1 to {_MAX_POSITION}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_POSITION:
+        raise ValueError(f"position must be a whole number from 1 to {MAX_POSITION}")
     return value
 
 

@@ -58,7 +58,7 @@ class RecentEvents:
     folder : Path
         `settings.exposures`.
     own_instance : str
-        Instance whose lines are added by `add_events` and `add_stock`, not read from its file.
+        Instance whose lines are added by `add`, not read from its file.
     exposures : collection of str
         Event types that tell what a user was shown; they are not held.
     min_value : mapping of str to float, optional
@@ -148,22 +148,15 @@ class RecentEvents:
             if row is not None:
                 batch.append(row)
             if len(batch) == _BATCH_ROWS:
-                self._add(file.kind, file.day, batch)
+                self.add(file.kind, file.day, batch)
                 batch = []
-        self._add(file.kind, file.day, batch)
+        self.add(file.kind, file.day, batch)
         self._seen[file.path] = (inode, offset)
 
     # rows
 
-    def add_events(self, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add events of this instance that are in its log of `day`."""
-        self._add("events", day, rows)
-
-    def add_stock(self, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add changes of availability of this instance that are in its log of `day`."""
-        self._add("items", day, rows)
-
-    def _add(self, kind: str, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, kind: str, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add ``events``, or ``items`` that changed their availability, of the log of `day`."""
         with self._lock:
             held = self._days.setdefault(day, _Day())
             for row in rows:

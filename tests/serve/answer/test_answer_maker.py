@@ -26,6 +26,7 @@ def ask(make_settings, content):
             "category": None,
             "is_strict": False,
             "exclude": (),
+            "request_id": "r",
         }
         maker = AnswerMaker(
             stores[-1], Wish(**{**values, **wish}), events, TODAY, (stock or {}).get
