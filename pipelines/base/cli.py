@@ -21,7 +21,7 @@ VERBS = {
     "load": "pipelines.events.commands:load_command",
     "quarantine": "pipelines.events.commands:quarantine_command",
     "features": "pipelines.features.commands:features_command",
-    "train": "pipelines.evaluate.commands:train_command",
+    "train": "pipelines.gate.commands:train_command",
     "evaluate": "pipelines.evaluate.commands:evaluate_command",
     "tune": "pipelines.tune.commands:tune_command",
     "benchmark": "pipelines.benchmark.commands:benchmark_command",
