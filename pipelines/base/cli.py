@@ -15,6 +15,7 @@ from pipelines.base.errors import PipelineError
 
 #: Module and function of each verb; in the order in which `--help` lists them.
 VERBS = {
+    "init": "pipelines.start.commands:init_command",
     "land": "pipelines.events.land_commands:land_command",
     "sources": "pipelines.events.source_commands:sources_command",
     "generate": "pipelines.events.commands:generate_command",

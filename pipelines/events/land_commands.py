@@ -27,7 +27,7 @@ def _value_map(
     return found
 
 
-def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a table; the command receives those that are given."""
     options = [
         click.option(
@@ -79,6 +79,14 @@ def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def given_options(*, columns: str | None, **given: Any) -> dict[str, Any]:
+    """Options of a table that were given on the command line."""
+    options = {key: value for key, value in given.items() if value not in (None, {}, False)}
+    if columns:
+        options["columns"] = tuple(columns.split(","))
+    return options
+
+
 @click.command(
     epilog=examples(
         "recsys land online-retail",
@@ -95,7 +103,7 @@ def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.argument("source")
 @click.argument("path", required=False)
-@_table_options
+@table_options
 @click.option("--url", help="For `sql`: address of the database, or env:NAME of a variable.")
 @click.option("--query", help="For `sql`: the SQL whose columns are mapped.")
 @click.option(
@@ -129,9 +137,7 @@ def land_command(
     """
     from pipelines.events.landing import land
 
-    options = {key: value for key, value in given.items() if value not in (None, {}, False)}
-    if columns:
-        options["columns"] = tuple(columns.split(","))
+    options = given_options(columns=columns, **given)
     click.echo(f"Landing {source} …", err=True)
     report = land(settings, source, path, **options)
     if as_json:

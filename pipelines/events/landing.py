@@ -176,18 +176,19 @@ def _land_table(
     file = identity or (Path(path) if path is not None else None)
     name = options.pop("name", None) or (name_of(file) if source == "table" else source)
     _check_name(name)
-    with _scratch_database(settings) as connection:
-        rows = _read_source(settings, connection, source, path, options)
+    with scratch_database(settings) as connection:
+        rows = read_source(settings, connection, source, path, options)
         return _replace_source(settings, source, name, file, connection=connection, rows=rows)
 
 
-def _read_source(
+def read_source(
     settings: Settings,
     connection: duckdb.DuckDBPyConnection,
     source: str,
     path: Path | str | None,
     options: dict[str, Any],
 ) -> SourceRows:
+    """Read a source on a connection of `scratch_database`; `land` writes what this returns."""
     presets = read_presets()
     if source not in {*ADAPTERS, "table", *presets}:
         raise LandingError(
@@ -231,7 +232,8 @@ def _check_name(name: str) -> None:
         )
 
 
-def _scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A database in memory, in UTC, that spills into the home."""
     import duckdb
 
     connection = duckdb.connect(
