@@ -44,7 +44,8 @@ WORDS = {
     "item_id": """
         item product prod article sku stockcode stock isbn asin ean gtin upc plu movie film track
         song book location poi venue variant lineitem content listing recipe game artikel
-        produkt produit reference referenz producto articulo prodotto articolo produto artigo vare vara tuote towar
+        produkt produit reference referenz producto articulo prodotto articolo produto
+        artigo vare vara tuote towar
     """,
     "user_id": """
         user customer cust client visitor member account shopper buyer household person reviewer

@@ -22,9 +22,8 @@ class Look:
     ----------
     value_count, distinct_count : int
         Values that are not empty, and different ones among them.
-    time_share, number_share, whole_share, spaced_share : float
-        Share of the values that read as times, as numbers (also with a currency or a comma), as
-        whole numbers, and that hold a space between letters.
+    time_share, number_share : float
+        Share of the values that read as times, and as numbers, also with a currency or a comma.
     low, high : float or None
         Of the numbers.
     example : str
@@ -35,8 +34,6 @@ class Look:
     distinct_count: int
     time_share: float
     number_share: float
-    whole_share: float
-    spaced_share: float
     low: float | None
     high: float | None
     example: str
@@ -89,7 +86,7 @@ def look_at(values: list[str]) -> Look:
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         create_macros(connection)
-        row = connection.execute(
+        count, distinct, times, numbers, low, high = connection.execute(
             """
             with given as (select unnest($values::varchar[]) as written),
             read as (
@@ -108,12 +105,10 @@ def look_at(values: list[str]) -> Look:
                 count(distinct written),
                 coalesce(avg(is_time::int), 0),
                 coalesce(avg((number is not null)::int), 0),
-                coalesce(avg((number = floor(number))::int), 0),
-                coalesce(avg(regexp_matches(written, '\\pL.* .*\\pL')::int), 0),
                 min(number),
                 max(number)
             from read
             """,
             {"values": values, "year_last": YEAR_LAST},
         ).fetchall()[0]
-    return Look(*row, values[0] if values else "")
+    return Look(count, distinct, times, numbers, low, high, values[0] if values else "")

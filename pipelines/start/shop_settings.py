@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.base.config import DEFAULT_CONFIG, PROJECT_ROOT
 from pipelines.base.errors import NoScoredUsersError
+from pipelines.base.settings_sections import FeatureSettings
 from pipelines.start.shop_profile import ShopProfile, WindowUsers
 
 #: Horizon and users of the bundled shop, whose values are kept where a shop is as large.
@@ -19,6 +20,8 @@ ENOUGH_USERS = 300
 LEAST_USERS = 30
 #: Users to score from which a ranker has enough to learn from.
 RANKER_USERS = 250
+#: Days that feature cutoffs are kept by default.
+KEPT_DAYS = FeatureSettings().retention_days
 #: Share of repeats from which people are shown what they know, and items from which lists differ.
 REPEATS, MANY_ITEMS, FEW_ITEMS = 0.05, 100, 50
 #: Items that models of item pairs learn at most; their memory grows with the square.
@@ -202,7 +205,12 @@ def _window_choices(profile: ShopProfile, truth: str, window: WindowUsers) -> li
     )
     k = 5 if profile.item_count < FEW_ITEMS else 10
     items = f"{profile.item_count:,} items"
+    keep = []
+    if 3 * window.horizon_days > KEPT_DAYS:
+        why = "Feature cutoffs of both windows must be kept: two horizons, and one to spare."
+        keep.append(Choice("features", "retention_days", 3 * window.horizon_days, why))
     return [
+        *keep,
         Choice("evaluation", "horizon_days", window.horizon_days, horizon),
         Choice("evaluation", "truth_events", [truth], "Events that make an item relevant."),
         Choice("evaluation", "k", k, f"The cut of the gate's metrics; the log has {items}."),
