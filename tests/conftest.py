@@ -34,6 +34,13 @@ SHOP_DAYS = 70
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gowalla", type=Path, help="Folder of train.txt and test.txt, for proofs.")
+    parser.addoption(
+        "--shop-data",
+        type=Path,
+        action="append",
+        default=[],
+        help="File or folder that `recsys init` starts a shop from, for proofs; repeatable.",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -74,7 +74,8 @@ def _settings_file(settings: Settings) -> Diagnosis:
         competing = ", ".join(one.name for one in settings.candidates)
         found += (
             f". It replaces the bundled settings as a whole: without {' and '.join(lists)}, "
-            f"the only placements are {', '.join(settings.placements)}, and the candidates {competing}"
+            f"the only placements are {', '.join(settings.placements)}, and the candidates "
+            f"{competing}"
         )
     return Diagnosis(
         "settings",

@@ -171,7 +171,8 @@ def _guess_events(
             why = f"the only column of times, as {guess.looks[times[0]].example!r}"
             guess.take("event_at", times[0], why)
         else:
-            _ask(guess, "event_at", "No column is named like a time and holds times.")
+            why = "No column is named like a time and holds times (of days counted: --day-zero)."
+            _ask(guess, "event_at", why)
     if "event_type" in guess.mapping:
         _guess_types(guess, types)
     elif "event_type" not in guess.options:

@@ -22,7 +22,8 @@ def recognise_folder(path: str) -> tuple[str, str] | None:
         if (folder / layout.ratings).is_file() and (folder / layout.movies).is_file():
             return "movielens", f"the folder holds {layout.ratings} and {layout.movies}"
     if (folder / EVENTS_FILE).is_file():
-        first = (folder / EVENTS_FILE).open(encoding="utf-8", errors="replace").readline()
+        with (folder / EVENTS_FILE).open(encoding="utf-8", errors="replace") as stream:
+            first = stream.readline()
         if set(first.strip().split(",")) == set(RETAILROCKET):
             return "retailrocket", f"the folder holds the {EVENTS_FILE} of that log"
     return None

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 import shlex
+import subprocess
+import sys
 from datetime import datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
 
 from pipelines.base.cli import cli
-from pipelines.base.config import load_settings
+from pipelines.base.config import PROJECT_ROOT, load_settings
 from pipelines.base.errors import LandingError, SettingsError
 from pipelines.events.landing import land
 from pipelines.start.init import init_shop, may_write
@@ -73,8 +76,6 @@ def test_a_settings_file_is_not_replaced_without_force(shop):
 
 
 def test_the_bundled_settings_are_never_replaced():
-    from pipelines.base.config import PROJECT_ROOT
-
     with pytest.raises(SettingsError, match="it is that of the bundled shop"):
         may_write(PROJECT_ROOT / "recsys.toml", force=True)
 
@@ -160,3 +161,20 @@ def test_land_takes_what_init_found(shop):
     reports = [land(settings, one.source, one.path, **one.options) for one in start.files]
     assert reports[0].event_count == sum(start.profile.event_counts.values())
     assert reports[1].item_count == ITEMS
+
+
+def test_a_terminal_is_asked_and_its_answer_is_in_the_commands(shop):
+    rows = [[f"u{n % 9}", f"i{n % 4}", FIRST + timedelta(days=n)] for n in range(60)]
+    write(shop / "log.csv", ["user", "sku", "ts"], rows)
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, b"view\n")
+    words = [sys.executable, "-m", "pipelines", "init", "log.csv"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT)}
+    done = subprocess.run(
+        words, stdin=terminal, capture_output=True, text=True, check=False, env=environment
+    )
+    os.close(keyboard)
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    assert "No column says what happened in a row" in done.stdout
+    assert "--event-type view" in done.stdout
