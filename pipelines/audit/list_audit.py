@@ -9,6 +9,7 @@ import duckdb
 
 from pipelines.audit.findings import WITHOUT_FEED, Finding, ListFile
 from pipelines.base.durable import read_if_there, read_json
+from pipelines.base.settings_sections import LOW
 from pipelines.experiments.definition import CONTROL
 from pipelines.lists.list_rows import ANYONE, FALLBACK, LIST_SCHEMA
 from pipelines.rules.place import SHORT_LIST
@@ -128,7 +129,9 @@ def _items(file: ListFile) -> Iterator[Finding]:
     since = None
     if file.rules.exclude_within_days is not None:
         since = file.as_of - timedelta(days=file.rules.exclude_within_days)
-    types = None if file.rules.exclude == "all" else list(file.rules.exclude)
+    types = None
+    if file.rules.exclude != "all":
+        types = [mark + kind for kind in file.rules.exclude for mark in ("", LOW)]
     banned = file.value(
         """
         select count(*) from lists

@@ -110,6 +110,12 @@ def load_command(settings: Settings, as_of: date, allow_gone: bool, as_json: boo
             f"{feed.row_count} rows, {feed.duplicate_count} duplicates, "
             f"{feed.quarantined_count} quarantined; {feed.total_rows} rows in all"
         )
+        if feed.repeated_count:
+            click.echo(
+                f"  left out    {feed.repeated_count:>9}  a row repeats another in everything"
+            )
+        if feed.duplicate_count:
+            click.echo(f"  left out    {feed.duplicate_count:>9}  another row has the same id")
         if feed.removed_days:
             click.echo(f"  removed {feed.removed_days} days with {feed.removed_rows} rows")
         for reason, count in feed.reasons.items():

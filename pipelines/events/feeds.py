@@ -13,7 +13,7 @@ from pipelines.base.tables import (
     RAW_ITEMS,
     Table,
 )
-from pipelines.events.row_rules import EVENT_RULES, ITEM_RULES, RowRule
+from pipelines.events.row_rules import EVENT_MEANINGS, EVENT_RULES, ITEM_RULES, RowRule
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Feed:
         Columns of text for people; every other text is an id.
     defaults : mapping of str to str
         SQL expressions, over the row, for values a good row does not give.
+    meanings : mapping of str to str
+        SQL expressions, over the row, for values of a good row that mean another.
     rules : tuple of RowRule
         What makes a row bad, in order of precedence.
     """
@@ -50,6 +52,7 @@ class Feed:
     time: str
     titles: tuple[str, ...]
     defaults: Mapping[str, str]
+    meanings: Mapping[str, str]
     rules: tuple[RowRule, ...]
 
 
@@ -68,6 +71,7 @@ EVENTS = Feed(
     time="event_at",
     titles=(),
     defaults={"event_id": f"sha256({canonical_payload()})"},
+    meanings=EVENT_MEANINGS,
     rules=EVENT_RULES,
 )
 ITEMS = Feed(
@@ -79,6 +83,7 @@ ITEMS = Feed(
     time="valid_from",
     titles=("title", "category"),
     defaults={"is_available": "true", "valid_from": "landed_date::timestamp"},
+    meanings={},
     rules=ITEM_RULES,
 )
 #: Feeds by name, in the order they are loaded.

@@ -31,6 +31,7 @@ from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS
 from pipelines.events.raw_days import note_file_times, remove_days, replace_days
 from pipelines.events.staging import arrived_table
+from pipelines.events.whole_days import HEAVY_USER, REPEATED_ID, REPEATED_ID_HINT, count_repeated
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ class FeedLoad:
     unchanged_days : int
         Days whose files have not changed since they were loaded.
     row_count, duplicate_count, quarantined_count : int
-        Rows of the loaded days: kept, left out as duplicates of a key, and bad.
+        Rows of the loaded days: kept, left out because another has their key, and bad.
+    repeated_count : int
+        Rows left out because another is the same in every value; not among the duplicates.
     reasons : dict of str to int
         Bad rows of the loaded days by reason code.
     removed_days, removed_rows : int
@@ -59,6 +62,7 @@ class FeedLoad:
     unchanged_days: int
     row_count: int
     duplicate_count: int
+    repeated_count: int
     quarantined_count: int
     reasons: dict[str, int]
     removed_days: int
@@ -177,29 +181,35 @@ def _check_bad_share(
     table = arrived_table(changes.feed)
     worst = connection.execute(
         f"""
-        select landed_date, count(reason), count(*) from {table}
-        group by landed_date having count(reason) > $limit * count(*)
-        order by count(reason) / count(*) desc, landed_date limit 1
+        select landed_date, count(reason) filter (reason <> $set_aside) as bad_count, count(*)
+        from {table} group by landed_date having bad_count > $limit * count(*)
+        order by bad_count / count(*) desc, landed_date limit 1
         """,
-        {"limit": limit},
+        {"limit": limit, "set_aside": HEAVY_USER},
     ).fetchone()
     if worst is None:
         return
     day, bad_count, row_count = worst
     reasons = connection.execute(
         f"""
-        select reason, count(*) from {table} where landed_date = ? and reason is not null
+        select reason, count(*), min({changes.feed.key[0]}) from {table}
+        where landed_date = ? and reason is not null
         group by reason order by count(*) desc, reason
         """,
         [day],
     ).fetchall()
-    found = ", ".join(f"{reason} {count}" for reason, count in reasons)
+    key = changes.feed.key[0]
+    found = ", ".join(
+        f"{reason} {count}" + (f" (as {key} {example[:40]!r})" if example else "")
+        for reason, count, example in reasons
+    )
+    hint = f" {REPEATED_ID_HINT}" if any(row[0] == REPEATED_ID for row in reasons) else ""
     landing = changes.folders[0].files[0].parent.parent
     raise QuarantineLimitError(
         f"At most {limit:.2%} of a day's rows may be bad (events.max_quarantine_share). "
         f"Got {bad_count} of {row_count} {changes.feed.name} rows ({bad_count / row_count:.2%}) "
-        f"landed on {day}: {found}. Correct the files in {landing}/date={day} and load again; "
-        "nothing was changed."
+        f"landed on {day}: {found}.{hint} Correct the files in {landing}/date={day} and load "
+        "again; nothing was changed."
     )
 
 
@@ -234,6 +244,7 @@ def _note_on_gone(changes: DayChanges, load: FeedLoad) -> str:
 def _feed_load(
     connection: duckdb.DuckDBPyConnection, changes: DayChanges, as_of: date, written: _Written
 ) -> FeedLoad:
+    repeated_count = count_repeated(connection, changes.feed) if written.duplicate_count else 0
     total_days, total_rows = connection.execute(
         """
         select count(*), coalesce(sum(row_count), 0)::bigint from raw.loads
@@ -245,7 +256,8 @@ def _feed_load(
         loaded_days=len(changes.folders),
         unchanged_days=changes.unchanged_days,
         row_count=written.row_count,
-        duplicate_count=written.duplicate_count,
+        duplicate_count=written.duplicate_count - repeated_count,
+        repeated_count=repeated_count,
         quarantined_count=sum(written.reasons.values()),
         reasons=written.reasons,
         removed_days=len(changes.gone_days),

@@ -10,6 +10,7 @@ import duckdb
 from pipelines.events.feeds import Feed
 from pipelines.events.row_rules import MAX_TEXT_LENGTH
 from pipelines.events.staging import arrived_table
+from pipelines.events.whole_days import find_repeated_keys, key_hash
 
 
 def replace_days(
@@ -116,14 +117,8 @@ def insert_good(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
     names = ", ".join(feed.table.columns)
     table = arrived_table(feed)
     # Only keys whose hash occurs twice (few, if any) are sorted; the rest pass straight through.
-    connection.execute(
-        f"""
-        create or replace temp table repeated_keys as
-        select hash({_key(feed)}) as key_hash from {table} where reason is null
-        group by key_hash having count(*) > 1
-        """
-    )
-    is_repeated = f"hash({_key(feed)}) in (select key_hash from repeated_keys)"
+    find_repeated_keys(connection, feed)
+    is_repeated = f"{key_hash(feed)} in (select key_hash from repeated_keys)"
     connection.execute(
         f"""
         insert into {feed.table.qualified} ({names})

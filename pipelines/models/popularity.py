@@ -11,20 +11,26 @@ import numpy as np
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
+from pipelines.models.kernels.signals import cap_users
 from pipelines.models.parameters import number
 
 logger = logging.getLogger(__name__)
 
 
 def sum_popularity(
-    history: Interactions, event_weights: Mapping[str, float], half_life_days: float | None
+    history: Interactions,
+    event_weights: Mapping[str, float],
+    half_life_days: float | None,
+    user_cap: float | None = 1.0,
 ) -> np.ndarray:
-    """Decayed sum of event weights per item.
+    """Decayed sum of event weights per item, of which no user adds more than a cap.
 
     Parameters
     ----------
     half_life_days : float or None
         An event this old counts half; None counts all alike.
+    user_cap : float or None, default 1.0
+        Most that one user adds to an item, in events of the greatest weight; None adds up all.
 
     Returns
     -------
@@ -33,6 +39,7 @@ def sum_popularity(
         below what other users bought.
     """
     weighted = history.matrix(event_weights, half_life_days=half_life_days)
+    weighted = cap_users(weighted, event_weights, user_cap)
     return np.asarray(weighted.sum(axis=0, dtype=np.float64))
 
 
@@ -68,12 +75,15 @@ def keep_popular(
 
 @dataclass(kw_only=True, eq=False)
 class Popularity(Recommender):
-    """Rank items by the decayed sum of everybody's event weights.
+    """Rank items by how many users choose them: decayed sums of event weights, capped by user.
 
     Parameters
     ----------
     half_life_days : float, optional
         An event this old counts half; without it, all events count alike.
+    user_cap : float or None, default 1.0
+        Most that one user adds to an item, in events of the greatest weight; None adds up all
+        events, and one user who repeats an item often enough makes it first for everybody.
     event_weights : as in `Recommender`
 
     Attributes
@@ -83,7 +93,8 @@ class Popularity(Recommender):
 
     Notes
     -----
-    ``score(i) = sum over events e of i: weight(type(e)) * 2 ** (-age(e) / half_life_days)``.
+    ``score(i) = sum over users u: min(cap, sum over events e of u with i: weight(type(e)) * 2 **
+    (-age(e) / half_life_days))``, where cap is `user_cap` times the greatest weight.
     Users without history get the list too.
 
     References
@@ -96,9 +107,10 @@ class Popularity(Recommender):
     reason = "Popular with other customers"
 
     half_life_days: float | None = number(None, above=0, optional=True)
+    user_cap: float | None = number(1.0, above=0, optional=True)
 
     def _fit(self, history: Interactions) -> None:
-        popularity = sum_popularity(history, self.event_weights, self.half_life_days)
+        popularity = sum_popularity(history, self.event_weights, self.half_life_days, self.user_cap)
         scores = popularity.astype(np.float32)
         self.scores_ = np.where(scores > 0, scores, np.float32(-np.inf))
 

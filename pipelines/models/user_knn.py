@@ -10,7 +10,7 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.kernels.sampling import hash_ids, lowest_hashes
-from pipelines.models.kernels.signals import dense_product, read_interest
+from pipelines.models.kernels.signals import cap_users, dense_product, read_interest
 from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import number, whole
 
@@ -44,7 +44,8 @@ class UserKNN(Recommender):
     norm_ : ndarray of float32, shape (n_known_users,)
         Lengths of the columns of `users_by_item_`.
     recent_ : csr_array of shape (n_known_users, n_items), float32
-        Histories of the same users, weighed to be recommended from.
+        Histories of the same users, weighed to be recommended from; none counts an item more
+        than once, so that no neighbour alone decides.
 
     Notes
     -----
@@ -78,7 +79,7 @@ class UserKNN(Recommender):
         self.users_by_item_ = taste.T.tocsr()
         self.norm_ = _row_norms(taste)
         recent = history.matrix(self.event_weights, half_life_days=self.recent_half_life_days)
-        self.recent_ = recent[users]
+        self.recent_ = cap_users(recent[users], self.event_weights)
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(history, self.event_weights, half_life_days=self.half_life_days)

@@ -30,7 +30,12 @@ class Runtime:
         self._metrics = metrics
         self._clock = clock
         self.instance = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._recent = RecentEvents(settings.exposures, self.instance, settings.events.exposures)
+        self._recent = RecentEvents(
+            settings.exposures,
+            self.instance,
+            settings.events.exposures,
+            settings.events.min_value,
+        )
         self._live = LivePublication(
             settings,
             before_swap=self._cover,

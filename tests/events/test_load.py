@@ -180,7 +180,67 @@ def test_a_derived_id_is_the_same_from_every_format(make_settings, event, write_
     report = load_days(settings, AS_OF)
     ((event_id,),) = dump(settings, columns="event_id")
     assert len(event_id) == 64
-    assert report.feeds["events"].duplicate_count == 2
+    found = report.feeds["events"]
+    assert (found.repeated_count, found.duplicate_count) == (2, 0)
+
+
+def test_rows_that_differ_in_nothing_are_counted_apart_from_those_of_one_id(
+    make_settings, event, write_rows, dump
+):
+    settings = make_settings()
+    rows = [event(1)] * 4 + [event(1, price=9.0), event(2), event(2, price=9.0), event(3)]
+    write_rows(settings, rows)
+    found = load_days(settings, AS_OF).feeds["events"]
+    assert (found.row_count, found.repeated_count, found.duplicate_count) == (3, 3, 2)
+    assert dump(settings, "raw.loads", "row_count, duplicate_count") == [(3, 5)]
+    again = load_days(settings, AS_OF).feeds["events"]
+    assert (again.repeated_count, again.duplicate_count) == (0, 0)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_the_number_of_an_order_as_event_id_refuses_the_load(
+    make_settings, event, write_rows, dump, suffix
+):
+    settings = make_settings()
+    rows = [event(n, event_id=f"order-{n // 3}", item_id=f"i{n}") for n in range(60)]
+    write_rows(settings, rows, name=f"shop.{suffix}")
+    with pytest.raises(
+        QuarantineLimitError, match=r"repeated_event_id 60 \(as event_id 'order-0'\).*as session_id"
+    ):
+        load_days(settings, AS_OF)
+    assert dump(settings) == []
+
+
+def test_a_purchase_of_a_negative_quantity_is_loaded_as_a_return_and_said(
+    make_settings, event, write_rows, dump
+):
+    settings = make_settings()
+    rows = [event(1, value=2.0), event(2, value=-1.0), event(3, value=-2.0, event_type="return")]
+    write_rows(settings, [*rows, event(4, value=-5.0, event_type="rating")])
+    report = load_days(settings, AS_OF)
+    assert dump(settings, columns="event_id, event_type, value, price") == [
+        ("e1", "purchase", 2.0, 2.5),
+        ("e2", "return", 1.0, 2.5),
+        ("e3", "return", 2.0, 2.5),
+        ("e4", "rating", -5.0, 2.5),
+    ]
+    assert report.notes == [
+        "2 purchases or returns of a negative quantity count as returns of as many units "
+        "(events.negative_quantity)"
+    ]
+
+
+def test_a_purchase_of_a_negative_quantity_is_quarantined_where_it_is_refused(
+    make_settings, event, write_rows, dump
+):
+    events = {"negative_quantity": "refuse", "max_quarantine_share": 0.5}
+    settings = make_settings(events=events)
+    write_rows(settings, [event(1, value=2.0), event(2, value=-1.0)])
+    report = load_days(settings, AS_OF)
+    assert report.feeds["events"].reasons == {"negative_quantity": 1} and not report.notes
+    (payload,) = dump(settings, "raw.quarantine", "payload")[0]
+    assert json.loads(payload)["event_type"] == "purchase"
+    assert json.loads(payload)["value"] == "-1.0"
 
 
 def test_duplicates_of_a_day_count_once_and_the_pick_is_fixed(

@@ -15,6 +15,7 @@ from pipelines.events.sources.typed_rows import (
     check_kept,
     check_types,
     left_out,
+    note_returns,
     read_columns,
     source_rows,
     type_rows,
@@ -46,7 +47,7 @@ def read_table(
         A file or a folder of files, of CSV, JSON or Parquet; local or in an object store.
     options : TableSettings
     events : EventSettings
-        Known event types, and the texts that mean nobody.
+        Known event types, the texts that mean nobody, and what a negative quantity is.
     landing_day : date
         Day from which items without a date are known.
 
@@ -86,6 +87,7 @@ def read_table(
         check_types(connection, options, events)
         check_event_ids(connection, table)
     notes = [*table.notes, *table.faults.examples]
+    notes += note_returns(connection, table)
     notes += [reading.note for reading in readings.values() if reading.note]
     rows = SourceRows(None, None, exclusions, {}, {}, is_list_of_its_day, unread, notes)
     return source_rows(connection, table, options, rows)

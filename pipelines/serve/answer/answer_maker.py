@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from pipelines.base.event_meaning import is_unwanted
 from pipelines.rules.shown_items import PINNED, category_names, keeps_item
 from pipelines.serve.answer.explore import draw_swap, shown_order
 from pipelines.serve.answer.list_store import ItemInfo, ListStore, StoredList
@@ -24,8 +25,6 @@ FILLED_REASON = "fallback: nothing else of the list may be shown now"
 #: Prefix of the reason of a row that the recommender did not list.
 _FALLBACK = "fallback:"
 _SEGMENT = "segment_popularity"
-#: Events that do not say that their item is wanted.
-_UNWANTED = "return"
 
 
 class AnswerMaker:
@@ -156,7 +155,8 @@ class AnswerMaker:
         wanted = [
             event.item_id
             for event in self._events
-            if event.event_type != _UNWANTED and event.event_type not in self._store.exposure_types
+            if not is_unwanted(event.event_type)
+            and event.event_type not in self._store.exposure_types
         ]
         return list(dict.fromkeys(reversed(wanted)))
 

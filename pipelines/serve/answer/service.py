@@ -56,7 +56,12 @@ class RecommendationService:
         self._clock = clock
         lookback = timedelta(days=max(1, settings.events.lookback_days))
         self._settings = settings
-        self._event_rules = EventRules(frozenset(settings.events.types), lookback)
+        self._event_rules = EventRules(
+            frozenset(settings.events.types),
+            lookback,
+            settings.events.nobody,
+            settings.events.refuses_negative_quantity,
+        )
         self._stale_seconds = settings.serve.stale_hours * 3600
         self._alarm_seconds = settings.serve.alarm_hours * 3600
 

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Request
 
 from pipelines.base.errors import RequestRefusedError
+from pipelines.base.ids import clean_id
 from pipelines.serve.http.schemas import MAX_ROWS
-from pipelines.serve.log.limits import clean_id
 
 #: Most ids in one parameter.
 MAX_IDS = 500

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.serve.http.problems import MEDIA_TYPE
-from pipelines.serve.log.event_rows import FEEDBACK, IDS, MAX_POSITION, NUMBERS, REQUIRED
+from pipelines.serve.log.event_rows import FEEDBACK, IDS, MAX_POSITION, REQUIRED
 from pipelines.serve.log.limits import MAX_BODY_BYTES
 
 #: Most rows of one request.
@@ -187,7 +187,6 @@ def rows_body(name: str, row: dict[str, Any], example: dict[str, Any]) -> dict[s
 
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 256}
-_AMOUNT = {"type": "number", "minimum": 0}
 EVENT_ROW: dict[str, Any] = {
     "type": "object",
     "required": list(REQUIRED),
@@ -195,7 +194,8 @@ EVENT_ROW: dict[str, Any] = {
     "properties": {
         **dict.fromkeys((*IDS, *FEEDBACK), _ID),
         "event_at": {"type": "string", "format": "date-time"},
-        **dict.fromkeys(NUMBERS, _AMOUNT),
+        "value": {"type": "number"},
+        "price": {"type": "number", "minimum": 0},
         "position": {"type": "integer", "minimum": 1, "maximum": MAX_POSITION},
     },
 }

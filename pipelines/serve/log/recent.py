@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.base.event_meaning import counted_type
 from pipelines.events.log_lines import LogFile, list_log_files, read_rows
 from pipelines.serve.log.clock import parse_utc
 
@@ -60,12 +61,21 @@ class RecentEvents:
         Instance whose lines are added by `add`, not read from its file.
     exposures : collection of str
         Event types that tell what a user was shown; they are not held.
+    min_value : mapping of str to float, optional
+        `events.min_value`: an event below it is held as of the low type.
     """
 
-    def __init__(self, folder: Path, own_instance: str, exposures: Collection[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        own_instance: str,
+        exposures: Collection[str],
+        min_value: Mapping[str, float] | None = None,
+    ) -> None:
         self._folder = folder
         self._own = own_instance
         self._exposures = frozenset(exposures)
+        self._min_value = dict(min_value or {})
         self._days: dict[date, _Day] = {}
         self._stock: dict[str, tuple[str, bool]] = {}
         self._seen: dict[Path, tuple[int, int]] = {}
@@ -122,7 +132,7 @@ class RecentEvents:
     def _read_anew(self, first_day: date) -> None:
         """Read all logs again and replace the index at once; answers see the old or the new one."""
         logger.info("logs were rewritten: reading them again")
-        fresh = RecentEvents(self._folder, "", self._exposures)
+        fresh = RecentEvents(self._folder, "", self._exposures, self._min_value)
         fresh.cover(first_day)
         with self._lock:
             self._days, self._stock, self._seen = fresh._days, fresh._stock, fresh._seen
@@ -163,7 +173,8 @@ class RecentEvents:
         if known in day.event_hashes:
             return
         moment = parse_utc(row["event_at"]).timestamp()
-        pair = (str(row["item_id"]), str(row["event_type"]))
+        kind = counted_type(str(row["event_type"]), row.get("value"), self._min_value)
+        pair = (str(row["item_id"]), kind)
         day.event_hashes.add(known)
         if pair[1] not in self._exposures:
             last = day.users.setdefault(str(row["user_id"]), {})

@@ -157,3 +157,20 @@ def test_lines_of_another_form_are_passed_over(recent, write):
     write([{"item_id": "i"}], kind="items")
     recent.cover(MONDAY)
     assert items_of(recent) == ["i"]
+
+
+def test_an_event_below_the_least_value_of_its_type_is_held_as_low(tmp_path, write):
+    recent = RecentEvents(tmp_path, "own", [], {"rating": 4.0})
+    rows = [
+        event(1, item="bad", kind="rating") | {"value": 0.5},
+        event(2, item="good", kind="rating") | {"value": 4},
+        event(3, item="unsaid", kind="rating"),
+        event(4, item="broken", kind="rating") | {"value": "four"},  # no line of ours
+    ]
+    write(rows)
+    recent.cover(MONDAY)
+    assert sorted((found.item_id, found.event_type) for found in recent.events_of("u")) == [
+        ("bad", "low_rating"),
+        ("good", "rating"),
+        ("unsaid", "rating"),
+    ]
