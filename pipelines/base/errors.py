@@ -115,6 +115,10 @@ class NoCandidateError(PipelineError):
     """No candidate could be evaluated, so the night has nothing to choose from."""
 
 
+class NoScoredUsersError(PipelineError):
+    """Nobody could be scored in a window, so the night could choose no champion."""
+
+
 class NoChampionError(PipelineError):
     """No champion is known for a placement at this `as_of`."""
 

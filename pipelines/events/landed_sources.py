@@ -79,8 +79,10 @@ def name_of(path: Path | None) -> str:
 
 
 def identity_of(path: Path | None) -> str | None:
-    """The path by which a source is known again, from wherever it is named."""
-    return None if path is None else os.path.abspath(path.expanduser())
+    """The path by which a source is known again, from wherever it is named; or its address."""
+    if path is None or re.match(r"\w+:/", str(path)):
+        return None if path is None else str(path)
+    return os.path.abspath(path.expanduser())
 
 
 def read_sources(settings: Settings) -> list[LandedSource]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import logging
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.config import Settings
+from pipelines.base.config import Settings, database_address
+from pipelines.base.durable import read_if_there, write_json
 from pipelines.base.errors import LandingError
+from pipelines.base.source_settings import QuerySettings
 from pipelines.events.day_folders import day_file, list_day_folders, write_atomically
 from pipelines.events.exposures import API_FILES
 from pipelines.events.landed_sources import (
+    LEDGER,
     begin_landing,
     end_landing,
     landing_notes,
@@ -24,6 +28,7 @@ from pipelines.events.landed_sources import (
 )
 from pipelines.events.sources.presets import read_presets, table_settings
 from pipelines.events.sources.source_rows import SourceRows
+from pipelines.events.sources.sql_query import pull_query
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,7 +114,8 @@ def land(
     settings : Settings
         Home, memory limit and threads.
     source : str
-        ``online-retail``, ``movielens``, ``retailrocket``, ``table`` or a preset of a table.
+        ``online-retail``, ``movielens``, ``retailrocket``, ``table``, ``sql`` or a preset of a
+        table.
     path : path, optional
         File or folder of the source; only ``online-retail`` has a default.
     **options
@@ -126,25 +132,67 @@ def land(
         If the source is unknown, missing, not of the layout the adapter reads, or has no rows
         where it had some before.
     """
-    file = Path(path) if path is not None else None
+    if source == "sql":
+        return _land_query(settings, options)
+    return _land_table(settings, source, path, options)
+
+
+def _land_query(settings: Settings, options: dict[str, Any]) -> LandReport:
+    """Pull a query's rows, and land them; with a watermark, each pull is a part of its own."""
+    chosen = {key: options.pop(key) for key in ("url", "query", "watermark") if key in options}
+    if missing := [f"--{key}" for key in ("url", "query") if key not in chosen]:
+        raise LandingError(
+            f"A query must have an address and SQL. Missing {' and '.join(missing)}. Write "
+            "recsys land sql --url env:SHOP_DATABASE --query 'select …' --map user_id=customer."
+        )
+    asked = QuerySettings(**chosen)
+    name = options.setdefault("name", "sql")
+    marks = settings.landing / LEDGER / "watermarks" / f"{name}.json"
+    since = (read_if_there(marks) or {}).get("until") if asked.watermark else None
+    settings.temporary.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.temporary) as folder:
+        pulled = Path(folder) / "query.parquet"
+        until = pull_query(asked, database_address(asked.url), pulled, since)
+        if asked.watermark and until == since:
+            return _nothing_new(name)
+        part = f"sql:/{name}" + (f"/since={since}" if asked.watermark else "")
+        report = _land_table(settings, "table", pulled, options, Path(part))
+    if asked.watermark:
+        write_json(marks, {"column": asked.watermark, "until": until})
+    return report
+
+
+def _nothing_new(name: str) -> LandReport:
+    return LandReport("sql", name, 0, None, None, 0, 0, 0, 0, 0, notes=["no row is new"])
+
+
+def _land_table(
+    settings: Settings,
+    source: str,
+    path: Path | str | None,
+    options: dict[str, Any],
+    identity: Path | None = None,
+) -> LandReport:
+    file = identity or (Path(path) if path is not None else None)
     name = options.pop("name", None) or (name_of(file) if source == "table" else source)
     _check_name(name)
-    with _scratch_database(settings) as connection:
-        rows = _read_source(settings, connection, source, path, options)
+    with scratch_database(settings) as connection:
+        rows = read_source(settings, connection, source, path, options)
         return _replace_source(settings, source, name, file, connection=connection, rows=rows)
 
 
-def _read_source(
+def read_source(
     settings: Settings,
     connection: duckdb.DuckDBPyConnection,
     source: str,
     path: Path | str | None,
     options: dict[str, Any],
 ) -> SourceRows:
+    """Read a source on a connection of `scratch_database`; `land` writes what this returns."""
     presets = read_presets()
     if source not in {*ADAPTERS, "table", *presets}:
         raise LandingError(
-            f"A source must be one of {', '.join([*ADAPTERS, 'table', *presets])}. "
+            f"A source must be one of {', '.join([*ADAPTERS, 'table', 'sql', *presets])}. "
             f"Got {source!r}. For any other log use `recsys land table` with a column mapping."
         )
     if source in ADAPTERS:
@@ -184,7 +232,8 @@ def _check_name(name: str) -> None:
         )
 
 
-def _scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A database in memory, in UTC, that spills into the home."""
     import duckdb
 
     connection = duckdb.connect(
@@ -222,6 +271,8 @@ def _replace_source(
     landed = _write_rows(settings, source.stem, connection, rows)
     feeds = tuple(f"{feed}/" for feed, *_ in _feeds(rows))
     gone = {file for file in before - landed.files if file.startswith(feeds)}
+    if rows.is_list_of_its_day:
+        gone = set()
     if gone and not landed.files:
         end_landing(settings, source, before)
         raise LandingError(

@@ -213,6 +213,48 @@ def _read_truth(
     return distinct.sort_by([("user_id", "ascending"), ("item_id", "ascending")]).to_pandas()
 
 
+def count_events(settings: Settings, as_of: date, start: date, end: date) -> dict[str, int]:
+    """Count what users did from one day to before another, by event type, most frequent first.
+
+    Exposures are not counted.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot is not there.
+    """
+    inside = (
+        (pc.field("event_date") >= pa.scalar(start))
+        & (pc.field("event_date") < pa.scalar(end))
+        & _is_done(settings)
+    )
+    rows = pq.read_table(
+        _path(settings, as_of, DAYS_FILE), columns=["event_type", "event_count"], filters=inside
+    )
+    found = rows.group_by("event_type").aggregate([("event_count", "sum")]).to_pydict()
+    counts = zip(found["event_type"], found["event_count_sum"], strict=True)
+    return dict(sorted(counts, key=lambda one: (-one[1], one[0])))
+
+
+def event_span(settings: Settings, as_of: date) -> tuple[date, date] | None:
+    """First and last day on which users did something, as far as the night knows; None without.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot is not there.
+    """
+    path = _path(settings, as_of, DAYS_FILE)
+    days = pq.read_table(path, columns=["event_date"], filters=_is_done(settings))["event_date"]
+    first, last = pc.min_max(days).as_py().values()
+    return None if first is None else (first, last)
+
+
+def _is_done(settings: Settings) -> pc.Expression:
+    """Condition on rows: something that a user did, not only was shown."""
+    return ~pc.field("event_type").isin(list(settings.events.exposures))
+
+
 def _known_items(path: Path, before: date | None) -> np.ndarray:
     """Sorted ids of the items in a cutoff's file, or only of those first known before a day."""
     met_before = None

@@ -100,6 +100,9 @@ def _board(name: str, placement: Row, report: Row) -> list[Block]:
         tuning_note(candidate, tuned[candidate], name) for candidate in roles if candidate in tuned
     ]
     title = Heading(f"{name}: leaderboard on the gate window, {users} users")
+    if not rows[0]["user_count"]:
+        nobody = "Nobody could be scored in the gate window: nothing was compared tonight."
+        return [title, Paragraph(nobody)]
     return [title, table, Bullets([*first_stage_notes(rows), *notes])]
 
 

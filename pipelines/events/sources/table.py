@@ -69,7 +69,9 @@ def read_table(
         )
     create_macros(connection)
     table = open_table(connection, path, options)
-    if options.feed == "items" and "valid_from" not in table.sources and not options.known_from:
+    is_undated = "valid_from" not in table.sources and not options.known_from
+    is_list_of_its_day = options.feed == "items" and is_undated
+    if is_list_of_its_day:
         options = options.model_copy(update={"known_from": landing_day})
         table.notes.append(
             f"the file has no dates: its items are known from {landing_day} on (--known-from)"
@@ -87,5 +89,5 @@ def read_table(
     notes = [*table.notes, *table.faults.examples]
     notes += note_returns(connection, table)
     notes += [reading.note for reading in readings.values() if reading.note]
-    rows = SourceRows(None, None, exclusions=exclusions, unread=unread, notes=notes)
+    rows = SourceRows(None, None, exclusions, {}, {}, is_list_of_its_day, unread, notes)
     return source_rows(connection, table, options, rows)

@@ -283,6 +283,7 @@ def source_rows(
         query if is_events else None,
         None if is_events else query,
         exclusions=exclusions,
+        is_list_of_its_day=rows.is_list_of_its_day,
         unread=rows.unread,
         notes=notes,
     )
