@@ -161,7 +161,7 @@ def _choose_candidates(
         why = "hardly a user has two items"
         reasons |= dict.fromkeys(("item_knn", "ease", "ease_recent", "pure_svd"), why)
         reasons["item_transitions"] = why
-    if profile.titled_share < 0.5 and profile.category_share < 0.5:  # noqa: PLR2004 -- half
+    if profile.titled_share < 0.5 and profile.category_share < 0.5:  # noqa: PLR2004 -- fewer than half of the items
         reasons["item_content"] = "most items have neither title nor category"
     if folds < 3:  # noqa: PLR2004 -- fewer windows to learn from say little
         reasons["item_transitions"] = f"only {max(folds, 0)} windows come before those of the night"
