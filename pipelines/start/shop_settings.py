@@ -161,12 +161,12 @@ def _choose_candidates(
         why = "hardly a user has two items"
         reasons |= dict.fromkeys(("item_knn", "ease", "ease_recent", "pure_svd"), why)
         reasons["item_transitions"] = why
-    if profile.titled_share < 0.5 and profile.category_share < 0.5:  # noqa: PLR2004 -- fewer than half of the items
+    if profile.titled_share < 0.5 and profile.category_share < 0.5:  # noqa: PLR2004 -- fewer than half
         reasons["item_content"] = "most items have neither title nor category"
     if folds < 3:  # noqa: PLR2004 -- fewer windows to learn from say little
         reasons["item_transitions"] = f"only {max(folds, 0)} windows come before those of the night"
     least = min(_scored(window, name) for name in placements)
-    if least < RANKER_USERS or folds < 3:  # noqa: PLR2004 -- as above
+    if least < RANKER_USERS or folds < 3:  # noqa: PLR2004 -- as for transitions above
         why = f"{least:,} users to score and {max(folds, 0)} earlier windows teach too little"
         reasons |= {"ranker": why, "ranker_new": why}
     if "for_you" not in placements:
