@@ -22,7 +22,7 @@ EXPLORED = 38
 
 @pytest.fixture
 def settings(tmp_path):
-    """24 people who try 12 of 30 items one by one, and then only buy them again."""
+    """24 people who each try 12 of 15 items one by one, and then only buy them again."""
     found = load_settings(SHOP_SETTINGS, tmp_path / "home")
     only = {"discover": found.placements["discover"]}
     found = found.model_copy(update={"placements": only})
@@ -36,20 +36,10 @@ def settings(tmp_path):
             {
                 "event_type": ["purchase"] * len(buyers),
                 "user_id": [f"u{user:02}" for user in buyers],
-                "item_id": [f"i{(user + day // 3) % 12:02}" for user in buyers],
+                "item_id": [f"i{(user + day // 3 % 12) % 15:02}" for user in buyers],
                 "event_at": [at] * len(buyers),
             },
         )
-    write_day(
-        found,
-        "items",
-        FIRST,
-        {
-            "item_id": [f"i{item:02}" for item in range(30)],
-            "title": [f"Thing {item}" for item in range(30)],
-            "valid_from": [datetime.combine(FIRST, datetime.min.time())] * 30,
-        },
-    )
     return found
 
 

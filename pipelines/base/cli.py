@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pipelines.base.errors import PipelineError
+from pipelines.base.ids import printable
 
 #: Module and function of each verb; in the order in which `--help` lists them.
 VERBS = {
@@ -91,7 +92,7 @@ def main() -> None:
     try:
         cli.main(standalone_mode=False)
     except PipelineError as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+        click.echo(f"{type(error).__name__}: {printable(str(error))}", err=True)
         sys.exit(2)
     except click.ClickException as error:
         error.show()

@@ -63,6 +63,17 @@ def clean_id(text: str) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    r"""A text of a stranger's file as a terminal may show it; lines stay lines.
+
+    Examples
+    --------
+    >>> printable("row 2: \x1b[31mred")
+    'row 2: �[31mred'
+    """
+    return "\n".join(_CONTROLS.sub("\ufffd", line) for line in text.split("\n"))
+
+
 def is_nobody(text: str, nobody: Collection[str]) -> bool:
     """Whether a text in the place of an id says that there is none, whatever its case.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.base.cli import examples, json_option, pairs, print_json, settings_options
+from pipelines.base.ids import printable
 
 if TYPE_CHECKING:
     from pipelines.base.config import Settings
@@ -151,9 +152,9 @@ def land_command(
     for reason, count in report.exclusions.items():
         click.echo(f"  left out {count:>9}  {reason}")
     for reason, count in report.unread.items():
-        click.echo(f"  unread   {count:>9}  {reason}")
+        click.echo(f"  unread   {count:>9}  {printable(reason)}")
     for note in report.notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {printable(note)}")
     if report.event_count and report.last_day:
         as_of = report.last_day + timedelta(days=1)
         click.echo(f"Go on with: recsys run --as-of {as_of} --home {settings.home}")

@@ -69,6 +69,10 @@ NEUTRAL = """
 TYPE_WORDS = {"type", "typ", "tipo", "art"}
 
 
+#: Letters of the shortest word that is made of two.
+LEAST_COMPOUND = 5
+
+
 @cache
 def _vocabulary() -> dict[str, str]:
     """Role of each word; a word of several roles keeps the first."""
@@ -97,7 +101,7 @@ def _compound(word: str) -> list[str]:
     """Known words that a word is made of; the word itself if it is known or made of others."""
     known = _vocabulary()
     plural = word.removesuffix("s")
-    if word in known or len(word) < 5:  # noqa: PLR2004 -- shorter ones are no compounds
+    if word in known or len(word) < LEAST_COMPOUND:
         return [word]
     if plural in known:
         return [plural]

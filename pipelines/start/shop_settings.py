@@ -24,6 +24,11 @@ RANKER_USERS = 250
 KEPT_DAYS = FeatureSettings().retention_days
 #: Share of repeats from which people are shown what they know, and items from which lists differ.
 REPEATS, MANY_ITEMS, FEW_ITEMS = 0.05, 100, 50
+#: Shares of items below which models of pairs, and of titles, have nothing to work on, and earlier
+#: windows below which nothing is learned from them.
+LEAST_JOINED, LEAST_TITLED, LEAST_FOLDS = 0.1, 0.5, 3
+#: Events a day of the last week over the weeks before, below which the log thins out.
+THIN_WEEK = 0.2
 #: Items that models of item pairs learn at most; their memory grows with the square.
 MAX_PAIRED_ITEMS = 10_000
 #: Weight of an event of each type, where histories have several.
@@ -83,6 +88,7 @@ def choose_settings(profile: ShopProfile) -> ShopSettings:
         *_event_choices(profile, truth),
         *_window_choices(profile, truth, window),
         *_gate_choices(users),
+        *_coverage_choices(profile, users),
         *_placement_choices(profile, placements, names),
         *_list_choices(profile, names),
     ]
@@ -157,16 +163,16 @@ def _choose_candidates(
     if "for_you" not in placements:
         why = f"only {profile.repeat_share:.1%} of {profile.types[0]}s are repeats"
         reasons |= {"personal_frequency": why, "personal_recency": why}
-    if profile.joined_item_share < 0.1:  # noqa: PLR2004 -- hardly anything is learned from pairs
+    if profile.joined_item_share < LEAST_JOINED:
         why = "hardly a user has two items"
         reasons |= dict.fromkeys(("item_knn", "ease", "ease_recent", "pure_svd"), why)
         reasons["item_transitions"] = why
-    if profile.titled_share < 0.5 and profile.category_share < 0.5:  # noqa: PLR2004 -- half
+    if max(profile.titled_share, profile.category_share) < LEAST_TITLED:
         reasons["item_content"] = "most items have neither title nor category"
-    if folds < 3:  # noqa: PLR2004 -- fewer windows to learn from say little
+    if folds < LEAST_FOLDS:
         reasons["item_transitions"] = f"only {max(folds, 0)} windows come before those of the night"
     least = min(_scored(window, name) for name in placements)
-    if least < RANKER_USERS or folds < 3:  # noqa: PLR2004 -- as above
+    if least < RANKER_USERS or folds < LEAST_FOLDS:
         why = f"{least:,} users to score and {max(folds, 0)} earlier windows teach too little"
         reasons |= {"ranker": why, "ranker_new": why}
     if "for_you" not in placements:
@@ -191,7 +197,7 @@ def _event_choices(profile: ShopProfile, truth: str) -> list[Choice]:
         weights = [Choice("events.weights", truth, 1.0)]
     told = f"Weight of one event in a history. This log has {counts}."
     found = [Choice("events.weights", weights[0].key, weights[0].value, told), *weights[1:]]
-    if profile.week_ratio < 0.2:  # noqa: PLR2004 -- near the bundled limit of 0.05
+    if profile.week_ratio < THIN_WEEK:
         why = f"The log thins out: its last week has {profile.week_ratio:.0%} of the weeks before."
         found.insert(0, Choice("events", "volume_drop_fail", 1.0, why))
     return found
@@ -203,7 +209,7 @@ def _window_choices(profile: ShopProfile, truth: str, window: WindowUsers) -> li
         f"Days of each truth window. Of {profile.span_days:,} days, {profile.first_day} to "
         f"{profile.last_day}; users that could be scored by horizon: {tried}."
     )
-    k = 5 if profile.item_count < FEW_ITEMS else 10
+    k, ks = (5, [1, 5, 10]) if profile.item_count < FEW_ITEMS else (10, [1, 5, 10, 20])
     items = f"{profile.item_count:,} items"
     keep = []
     if 3 * window.horizon_days > KEPT_DAYS:
@@ -214,7 +220,7 @@ def _window_choices(profile: ShopProfile, truth: str, window: WindowUsers) -> li
         Choice("evaluation", "horizon_days", window.horizon_days, horizon),
         Choice("evaluation", "truth_events", [truth], "Events that make an item relevant."),
         Choice("evaluation", "k", k, f"The cut of the gate's metrics; the log has {items}."),
-        Choice("evaluation", "ks", [1, 5, 10] if k < 10 else [1, 5, 10, 20]),  # noqa: PLR2004 -- as k
+        Choice("evaluation", "ks", ks),
     ]
 
 
@@ -243,6 +249,17 @@ def _gate_choices(users: int) -> list[Choice]:
             f"{least} users.",
         ),
     ]
+
+
+def _coverage_choices(profile: ShopProfile, users: int) -> list[Choice]:
+    """A wider margin where the lists of the users hold nearly every item anyway."""
+    if 10 * users < 5 * profile.item_count:  # lists of ten, each item in five of them
+        return []
+    why = (
+        f"{users:,} lists hold nearly all of {profile.item_count:,} items if they show what people "
+        "bought before; a better recommender may show a tenth fewer."
+    )
+    return [Choice("gate", "coverage_margin", 0.15, why)]
 
 
 def _placement_choices(

@@ -51,7 +51,9 @@ def weigh_titles(
     vocabulary = sorted(token for token, count in frequency.items() if count >= min_df)
     if not vocabulary:
         return sparse.csr_array((len(documents), 0), dtype=np.float32)
-    weigher = TfidfVectorizer(analyzer=list, vocabulary=vocabulary, dtype=np.float32)
+    weigher = TfidfVectorizer(
+        analyzer=list, vocabulary=vocabulary, dtype=np.float32, lowercase=False
+    )
     vectors = sparse.csr_array(weigher.fit_transform(documents))
     vectors.sort_indices()
     return vectors
