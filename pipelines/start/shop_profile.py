@@ -147,6 +147,7 @@ def profile_shop(
         """
     ).fetchall()[0]
     types = [name for name in STRENGTH if name in counts]
+    liked = liked_value(low, high)
     titled, categorised, categories = _attributes(connection)
     return ShopProfile(
         first_day=first,
@@ -167,8 +168,20 @@ def profile_shop(
         category_share=categorised,
         category_count=categories,
         week_ratio=_week_ratio(connection, last),
-        windows={name: _windows(connection, name, first, last) for name in types},
+        windows={name: _windows(connection, name, first, last, liked) for name in types},
     )
+
+
+def liked_value(low: float | None, high: float | None) -> float | None:
+    """Least rating of what is liked: four fifths of the highest; None where all are as high.
+
+    Examples
+    --------
+    >>> liked_value(0.5, 5.0), liked_value(1.0, 10.0), liked_value(5.0, 5.0)
+    (4.0, 8.0, None)
+    """
+    least = None if high is None else float(round(0.8 * high))
+    return least if least and low is not None and low < least else None
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str, **parameters: object) -> float:
@@ -231,7 +244,11 @@ def _week_ratio(connection: duckdb.DuckDBPyConnection, last: date) -> float:
 
 
 def _windows(
-    connection: duckdb.DuckDBPyConnection, event_type: str, first: date, last: date
+    connection: duckdb.DuckDBPyConnection,
+    event_type: str,
+    first: date,
+    last: date,
+    liked: float | None,
 ) -> tuple[WindowUsers, ...]:
     """Users that could be scored, for each horizon of which four fit the log."""
     span = (last - first).days + 1
@@ -242,7 +259,7 @@ def _windows(
             break
         step = timedelta(days=horizon)
         pairs = [
-            _window_users(connection, event_type, end - (n + 1) * step, end - n * step)
+            _window_users(connection, event_type, end - (n + 1) * step, end - n * step, liked)
             for n in (1, 0)
         ]
         found.append(WindowUsers(horizon, *(min(counts) for counts in zip(*pairs, strict=True))))
@@ -250,7 +267,11 @@ def _windows(
 
 
 def _window_users(
-    connection: duckdb.DuckDBPyConnection, event_type: str, start: date, end: date
+    connection: duckdb.DuckDBPyConnection,
+    event_type: str,
+    start: date,
+    end: date,
+    liked: float | None,
 ) -> tuple[int, int]:
     known, with_new_items = connection.execute(
         """
@@ -261,11 +282,12 @@ def _window_users(
         truth as (
             select distinct user_id, item_id from done
             where event_type = $event_type and day >= $start and day < $end
+                and (event_type <> 'rating' or $liked is null or value >= $liked)
         )
         select count(distinct user_id) filter (known_day < $start),
             count(distinct user_id) filter (known_day < $start and first_day >= $start)
         from truth inner join pairs using (user_id, item_id) inner join people using (user_id)
         """,
-        {"event_type": event_type, "start": start, "end": end},
+        {"event_type": event_type, "start": start, "end": end, "liked": liked},
     ).fetchall()[0]
     return known, with_new_items

@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.base.config import DEFAULT_CONFIG, PROJECT_ROOT
 from pipelines.base.errors import NoScoredUsersError
 from pipelines.base.settings_sections import FeatureSettings
-from pipelines.start.shop_profile import ShopProfile, WindowUsers
+from pipelines.start.shop_profile import ShopProfile, WindowUsers, liked_value
 
 #: Horizon and users of the bundled shop, whose values are kept where a shop is as large.
 USUAL_HORIZON, USUAL_USERS = 14, 500
@@ -197,6 +197,11 @@ def _event_choices(profile: ShopProfile, truth: str) -> list[Choice]:
         weights = [Choice("events.weights", truth, 1.0)]
     told = f"Weight of one event in a history. This log has {counts}."
     found = [Choice("events.weights", weights[0].key, weights[0].value, told), *weights[1:]]
+    liked = liked_value(profile.rating_low, profile.rating_high)
+    if liked is not None:
+        why = f"Ratings go from {profile.rating_low:g} to {profile.rating_high:g}; lower ones than "
+        why += "this say that an item was not liked: they are neither relevant nor popular."
+        found.append(Choice("events.min_value", "rating", liked, why))
     if profile.week_ratio < THIN_WEEK:
         why = f"The log thins out: its last week has {profile.week_ratio:.0%} of the weeks before."
         found.insert(0, Choice("events", "volume_drop_fail", 1.0, why))

@@ -112,6 +112,13 @@ def test_the_truth_is_the_strongest_type_with_enough_users(choose):
     assert settings.events.weights == {"purchase": 5.0, "view": 1.0}
 
 
+def test_of_ratings_only_the_high_ones_are_liked(choose):
+    settings, text = choose({"rating": [(14, 400, 400)]}, rating_low=0.5, rating_high=5.0)
+    assert settings.events.min_value == {"rating": 4.0}
+    assert "Ratings go from 0.5 to 5" in text
+    assert choose(LARGE)[0].events.min_value == {}
+
+
 def test_a_log_that_thins_out_does_not_stop_the_night(choose):
     assert choose(LARGE, week_ratio=0.03)[0].events.volume_drop_fail == 1.0
 
