@@ -44,7 +44,7 @@ class LandReport:
         The adapter.
     day_count, first_day, last_day
         Days that have a file of this source now.
-    event_count, item_count : int
+    event_count, item_count, user_count : int
         Rows in these files.
     written_files, unchanged_files : int
         Files that were written, and files that already had the same bytes.
@@ -67,6 +67,7 @@ class LandReport:
     exclusions: dict[str, int] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    user_count: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, days as ISO text."""
@@ -140,7 +141,8 @@ def _read_source(
 
     chosen = table_settings(None if source == "table" else source, options)
     address = None if path is None else str(path)
-    return read_table(connection, address, chosen, settings.events, _landing_day(settings))
+    day, attributes = _landing_day(settings), settings.attributes
+    return read_table(connection, address, chosen, settings.events, day, attributes=attributes)
 
 
 def _landing_day(settings: Settings) -> date:
@@ -183,12 +185,13 @@ def _write_rows(
     connection: duckdb.DuckDBPyConnection,
     rows: SourceRows,
 ) -> LandReport:
-    counts = {"events": 0, "items": 0}
+    counts = {"events": 0, "items": 0, "users": 0}
     days: set[date] = set()
     written_count = unchanged_count = 0
     for feed, query, parameters, column in (
         ("events", rows.events, rows.events_parameters, "event_at"),
         ("items", rows.items, rows.items_parameters, "valid_from"),
+        ("users", rows.users, {}, "valid_from"),
     ):
         if query is None:
             continue
@@ -208,6 +211,7 @@ def _write_rows(
         last_day=max(days, default=None),
         event_count=counts["events"],
         item_count=counts["items"],
+        user_count=counts["users"],
         written_files=written_count,
         unchanged_files=unchanged_count,
         exclusions=rows.exclusions,

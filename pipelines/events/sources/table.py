@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.base.attributes import AttributeSettings
 from pipelines.base.errors import LandingError
 from pipelines.base.settings_sections import EventSettings
 from pipelines.base.source_settings import TableSettings
@@ -32,8 +33,10 @@ def read_table(
     options: TableSettings,
     events: EventSettings,
     landing_day: date,
+    *,
+    attributes: AttributeSettings,
 ) -> SourceRows:
-    """Read the rows of any table as events or items.
+    """Read the rows of any table as events, items or users.
 
     Every value is read as the text it is, and judged once all of them are there; what cannot be
     read is counted by column and reason.
@@ -48,7 +51,9 @@ def read_table(
     events : EventSettings
         Known event types, and the texts that mean nobody.
     landing_day : date
-        Day from which items without a date are known.
+        Day from which items or users without a date are known.
+    attributes : AttributeSettings
+        Further columns of items and users.
 
     Returns
     -------
@@ -67,11 +72,12 @@ def read_table(
             "Name one: recsys land table PATH --map user_id=customer --map event_at=time."
         )
     create_macros(connection)
-    table = open_table(connection, path, options)
-    if options.feed == "items" and "valid_from" not in table.sources and not options.known_from:
+    table = open_table(connection, path, options, attributes.declared(options.feed))
+    if options.feed != "events" and "valid_from" not in table.sources and not options.known_from:
         options = options.model_copy(update={"known_from": landing_day})
         table.notes.append(
-            f"the file has no dates: its items are known from {landing_day} on (--known-from)"
+            f"the file has no dates: its {options.feed} are known from {landing_day} on "
+            "(--known-from)"
         )
     stage_rows(connection, table, options)
     check_faults(table.faults, options)
