@@ -20,6 +20,7 @@ from pipelines.publications.lookup_file import open_lookups
 STORED_RULES = (
     *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
     *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
+    *("eligible", "personalise_without_consent"),
 )
 
 
@@ -153,6 +154,7 @@ def _explain_placement(
     item_rules = ItemReasons(
         night=night,
         placement=placement,
+        user_id=user_id,
         rules=rules,
         kept=night.kept_items(placement, user_id),
         events=night.keeping_events(placement, user_id),

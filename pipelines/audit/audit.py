@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.audit.eligible import ITEM_COLUMNS, open_people
 from pipelines.audit.findings import Finding
 from pipelines.audit.list_audit import audit_file, audit_missing
 from pipelines.audit.similar import audit_similar
@@ -20,7 +21,7 @@ from pipelines.base.errors import AuditError, PublicationNotFoundError
 from pipelines.base.paths import NightFolder
 from pipelines.base.warehouse import connect
 from pipelines.experiments.definition import CONTROL
-from pipelines.features.read import forget_histories, read_catalogue
+from pipelines.features.read import forget_histories, read_catalogue, read_user_attributes
 from pipelines.features.snapshot import DAYS_FILE
 from pipelines.lists.list_rows import FALLBACK
 
@@ -107,7 +108,11 @@ def _hashes(settings: Settings, as_of: date) -> dict[str, str]:
     """sha256 by path under `lists/` of every file a publication is made of."""
     folder = settings.run_folder(as_of).lists
     sides = [settings.run_folder(as_of).similar]
-    sides += [settings.run_folder(as_of).exclusions(name) for name in settings.placements]
+    for name in settings.placements:
+        sides += [
+            settings.run_folder(as_of).exclusions(name),
+            settings.run_folder(as_of).pool(name),
+        ]
     found = [*list_files(settings, as_of), *(str(path.relative_to(folder)) for path in sides)]
     return {name: file_sha256(folder / name) for name in found if (folder / name).exists()}
 
@@ -156,14 +161,15 @@ def _find_last(settings: Settings, as_of: date) -> tuple[Publication | None, lis
 
 
 def _register_inputs(audit: _Audit) -> None:
-    """Create the tables `items`, `history` and `last_lists` that the rules read."""
+    """Create the tables `items`, `people`, `history` and `last_lists` that the rules read."""
     connection = audit.connection
     catalogue = read_catalogue(audit.settings, audit.as_of, audit.as_of)
     connection.register(
-        "catalogue", catalogue[["item_id", "category", "is_available", "is_in_feed"]]
+        "catalogue", catalogue.reindex(columns=["is_available", "is_in_feed", *ITEM_COLUMNS])
     )
     connection.execute("create table items as select * from catalogue")
     connection.unregister("catalogue")
+    open_people(connection, read_user_attributes(audit.settings, audit.as_of, audit.as_of))
     # The rows of `read_interactions`, read again in SQL, so that its mistakes are found here.
     connection.execute(
         """

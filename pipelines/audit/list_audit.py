@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.audit.categories import audit_categories
+from pipelines.audit.eligible import audit_eligible, open_unconsenting, reads_user
 from pipelines.audit.findings import WITHOUT_FEED, Finding, ListFile
 from pipelines.audit.pinned import audit_pins
 from pipelines.base.config import Settings
@@ -39,8 +40,8 @@ def audit_file(
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        Has `items` (item_id, is_available, is_in_feed), `history` (user_id, item_id, event_type,
-        event_date) and, if `has_last`, `last_lists`.
+        Has `items` (item_id, is_available, is_in_feed, and what conditions read), `people`,
+        `history` (user_id, item_id, event_type, event_date) and, if `has_last`, `last_lists`.
     settings : Settings
     as_of : date
     path : Path
@@ -59,7 +60,8 @@ def audit_file(
     file = ListFile(connection, settings, as_of, path, has_last, has_new_champion)
     try:
         _open_lists(file)
-        checks = [*_form(file), *_items(file), audit_pins(file)]
+        open_unconsenting(file)
+        checks = [*_form(file), *_items(file), audit_pins(file), *audit_eligible(file)]
         if file.variant != FALLBACK:
             checks += [*_users(file), *_against_last(file), _item_share(file)]
     except (duckdb.Error, OSError, ValueError, KeyError) as error:
@@ -97,7 +99,11 @@ def _form(file: ListFile) -> Iterator[Finding]:
     rule = "fallback_present" if file.variant == FALLBACK else "rows"
     anyone = ANYONE if file.variant == FALLBACK else None
     rows = file.value("select count(*) from lists where user_id = coalesce(?, user_id)", anyone)
-    yield file.finding(rule, "more than 0", rows, bool(rows), "rows of the file")
+    if file.variant == FALLBACK and reads_user(file):
+        note = "rows of the file; a rule of `eligible` reads the user"
+        yield file.finding(rule, "0 or more", rows, True, note)
+    else:
+        yield file.finding(rule, "more than 0", rows, bool(rows), "rows of the file")
     mislabelled = file.value(
         """
         select count(*) from lists
@@ -164,6 +170,7 @@ def _items(file: ListFile) -> Iterator[Finding]:
             from history
             where event_date >= coalesce($1::date, event_date)
                 and ($2::varchar[] is null or list_contains($2::varchar[], event_type))
+                and user_id not in (select user_id from unconsenting)
         ) as excluded using (user_id, item_id)
         """,
         *(since, types),
@@ -289,6 +296,7 @@ def _item_share(file: ListFile) -> Finding:
             select user_id, item_id from lists
             where
                 strategy not in (select strategy from read_parquet($1))
+                and not ($4 and starts_with(reason, 'fallback'))
                 and strategy <> $2
                 and rank <= $3
         ),
@@ -298,7 +306,7 @@ def _item_share(file: ListFile) -> Finding:
         )
         select max(share) from shares
         """,
-        *(str(fallback), PINNED, k),
+        *(str(fallback), PINNED, k, reads_user(file)),
     )
     high = file.settings.audit.max_item_share
     if share is None:

@@ -34,10 +34,15 @@ from pipelines.base.errors import PublicationNotFoundError
 from pipelines.base.faults import faultpoint
 from pipelines.base.tracking import attempt, parent_run_id
 from pipelines.base.warehouse import connect
-from pipelines.features.read import read_catalogue
+from pipelines.features.read import read_catalogue, read_user_attributes
 from pipelines.lists.list_rows import FALLBACK
 from pipelines.publications.lookup_file import build_lookups
 from pipelines.publications.manifest import model_rows, published_experiments, write_manifest
+from pipelines.publications.people_rows import (
+    fill_people_tables,
+    hash_with_people,
+    stored_rules,
+)
 from pipelines.publications.serving_files import (
     SERVING,
     NightFiles,
@@ -157,8 +162,11 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
     """Build the publication of these lists unless a sound one exists; say whether it is new."""
     with connect(settings, path=Path(":memory:")) as connection:
         catalogue = read_catalogue(settings, as_of, as_of)
-        open_lists(connection, _night_files(settings, as_of, files), catalogue)
-        content = logical_hash(connection)
+        night = _night_files(settings, as_of, files)
+        open_lists(connection, night, catalogue)
+        users = read_user_attributes(settings, as_of, as_of)
+        fill_people_tables(connection, settings.placements, catalogue, users, night.pools)
+        content = hash_with_people(connection, logical_hash(connection), settings.placements)
         publication_id = f"{as_of}-{content[:8]}"
         if (settings.publications / publication_id).exists():
             try:
@@ -168,7 +176,8 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
         staging = settings.publication_staging / publication_id
         staging.mkdir(parents=True)
         faultpoint("publication.begins")
-        counts = _build_files(connection, settings, staging, as_of, content)
+        rules = {name: stored_rules(one, users) for name, one in settings.placements.items()}
+        counts = _build_files(connection, settings, staging, as_of, content=content, rules=rules)
     write_manifest(settings, staging, counts)
     _put_in_place(settings, staging)
     return read_publication(settings, publication_id), True
@@ -180,6 +189,7 @@ def _night_files(settings: Settings, as_of: date, files: list[str]) -> NightFile
         [run.lists / name for name in files],
         run.similar,
         [run.exclusions(name) for name in settings.placements],
+        [path for name in settings.placements if (path := run.pool(name)).exists()],
     )
 
 
@@ -188,7 +198,9 @@ def _build_files(
     settings: Settings,
     staging: Path,
     as_of: date,
+    *,
     content: str,
+    rules: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Build both files of a publication; return the counts for its manifest."""
     lists = count_lists(connection)
@@ -214,12 +226,14 @@ def _build_files(
         models=model_rows(settings, publication_id, as_of),
     )
     faultpoint("publication.serving_built")
-    build_lookups(connection, staging / LOOKUPS, _lookup_meta(settings, counts))
+    build_lookups(connection, staging / LOOKUPS, _lookup_meta(settings, counts, rules))
     faultpoint("publication.lookups_built")
     return counts
 
 
-def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
+def _lookup_meta(
+    settings: Settings, counts: dict[str, Any], stored: dict[str, dict[str, Any]]
+) -> dict[str, str]:
     """Metadata that the API needs besides the lists, such as the rules they were made by."""
     names = ("publication_id", "as_of", "generated_at", "logical_hash")
     rules = (
@@ -227,7 +241,7 @@ def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
         *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
     )
     placements = {
-        name: placement.model_dump(mode="json", include=set(rules))
+        name: placement.model_dump(mode="json", include=set(rules)) | stored[name]
         for name, placement in settings.placements.items()
     }
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pandas as pd
 from pipelines.base.current import SCHEMA_VERSION
 from pipelines.base.tables import SERVING_PUBLICATION_MODELS, SERVING_RECOMMENDATIONS
 from pipelines.lists.list_rows import FALLBACK
+from pipelines.publications.people_rows import create_people_tables
 
 SERVING = "serving.duckdb"
 #: Storage version of the file: DuckDB 1.5 and later open it.
@@ -39,17 +40,22 @@ class NightFiles:
         Of `SIMILAR_SCHEMA`.
     exclusions : list of Path
         Of `EXCLUSION_SCHEMA`.
+    pools : list of Path
+        Of `POOL_SCHEMA`, of the placements whose rules read the user.
     """
 
     lists: list[Path]
     similar: Path
     exclusions: list[Path]
+    pools: list[Path] = field(default_factory=list)
 
 
 def open_lists(
     connection: duckdb.DuckDBPyConnection, files: NightFiles, catalogue: pd.DataFrame
 ) -> None:
     """Create views `lists`, `similar_items`, `exclusions` of a night, and its catalogue `items`.
+
+    The tables of `people_rows` are created too, without rows.
 
     Parameters
     ----------
@@ -64,6 +70,7 @@ def open_lists(
     connection.register("catalogue", catalogue[list(ITEM_COLUMNS)])
     connection.execute("create table items as select * from catalogue order by item_id")
     connection.unregister("catalogue")
+    create_people_tables(connection)
 
 
 _SIMILAR_HASHES = """

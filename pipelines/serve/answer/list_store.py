@@ -25,6 +25,9 @@ _ITEMS = (
     "select item_id, title, category, price, is_available from items"
     " where item_id in (select value from json_each(?))"
 )
+_ATTRIBUTES = (
+    "select item_id, payload from item_attributes where item_id in (select value from json_each(?))"
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,10 @@ class PlacementRules:
         Weight of unlikeness in the first `rerank_depth` ranks, from 0 (off) to below 1.
     fallback : str or None, default None
         Candidate that completes lists.
+    eligible : tuple of str, default ()
+        Conditions that must be true for an item to be shown.
+    personalise_without_consent : bool, default True
+        Whether histories are used of users who are not known to consent.
     """
 
     exclude: str | tuple[str, ...]
@@ -101,6 +108,8 @@ class PlacementRules:
     pinned: tuple[Mapping[str, Any], ...]
     diversity: float = 0.0
     fallback: str | None = None
+    eligible: tuple[str, ...] = ()
+    personalise_without_consent: bool = True
 
 
 class ListStore:
@@ -131,6 +140,7 @@ class ListStore:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._pools: dict[str, StoredList | None] = {}
         meta = dict(connection.execute("select key, value from meta"))
         if int(meta["schema_version"]) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {meta['schema_version']}")
@@ -224,6 +234,32 @@ class ListStore:
             for item_id, title, category, price, shown in rows
         }
 
+    def get_person(self, user_id: str) -> dict[str, Any]:
+        """What rules read of a user, as the night's users feed had it; empty if nothing is known.
+
+        Asked only where a placement has such rules: older publications have no such table.
+        """
+        return self._payload("select payload from people where user_id = ?", user_id) or {}
+
+    def get_item_attributes(self, item_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Declared further attributes by item_id, of the items that have some."""
+        wanted = json.dumps(list(item_ids))
+        with self._lock:
+            rows = self._connection.execute(_ATTRIBUTES, (wanted,)).fetchall()
+        return {item_id: json.loads(payload) for item_id, payload in rows}
+
+    def get_pool(self, placement: str) -> StoredList | None:
+        """All that people without a history may be shown, best first; None where it is the list."""
+        if placement not in self._pools:
+            found = self._payload("select payload from pools where placement = ?", placement)
+            self._pools[placement] = None if found is None else StoredList(**found)
+        return self._pools[placement]
+
+    def has_attributes(self) -> bool:
+        """Whether the file has tables of users and of items' attributes, as publications do now."""
+        sql = "select 1 from sqlite_master where name = 'item_attributes'"
+        return self._row(sql) is not None
+
     def sample_check(self, n: int = 100) -> None:
         """Look up random lists, as a last test before a publication is served.
 
@@ -315,5 +351,6 @@ def _read_rules(values: Mapping[str, Any]) -> PlacementRules:
             **{name: values[name] for name in known},
             "exclude": exclude if isinstance(exclude, str) else tuple(exclude),
             "pinned": tuple(values["pinned"]),
+            "eligible": tuple(values.get("eligible", ())),
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 from pipelines.base.errors import PublicationNotFoundError
 from pipelines.serve.answer.list_store import ItemInfo, ListStore, StoredList
@@ -39,6 +40,8 @@ class StaticLists:
         self._kept = {name: store.get_exclusions(name, "") for name in store.placements}
         pinned = {pin["item_id"] for rules in store.placements.values() for pin in rules.pinned}
         self._items = store.get_items(sorted(shown | pinned))
+        has_rules = any(rules.eligible for rules in store.placements.values())
+        self._attributes = store.get_item_attributes(sorted(shown | pinned)) if has_rules else {}
 
     def get_list(self, placement: str, variant: str, user_id: str) -> StoredList | None:
         """None: nobody's own list is held."""
@@ -54,6 +57,20 @@ class StaticLists:
         """Items kept from everybody; items kept from single users are not held."""
         del user_id
         return self._kept[placement]
+
+    def get_person(self, user_id: str) -> dict[str, Any]:
+        """Nothing: nobody's attributes are held."""
+        del user_id
+        return {}
+
+    def get_item_attributes(self, item_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Further attributes, by item_id, of those items that are in a list for anyone."""
+        return {one: self._attributes[one] for one in item_ids if one in self._attributes}
+
+    def get_pool(self, placement: str) -> StoredList | None:
+        """None: only the list for anyone is held."""
+        del placement
+        return None
 
     def get_similar(self, item_id: str) -> StoredList | None:
         """None: no list of similar items is held."""
