@@ -30,7 +30,7 @@ from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication
 from pipelines.base.durable import file_sha256
 from pipelines.lists.list_rows import LIST_SCHEMA
 from pipelines.publications.lookup_file import build_lookups
-from pipelines.publications.serving_files import SERVING, NightFiles, build_serving, open_lists
+from pipelines.publications.serving_files import SERVING, build_serving, open_lists
 from pipelines.serve.answer.list_store import ListStore
 
 AS_OF = date(2024, 3, 10)
@@ -83,7 +83,7 @@ def write_publication(folder: Path, n_users: int, length: int) -> None:
     with duckdb.connect() as connection:
         connection.execute("set threads = 2")
         files = write_night(connection, folder / "night", draw, n_users, length)
-        open_lists(connection, files, make_catalogue(draw))
+        open_lists(connection, *files, make_catalogue(draw))
         counts = {"logical_hash": "0" * 64, "user_count": n_users, "row_count": n_users * length}
         build_serving(
             connection,
@@ -102,7 +102,7 @@ def write_night(
     draw: np.random.Generator,
     n_users: int,
     length: int,
-) -> NightFiles:
+) -> tuple[list[Path], Path, list[Path]]:
     """Lists, similar items and exclusions as a night writes them."""
     folder.mkdir()
     names = {
@@ -131,7 +131,7 @@ def write_night(
         connection.execute(f"copy ({statements[name]}) to '{target}' (format parquet)")
         connection.unregister("given")
     lists = [folder / "lists.parquet", folder / "fallback.parquet"]
-    return NightFiles(lists, folder / "similar.parquet", [folder / "exclusions.parquet"])
+    return lists, folder / "similar.parquet", [folder / "exclusions.parquet"]
 
 
 def list_sql(variant: str) -> str:

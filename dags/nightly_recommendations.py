@@ -16,10 +16,11 @@ When a night is run after a later one, `replay_later_nights` decides the later o
 
 | task that failed | what it means | what to do |
 |---|---|---|
-| `load_days` | a day file lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
+| `load_days` | there is no day file, one lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
 | `check_events` | what arrived is implausible (see Data Docs in the run folder) | compare with the source; clear the task when the late files are there |
 | `build_features` | a dbt node failed; the log names it | `recsys features --as-of DAY`; then clear the task |
 | `take_snapshot`, `check_features` | the feature tables are incomplete or implausible | clear from `build_features` |
+| `check_windows` | a placement without a champion has nobody to score | the message names the setting and the figures found |
 | `plan_candidates` | no candidate in the settings, or the settings are wrong | `recsys doctor` |
 | `evaluate_candidate` | one recommender failed; the others still compete | fix it before the next night |
 | `select_challengers` | no candidate at all could be evaluated | see the mapped tasks' logs |
@@ -83,6 +84,7 @@ def nightly_recommendations() -> None:
     check_raw = step("check_events", in_warehouse=True)(AS_OF)
     build = step("build_features", in_warehouse=True)(AS_OF)
     snapshot = step("take_snapshot", in_warehouse=True)(AS_OF)
+    windows = step("check_windows", in_warehouse=True, retries=0)(AS_OF)
     check_built = step("check_features")(AS_OF)
     plan = step("plan_candidates", in_warehouse=True)(AS_OF)
     evaluate = step("evaluate_candidate", max_active_tis_per_dagrun=2)
@@ -106,7 +108,7 @@ def nightly_recommendations() -> None:
     report = step("report_night", outlets=[NIGHT])(AS_OF)
     replay = step("replay_later_nights", in_warehouse=True)(AS_OF)
 
-    choose_night() >> load >> check_raw >> build >> snapshot >> check_built >> plan
+    choose_night() >> load >> check_raw >> build >> snapshot >> windows >> check_built >> plan
     evaluated >> select >> placements >> plots
     refitted >> lists >> similar >> audit >> publish >> aliases >> report >> replay
     publish >> postgres  # a task of its own: a failure is seen and repeated, and holds up nothing

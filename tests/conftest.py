@@ -25,6 +25,7 @@ from pipelines.features.parsed_project import keep_parsed, read_parsed
 from pipelines.run.night import run_in_a_row
 from pipelines.show.document import Document
 from pipelines.show.terminal import print_document
+from tests.postgres_server import server  # noqa: F401 - a fixture of several folders
 
 SHOP_SETTINGS = Path(__file__).parent / "shop.toml"
 SHOP_FIRST_DAY = date(2024, 1, 1)
@@ -33,6 +34,22 @@ SHOP_DAYS = 70
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--gowalla", type=Path, help="Folder of train.txt and test.txt, for proofs.")
+    parser.addoption(
+        "--shop-data",
+        type=Path,
+        action="append",
+        default=[],
+        help="File or folder that `recsys init` starts a shop from, for proofs; repeatable.",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no process has only that left at the end."""
+    items.sort(
+        key=lambda item: (
+            not (item.get_closest_marker("slow") or item.get_closest_marker("xdist_group"))
+        )
+    )
 
 
 def terminal_text(document: Document, width: int = 100) -> str:

@@ -32,7 +32,7 @@ from pipelines.lists.similar_items import SIMILAR_SCHEMA, generate_similar
 from pipelines.models.artefacts import save_recommender
 from pipelines.models.candidates import candidate_spec, fit_candidate
 from pipelines.publications.publish import publish
-from pipelines.publications.serving_files import NightFiles, open_lists
+from pipelines.publications.serving_files import open_lists
 from pipelines.publications.serving_rows import refresh_view
 from tests.conftest import write_item_versions
 
@@ -444,7 +444,7 @@ def open_rows(tmp_path: Path) -> Iterator[Callable[..., duckdb.DuckDBPyConnectio
                 "is_available": True,
                 "is_in_feed": True,
             }
-            open_lists(connection, NightFiles(files, sides[0], [sides[1]]), pd.DataFrame(catalogue))
+            open_lists(connection, files, sides[0], [sides[1]], pd.DataFrame(catalogue))
             return connection
 
         yield open_frame

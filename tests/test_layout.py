@@ -18,6 +18,7 @@ ROOMS = [
     "show",
     "experiments",
     "events",
+    "start",
     "features",
     "models",
     "rules",
@@ -40,7 +41,7 @@ ROOMS = [
 ]
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 #: Distinct pairs of folders of which one imports the other, at most.
-MAX_ARROWS = 139
+MAX_ARROWS = 142
 #: Files that no test of their folder imports, and why.
 UNTESTED = {
     "__main__.py": "three lines that tests/base/test_cli.py runs as a process",
@@ -48,6 +49,7 @@ UNTESTED = {
     "pyfunc_model.py": "runs inside MLflow's loader; tests/registry/test_registry.py loads it",
     "settings_sections.py": "tests/base/test_config.py tries its keys and what they refuse",
     "source_settings.py": "tests/events/sources/test_table.py tries its keys and what they refuse",
+    "readings.py": "tests/events/sources/test_table.py has a case of each column it refuses",
     "staged_rows.py": "tests/events/sources/test_table.py reads files of every kind through it",
     "typed_rows.py": "tests/events/sources/test_table.py reads values of every kind through it",
     "commands.py": "tests/base/test_cli.py runs every verb",

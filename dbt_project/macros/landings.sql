@@ -7,6 +7,7 @@
         content_hash,
         "'" ~ var('project_hash') ~ "'",
         "'" ~ var('exposures') | join(' ') ~ "'",
+        "'" ~ var('min_value') | tojson | replace("'", "''") ~ "'",
         var('half_life_days'),
         var('heavy_user_days'),
     ]) }}

@@ -25,11 +25,6 @@ def choose_customers(settings: Settings, as_of: date) -> list[dict[str, Any]]:
     Of each segment, the one who was here last (then more items, then lower user_id) among those
     whose lists are their own from the first row, or among all if nobody's are.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-
     Returns
     -------
     list of dict

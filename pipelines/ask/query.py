@@ -11,6 +11,7 @@ from pipelines.base.config import Settings
 from pipelines.base.current import Publication, read_current
 from pipelines.base.errors import QueryError, SettingsError, UnknownUserError
 from pipelines.base.warehouse import connect, read_records
+from pipelines.experiments.definition import CONTROL
 from pipelines.features.snapshot import DAYS_FILE
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def query_user(settings: Settings, user_id: str, placement: str | None = None) -
         )
     publication = read_current(settings)
     with connect(settings, path=publication.serving_path, read_only=True) as connection:
-        lists = _lists_of(connection, user_id, placement)
+        lists = read_lists(connection, user_id, placement)
         history = _history_of(connection, settings, publication, user_id)
     if not lists and not history:
         raise UnknownUserError(
@@ -127,9 +128,10 @@ _PUBLICATION_TABLES = (
 _WAREHOUSE_TABLES = "Tables: those of docs/tables.md, such as metrics.met_publications"
 
 
-def _lists_of(
+def read_lists(
     connection: duckdb.DuckDBPyConnection, user_id: str, placement: str | None
 ) -> dict[str, list[dict[str, Any]]]:
+    """A user's lists in a publication's `serving.duckdb`, as `query_user` returns them."""
     rows = read_records(
         connection,
         """
@@ -146,7 +148,7 @@ def _lists_of(
     lists: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         place, variant = row.pop("placement"), row.pop("variant")
-        name = place if variant == "control" else f"{place}/{variant}"
+        name = place if variant == CONTROL else f"{place}/{variant}"
         lists.setdefault(name, []).append(row)
     return lists
 

@@ -14,14 +14,7 @@ from pipelines.base.config import Settings
 from pipelines.base.current import LOOKUPS, Publication, read_current
 from pipelines.base.errors import SettingsError, UnknownItemError, UnknownUserError
 from pipelines.base.warehouse import connect
-from pipelines.publications.lookup_file import open_lookups
-
-#: Rules of a placement that the explanation lists, in the order of the settings.
-STORED_RULES = (
-    *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
-    *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
-    *("eligible", "personalise_without_consent"),
-)
+from pipelines.publications.lookup_file import STORED_RULES, open_lookups
 
 
 def explain_user(
@@ -166,7 +159,7 @@ def _explain_placement(
         "rules": rules.model_dump(mode="json", include=set(STORED_RULES)),
         "rules_in_words": rules_in_words(rules),
         "kept_count": len(item_rules.kept),
-        "unknown": ranking if isinstance(ranking, str) else None,
+        "unknown": ranking.unknown or None,
         "list": [{**row, **_places(item_rules, row["item_id"])} for row in rows],
         "removed": _removed(item_rules),
     }
@@ -183,7 +176,7 @@ def _places(item_rules: ItemReasons, item_id: str) -> dict[str, int | None]:
 
 
 def _removed(item_rules: ItemReasons) -> list[dict[str, Any]] | None:
-    if isinstance(item_rules.ranking, str):
+    if item_rules.ranking.unknown:
         return None
     return _with_reasons(item_rules, item_rules.removed_above(item_rules.rules.list_length + 1))
 

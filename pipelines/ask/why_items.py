@@ -30,8 +30,8 @@ class ItemReasons:
         Items that the placement's rule keeps from the user.
     events : dict of str to list of dict
         The events because of which they are kept, by item_id; empty if the snapshot is gone.
-    ranking : Ranking or str
-        The list ranked again, or in words why it cannot be.
+    ranking : Ranking
+        The list ranked again.
     """
 
     night: LiveNight
@@ -40,7 +40,7 @@ class ItemReasons:
     rules: PlacementSettings
     kept: set[str]
     events: dict[str, list[dict[str, Any]]]
-    ranking: Ranking | str
+    ranking: Ranking
 
     def reasons(self, item_id: str, known: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         """Every reason why an item is not in the list.
@@ -101,8 +101,8 @@ class ItemReasons:
 
     def _place(self, item_id: str) -> dict[str, Any]:
         """Where an item that may be shown would stand."""
-        if isinstance(self.ranking, str):
-            words = f"its rank cannot be told: {self.ranking}"
+        if self.ranking.unknown:
+            words = f"its rank cannot be told: {self.ranking.unknown}"
             return {"rule": "not_known", "in_words": words}
         rank = self.ranking.by_rules.get(item_id)
         if rank is None:
@@ -126,21 +126,15 @@ class ItemReasons:
 
     def rank_without_rules(self, item_id: str) -> int | None:
         """Rank of an item by the recommender alone; None if it has none or it is not known."""
-        if isinstance(self.ranking, str):
-            return None
         return self.ranking.without_rules.get(item_id)
 
     def removed_above(self, rank: int) -> list[str]:
         """Items that the recommender alone has above a rank and the rules removed, best first."""
-        if isinstance(self.ranking, str):
-            return []
         places = self.ranking.without_rules
         return [item for item in self._removed if places[item] < rank]
 
     @cached_property
     def _removed(self) -> list[str]:
-        if isinstance(self.ranking, str):
-            return []
         return self.ranking.removed(self.rules.list_length if self._moving_rules() else None)
 
 

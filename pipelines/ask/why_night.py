@@ -10,14 +10,13 @@ from typing import Any
 
 import duckdb
 
-from pipelines.ask.query import read_history
+from pipelines.ask.query import read_history, read_lists
 from pipelines.base.config import Settings
 from pipelines.base.current import SCHEMA_VERSION, Publication
 from pipelines.base.durable import read_if_there
 from pipelines.base.errors import PublicationNotFoundError
 from pipelines.base.settings_sections import PlacementSettings
 from pipelines.base.warehouse import read_records
-from pipelines.experiments.definition import CONTROL
 from pipelines.features.snapshot import DAYS_FILE
 from pipelines.lists.list_rows import ANYONE
 from pipelines.rules.shown_items import keeps_item
@@ -91,32 +90,15 @@ class LiveNight:
 
     def list_of(self, placement: str, user_id: str) -> list[dict[str, Any]]:
         """The user's control list: rank, item_id, title, score, strategy, reason, model_version."""
-        return read_records(
-            self.connection,
-            """
-            select recommendations.rank, recommendations.item_id, items.title,
-                recommendations.score, recommendations.strategy, recommendations.reason,
-                recommendations.model_version
-            from recommendations left join items using (item_id)
-            where recommendations.user_id = $1 and recommendations.placement = $2
-                and recommendations.variant = $3
-            order by recommendations.rank
-            """,
-            *(user_id, placement, CONTROL),
-        )
+        return read_lists(self.connection, user_id, placement).get(placement, [])
 
     def items(self, item_ids: list[str]) -> dict[str, dict[str, Any]]:
         """Title, category, price, is_available and is_in_feed by item_id, of items it knew.
 
         A publication from before `is_in_feed` was stored leaves it out.
         """
-        rows = read_records(
-            self.connection,
-            """
-            select * from items where list_contains($1::varchar[], item_id)
-            """,
-            item_ids,
-        )
+        sql = "select * from items where list_contains($1::varchar[], item_id)"
+        rows = read_records(self.connection, sql, item_ids)
         return {row["item_id"]: row for row in rows}
 
     def kept_items(self, placement: str, user_id: str) -> set[str]:

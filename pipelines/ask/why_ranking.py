@@ -27,10 +27,13 @@ class Ranking:
         Rank by item_id in the recommender's own list with nothing kept, capped, diversified,
         pinned or completed. Items that it cannot score are not in it; a two-stage ranker scores
         only what its first stage lists for this user, which is other items where nothing is kept.
+    unknown : str
+        In words why the night cannot be repeated, so that there are no ranks; else empty.
     """
 
     by_rules: dict[str, int]
     without_rules: dict[str, int]
+    unknown: str = ""
 
     def removed(self, moved_below: int | None = None) -> list[str]:
         """Items that only the rules keep out of the list, as the recommender alone ranks them.
@@ -47,7 +50,7 @@ class Ranking:
         ]
 
 
-def rank_again(night: LiveNight, placement: str, user_id: str) -> Ranking | str:
+def rank_again(night: LiveNight, placement: str, user_id: str) -> Ranking:
     """Rank a user as the night did, as far down as items go, and once more without rules.
 
     Parameters
@@ -59,9 +62,9 @@ def rank_again(night: LiveNight, placement: str, user_id: str) -> Ranking | str:
 
     Returns
     -------
-    Ranking or str
-        Or in words why the night cannot be repeated: its run folder was cleared away, is of
-        another run, or gives other lists than those that were published.
+    Ranking
+        Unknown where the night's run folder was cleared away, is of another run, or gives other
+        lists than those that were published.
 
     Notes
     -----
@@ -71,10 +74,10 @@ def rank_again(night: LiveNight, placement: str, user_id: str) -> Ranking | str:
     differ by a float's last bits, which can depend on who else is ranked at the same time.
     """
     if (missing := night.missing_part(placement)) is not None:
-        return missing
+        return Ranking({}, {}, missing)
     ranking, scores = _rank(night, placement, user_id)
     if not _is_same_list(night.list_of(placement, user_id), ranking, scores):
-        return "the saved recommender does not give the published list any more"
+        return Ranking({}, {}, "the saved recommender does not give the published list any more")
     return ranking
 
 

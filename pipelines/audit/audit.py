@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,13 @@ from typing import Any
 import duckdb
 
 from pipelines.audit.eligible import ITEM_COLUMNS, open_people
-from pipelines.audit.findings import Finding
-from pipelines.audit.list_audit import audit_file, audit_missing
+from pipelines.audit.findings import Finding, ListFile
+from pipelines.audit.list_audit import audit_file
 from pipelines.audit.similar import audit_similar
 from pipelines.base.config import Settings
 from pipelines.base.current import Publication, date_of, read_publication, stored_ids
-from pipelines.base.durable import file_sha256, read_if_there, read_json, write_json
+from pipelines.base.durable import file_sha256, read_json, write_json
 from pipelines.base.errors import AuditError, PublicationNotFoundError
-from pipelines.base.paths import NightFolder
 from pipelines.base.warehouse import connect
 from pipelines.experiments.definition import CONTROL
 from pipelines.features.read import forget_histories, read_catalogue, read_user_attributes
@@ -26,20 +25,6 @@ from pipelines.features.snapshot import DAYS_FILE
 from pipelines.lists.list_rows import FALLBACK
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Audit:
-    """Settings, night and database connection of one audit."""
-
-    settings: Settings
-    as_of: date
-    connection: duckdb.DuckDBPyConnection
-    last: Publication | None
-
-    @property
-    def run(self) -> NightFolder:
-        return self.settings.run_folder(self.as_of)
 
 
 def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
@@ -73,10 +58,16 @@ def audit_lists(settings: Settings, as_of: date) -> dict[str, Any]:
     forget_histories()  # lists are made: free the histories
     with connect(settings, path=Path(":memory:")) as connection:
         last, notes = _find_last(settings, as_of)
-        audit = _Audit(settings, as_of, connection, last)
-        _register_inputs(audit)
+        _register_inputs(connection, settings, as_of, last)
         files = _hashes(settings, as_of)
-        findings = [finding for name in settings.placements for finding in _audit_one(audit, name)]
+        findings = [
+            finding
+            for placement in settings.placements
+            for variant in _variants(settings, as_of, placement)
+            for finding in audit_file(
+                ListFile(connection, settings, as_of, placement, variant, last)
+            )
+        ]
         findings += audit_similar(connection, settings, as_of)
     failed = [finding for finding in findings if not finding.passed]
     report = {
@@ -160,16 +151,17 @@ def _find_last(settings: Settings, as_of: date) -> tuple[Publication | None, lis
     return None, notes
 
 
-def _register_inputs(audit: _Audit) -> None:
+def _register_inputs(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: date, last: Publication | None
+) -> None:
     """Create the tables `items`, `people`, `history` and `last_lists` that the rules read."""
-    connection = audit.connection
-    catalogue = read_catalogue(audit.settings, audit.as_of, audit.as_of)
+    catalogue = read_catalogue(settings, as_of, as_of)
     connection.register(
         "catalogue", catalogue.reindex(columns=["is_available", "is_in_feed", *ITEM_COLUMNS])
     )
     connection.execute("create table items as select * from catalogue")
     connection.unregister("catalogue")
-    open_people(connection, read_user_attributes(audit.settings, audit.as_of, audit.as_of))
+    open_people(connection, read_user_attributes(settings, as_of, as_of))
     # The rows of `read_interactions`, read again in SQL, so that its mistakes are found here.
     connection.execute(
         """
@@ -179,46 +171,22 @@ def _register_inputs(audit: _Audit) -> None:
         where event_date < $2 and landed_date < $2 and not list_contains($3, event_type)
         """,
         [
-            str(audit.settings.run_folder(audit.as_of).snapshot / DAYS_FILE),
-            audit.as_of,
-            list(audit.settings.events.exposures),
+            str(settings.run_folder(as_of).snapshot / DAYS_FILE),
+            as_of,
+            list(settings.events.exposures),
         ],
     )
-    if audit.last is None:
+    if last is None:
         return
-    path = str(audit.last.serving_path).replace("'", "''")
+    path = str(last.serving_path).replace("'", "''")
     connection.execute(f"attach '{path}' as last_publication (read_only)")
     connection.execute("create view last_lists as from last_publication.recommendations")
 
 
-def _audit_one(audit: _Audit, placement: str) -> list[Finding]:
-    """Audit every variant of a placement, and its lists for anyone."""
-    found = [path.stem for path in sorted((audit.run.lists / placement).glob("*.parquet"))]
-    variants = sorted({CONTROL, FALLBACK, *found})
-    findings = []
-    for variant in variants:
-        if variant not in found:
-            findings.append(audit_missing(placement, variant))
-            continue
-        findings += audit_file(
-            audit.connection,
-            audit.settings,
-            audit.as_of,
-            audit.run.variant(placement, variant),
-            has_last=audit.last is not None,
-            has_new_champion=variant == CONTROL and _has_new_champion(audit, placement),
-        )
-    return findings
-
-
-def _has_new_champion(audit: _Audit, placement: str) -> bool:
-    """Whether the last lists were made by another specification; False unless both are known."""
-    if audit.last is None:
-        return False
-    now = read_if_there(audit.run.role_file(placement, "champion")) or {}
-    before = (audit.last.manifest.get("models") or {}).get(placement) or {}
-    hashes = (now.get("spec_hash"), before.get("spec_hash"))
-    return None not in hashes and hashes[0] != hashes[1]
+def _variants(settings: Settings, as_of: date, placement: str) -> list[str]:
+    """Variants of a placement that must have lists, those for anyone among them, or do have."""
+    found = (settings.run_folder(as_of).lists / placement).glob("*.parquet")
+    return sorted({CONTROL, FALLBACK, *(path.stem for path in found)})
 
 
 def _explain(failed: list[Finding], as_of: date) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.base.config import Settings
+from pipelines.base.current import Publication
 from pipelines.base.settings_sections import PlacementSettings
 
 #: SQL condition: an item of `items` that no feed has, and so nobody is shown; `$1` is the setting.
@@ -46,37 +47,32 @@ class Finding:
 
 @dataclass(frozen=True)
 class ListFile:
-    """One list file under audit; its rows are the view `lists` of the connection.
+    """One list file under audit.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
+        Has `items` (item_id, category, is_available, is_in_feed), `history` (user_id, item_id,
+        event_type, event_date) and, with `last`, `last_lists`; while the file is open, its rows
+        as `lists` and one row per user_id as `list_facts`.
     settings : Settings
     as_of : date
-    path : Path
-        `lists/<placement>/<variant>.parquet`.
-    has_last : bool
-        Whether there is a publication to compare with.
-    has_new_champion : bool
-        Whether that publication has another specification's lists, as the gate promoted since.
+    placement, variant : str
+    last : Publication or None
+        The publication to compare with.
     """
 
     connection: duckdb.DuckDBPyConnection
     settings: Settings
     as_of: date
-    path: Path
-    has_last: bool
-    has_new_champion: bool = False
+    placement: str
+    variant: str
+    last: Publication | None
 
     @property
-    def placement(self) -> str:
-        """Name of the placement, from the path."""
-        return self.path.parent.name
-
-    @property
-    def variant(self) -> str:
-        """Name of the variant, from the path."""
-        return self.path.stem
+    def path(self) -> Path:
+        """`lists/<placement>/<variant>.parquet` of the night."""
+        return self.settings.run_folder(self.as_of).variant(self.placement, self.variant)
 
     @property
     def rules(self) -> PlacementSettings:

@@ -3,65 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import duckdb
 
-from pipelines.audit.categories import audit_categories
 from pipelines.audit.eligible import audit_eligible, open_unconsenting, reads_user
 from pipelines.audit.findings import WITHOUT_FEED, Finding, ListFile
-from pipelines.audit.pinned import audit_pins
-from pipelines.base.config import Settings
-from pipelines.base.durable import read_json
+from pipelines.base.durable import read_if_there, read_json
+from pipelines.base.settings_sections import LOW
+from pipelines.experiments.definition import CONTROL
 from pipelines.lists.list_rows import ANYONE, FALLBACK, LIST_SCHEMA
-from pipelines.rules.pins import PINNED
 from pipelines.rules.place import SHORT_LIST
+from pipelines.rules.shown_items import CATEGORY_SEPARATOR, PINNED
 
 
-def audit_missing(placement: str, variant: str) -> Finding:
-    """Finding for a list file that is missing."""
-    rule = "fallback_present" if variant == FALLBACK else "rows"
-    note = f"there is no lists/{placement}/{variant}.parquet"
-    return Finding(placement, variant, rule, "more than 0", 0, False, note)
-
-
-def audit_file(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    as_of: date,
-    path: Path,
-    *,
-    has_last: bool,
-    has_new_champion: bool = False,
-) -> list[Finding]:
+def audit_file(file: ListFile) -> list[Finding]:
     """Check one list file against every rule.
-
-    Parameters
-    ----------
-    connection : duckdb.DuckDBPyConnection
-        Has `items` (item_id, is_available, is_in_feed, and what conditions read), `people`,
-        `history` (user_id, item_id, event_type, event_date) and, if `has_last`, `last_lists`.
-    settings : Settings
-    as_of : date
-    path : Path
-        `lists/<placement>/<variant>.parquet`.
-    has_last : bool
-        Whether there is a publication to compare with.
-    has_new_champion : bool, default False
-        Whether the gate promoted another specification since; the overlap with the last lists
-        must then be at least `audit.min_overlap_after_promotion`.
 
     Returns
     -------
     list of Finding
-        In a fixed order. A file that cannot be read gives the one finding `readable`.
+        In a fixed order. A file that is missing, or cannot be read, gives one finding.
     """
-    file = ListFile(connection, settings, as_of, path, has_last, has_new_champion)
+    if not file.path.exists():
+        note = f"there is no lists/{file.placement}/{file.variant}.parquet"
+        return [file.finding(_rows_rule(file), "more than 0", 0, False, note)]
     try:
         _open_lists(file)
         open_unconsenting(file)
-        checks = [*_form(file), *_items(file), audit_pins(file), *audit_eligible(file)]
+        checks = [*_form(file), *_items(file), _pins(file), *audit_eligible(file)]
         if file.variant != FALLBACK:
             checks += [*_users(file), *_against_last(file), _item_share(file)]
     except (duckdb.Error, OSError, ValueError, KeyError) as error:
@@ -94,16 +64,20 @@ def _open_lists(file: ListFile) -> None:
     )
 
 
+def _rows_rule(file: ListFile) -> str:
+    return "fallback_present" if file.variant == FALLBACK else "rows"
+
+
 def _form(file: ListFile) -> Iterator[Finding]:
     """Check the form of a file, which needs no other data of the night."""
-    rule = "fallback_present" if file.variant == FALLBACK else "rows"
     anyone = ANYONE if file.variant == FALLBACK else None
     rows = file.value("select count(*) from lists where user_id = coalesce(?, user_id)", anyone)
     if file.variant == FALLBACK and reads_user(file):
         note = "rows of the file; a rule of `eligible` reads the user"
-        yield file.finding(rule, "0 or more", rows, True, note)
+        yield file.finding(_rows_rule(file), "0 or more", rows, True, note)
     else:
-        yield file.finding(rule, "more than 0", rows, bool(rows), "rows of the file")
+        note = "rows of the file"
+        yield file.finding(_rows_rule(file), "more than 0", rows, bool(rows), note)
     mislabelled = file.value(
         """
         select count(*) from lists
@@ -154,7 +128,7 @@ def _items(file: ListFile) -> Iterator[Finding]:
     )
     yield file.none_found("in_feed", unfed, "rows of an item that is in no items feed")
     if file.variant == FALLBACK:
-        yield audit_categories(file)
+        yield _categories(file)
         return
     if file.rules.exclude == "none":
         yield file.none_found("exclusions", 0, "this placement excludes nothing")
@@ -162,7 +136,9 @@ def _items(file: ListFile) -> Iterator[Finding]:
     since = None
     if file.rules.exclude_within_days is not None:
         since = file.as_of - timedelta(days=file.rules.exclude_within_days)
-    types = None if file.rules.exclude == "all" else list(file.rules.exclude)
+    types = None
+    if file.rules.exclude != "all":
+        types = [mark + kind for kind in file.rules.exclude for mark in ("", LOW)]
     banned = file.value(
         """
         select count(*) from lists
@@ -176,6 +152,47 @@ def _items(file: ListFile) -> Iterator[Finding]:
         *(since, types),
     )
     yield file.none_found("exclusions", banned, "rows of an item that is kept from their user")
+
+
+def _categories(file: ListFile) -> Finding:
+    """Check that a list for a category, which is its `user_id`, has items of it only."""
+    stray = file.value(
+        """
+        select count(*)
+        from lists left join items using (item_id)
+        where lists.user_id <> $1
+            and not coalesce(
+                list_contains(
+                    list_transform(string_split(items.category, $2), lambda name: trim(name)),
+                    lists.user_id
+                ),
+                false
+            )
+        """,
+        *(ANYONE, CATEGORY_SEPARATOR),
+    )
+    return file.none_found("categories", stray, "rows of a list for a category it is not in")
+
+
+def _pins(file: ListFile) -> Finding:
+    """Check that rows are labelled pinned only where the placement pins their item.
+
+    The rank must be that of the settings, or the last of a shorter list.
+    """
+    pinned = file.rules.pinned
+    stray = file.value(
+        """
+        with pins as (select unnest($1::varchar[]) as item_id, unnest($2::integer[]) as pin_rank)
+        select count(*)
+        from lists
+        inner join list_facts using (user_id)
+        left join pins using (item_id)
+        where lists.strategy = $3
+            and lists.rank is distinct from least(pins.pin_rank, list_facts.list_length)
+        """,
+        *([pin.item_id for pin in pinned], [pin.rank for pin in pinned], PINNED),
+    )
+    return file.none_found("pins", stray, "rows pinned where the placement does not pin them")
 
 
 def _users(file: ListFile) -> Iterator[Finding]:
@@ -210,25 +227,20 @@ def _against_last(file: ListFile) -> Iterator[Finding]:
     limits = file.settings.audit
     low, high = limits.min_users_ratio, limits.max_users_ratio
     labels = (file.placement, file.variant)
-    last_users = 0.0
-    if file.has_last:
-        last_users = (
-            file.value(
-                "select count(distinct user_id) from last_lists where placement = $1"
-                " and variant = $2",
-                *labels,
-            )
-            or 0.0
+    last_users = None
+    if file.last is not None:
+        last_users = file.value(
+            "select count(distinct user_id) from last_lists where placement = $1 and variant = $2",
+            *labels,
         )
     if not last_users:
         note = "not compared: no such lists in an earlier publication"
-        yield file.finding("users_ratio", f"{low:g} to {high:g}", None, True, note)
-        yield file.finding(
-            "coverage_ratio", f"at least {limits.min_coverage_ratio:g}", None, True, note
-        )
-        yield file.finding(
-            "overlap_at_10", f"at least {limits.min_overlap_at_10:g}", None, True, note
-        )
+        for rule, threshold in (
+            ("users_ratio", f"{low:g} to {high:g}"),
+            ("coverage_ratio", f"at least {limits.min_coverage_ratio:g}"),
+            ("overlap_at_10", f"at least {limits.min_overlap_at_10:g}"),
+        ):
+            yield file.finding(rule, threshold, None, True, note)
         return
     users = (file.value("select count(*) from list_facts") or 0.0) / last_users
     yield file.finding(
@@ -269,17 +281,26 @@ def _overlap(file: ListFile, labels: tuple[str, str]) -> Finding:
         *labels,
     )
     limits = file.settings.audit
-    low, note = (
-        limits.min_overlap_at_10,
-        "mean share of a user's first ten items kept from the last",
-    )
-    if file.has_new_champion:
+    low = limits.min_overlap_at_10
+    note = "mean share of a user's first ten items kept from the last"
+    if _has_new_champion(file):
         low = limits.min_overlap_after_promotion
         note += "; another champion was promoted since"
     if overlap is None:
         note = "not compared: no user has lists in both publications"
         return file.finding("overlap_at_10", f"at least {low:g}", None, True, note)
     return file.at_least("overlap_at_10", low, overlap, note)
+
+
+def _has_new_champion(file: ListFile) -> bool:
+    """Whether the gate promoted another specification since; False unless both are known."""
+    if file.variant != CONTROL or file.last is None:
+        return False
+    run = file.settings.run_folder(file.as_of)
+    now = read_if_there(run.role_file(file.placement, "champion")) or {}
+    before = (file.last.manifest.get("models") or {}).get(file.placement) or {}
+    hashes = (now.get("spec_hash"), before.get("spec_hash"))
+    return None not in hashes and hashes[0] != hashes[1]
 
 
 def _item_share(file: ListFile) -> Finding:

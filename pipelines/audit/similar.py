@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import date
 
 import duckdb
@@ -116,5 +115,4 @@ def _share(settings: Settings, summary: dict[str, int]) -> Finding:
         return Finding(PLACE, LISTS, rule, threshold, None, True, note)
     share = summary["lists_with_history"] / summary["items_with_history"]
     note = "share of the items with a history that have a list of similar items"
-    passed = math.isfinite(share) and share >= low
-    return Finding(PLACE, LISTS, rule, threshold, share, passed, note)
+    return Finding(PLACE, LISTS, rule, threshold, share, share >= low, note)

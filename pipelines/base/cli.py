@@ -15,12 +15,14 @@ from pipelines.base.errors import PipelineError
 
 #: Module and function of each verb; in the order in which `--help` lists them.
 VERBS = {
+    "init": "pipelines.start.commands:init_command",
     "land": "pipelines.events.land_commands:land_command",
+    "sources": "pipelines.events.source_commands:sources_command",
     "generate": "pipelines.events.commands:generate_command",
     "load": "pipelines.events.commands:load_command",
     "quarantine": "pipelines.events.commands:quarantine_command",
     "features": "pipelines.features.commands:features_command",
-    "train": "pipelines.evaluate.commands:train_command",
+    "train": "pipelines.gate.commands:train_command",
     "evaluate": "pipelines.evaluate.commands:evaluate_command",
     "tune": "pipelines.tune.commands:tune_command",
     "benchmark": "pipelines.benchmark.commands:benchmark_command",

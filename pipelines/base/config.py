@@ -294,6 +294,25 @@ def postgres_dsn(settings: Settings) -> str:
     return dsn
 
 
+def database_address(address: str) -> str:
+    """Address of a database, from an environment variable where it is written as ``env:NAME``.
+
+    Raises
+    ------
+    SettingsError
+        If the variable is not set.
+    """
+    prefix, _, name = address.partition("env:")
+    if prefix or not name:
+        return address
+    if found := os.environ.get(name):
+        return found
+    raise SettingsError(
+        f"${name} must hold the address of a database. Found nothing there. "
+        f'Run `export {name}="postgresql://USER:PASSWORD@HOST:5432/DATABASE"`.'
+    )
+
+
 def process_environment(settings: Settings) -> dict[str, str]:
     """Environment variables for a child process with the same home and settings file."""
     environment = {**os.environ, "RECSYS_HOME": str(settings.home), "TZ": "UTC"}

@@ -50,6 +50,10 @@ class LandingError(PipelineError):
     """A source cannot be turned into day files."""
 
 
+class DayFilesError(PipelineError):
+    """Day files are not where they were, or none is there; nothing was changed."""
+
+
 class SchemaError(PipelineError):
     """A day file lacks a column or has one of another type; nothing was changed."""
 
@@ -109,6 +113,10 @@ class BenchmarkError(PipelineError):
 
 class NoCandidateError(PipelineError):
     """No candidate could be evaluated, so the night has nothing to choose from."""
+
+
+class NoScoredUsersError(PipelineError):
+    """Nobody could be scored in a window, so the night could choose no champion."""
 
 
 class NoChampionError(PipelineError):

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from pipelines.base.expressions import parse_condition
 
+#: Start of the name of a type that an event counts as when its value is below `events.min_value`.
+LOW = "low_"
+
 
 class Section(BaseModel):
     """Base of every section of the settings: frozen, unknown keys refused."""
@@ -57,8 +60,25 @@ class EventSettings(Section):
         default_factory=lambda: {"view": 1.0, "click": 1.0, "add_to_cart": 3.0, "purchase": 5.0}
     )
     """Weight of one event of a type in a history; types left out weigh nothing."""
+    min_value: Mapping[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(
+        default_factory=dict
+    )
+    """By type: least `value` of an event that counts as one; a lower one counts as ``low_<type>``.
+    Types whose value is a number of units (purchase, return, add_to_cart) have none."""
+    below_min_value: Literal["return", "nothing"] = "return"
+    """What an event below `min_value` weighs: what a return weighs, or nothing."""
+    negative_quantity: Literal["return", "refuse"] = "return"
+    """What a purchase of a negative `value` is: a return of as many units, or a bad row."""
+    user_share_warn: float = Field(0.2, gt=0, le=1)
+    """Share of all events by one user from which the check names the user; 1 is never."""
+    item_user_share_warn: float = Field(0.5, gt=0, le=1)
+    """Share of an item's events by one user from which the check names both; 1 is never."""
+    user_share_quarantine: float = Field(1.0, gt=0, le=1)
+    """Share of a day's events by one user from which that user's rows are bad; 1 is never."""
+    user_share_min_events: int = Field(100, ge=1)
+    """Events below which no user's share is looked at, so that quiet days warn of nobody."""
     lookback_days: int = Field(3, ge=0, le=366)
-    """Days an event may be late: files of this many days before the newest are checked again."""
+    """Days an event may be late: files of this many days before the newest are read every night."""
     max_quarantine_share: float = Field(0.01, ge=0, le=1)
     """Share of bad rows above which a day fails before anything changes."""
     volume_drop_warn: float = Field(0.4, ge=0, le=1)
@@ -68,8 +88,25 @@ class EventSettings(Section):
     volume_drop_fail: float = Field(0.95, ge=0, le=1)
     """The night stops if the last seven days are this share below the 28 days before them."""
 
+    @model_validator(mode="after")
+    def _check_types(self) -> EventSettings:
+        if low := [name for name in self.types if name.startswith(LOW)]:
+            raise ValueError(f"no type may start with {LOW!r}, the mark of low values. Got {low}")
+        judged = set(self.types) - {*self.exposures, "purchase", "return", "add_to_cart"}
+        if unknown := sorted(set(self.min_value) - judged):
+            raise ValueError(
+                "min_value must name types whose value is a degree, such as the stars of a rating: "
+                f"one of {sorted(judged)}. Got {unknown}"
+            )
+        return self
+
+    @property
+    def refuses_negative_quantity(self) -> bool:
+        """Whether a purchase of a negative quantity is a bad row, also where no type is return."""
+        return self.negative_quantity == "refuse" or "return" not in self.types
+
     def first_day_to_recheck(self, as_of: date) -> date:
-        """The oldest day whose files a night reads again if they changed.
+        """The oldest day whose files a night reads even if nothing tells that they changed.
 
         The newest day is the one before `as_of`; an event that arrives in its last minute,
         `lookback_days` late, happened in the last minute of the day returned.

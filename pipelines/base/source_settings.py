@@ -63,3 +63,14 @@ class TableSettings(FileFormat):
     """SQL over `source`, a table of text; the mapping names columns of its result."""
     max_bad_share: float = Field(0.1, ge=0, le=1)
     """Share of lines that are no rows above which nothing is landed."""
+
+
+class QuerySettings(Section):
+    """A query of a database, whose rows are read as a table's."""
+
+    url: str
+    """Address: ``postgresql://…``, a DuckDB file, any of SQLAlchemy, or ``env:`` and a variable."""
+    query: str
+    """SQL whose columns the mapping names."""
+    watermark: str | None = None
+    """Column that grows, such as ``updated_at``: a pull takes only rows beyond the last one's."""

@@ -184,6 +184,7 @@ RAW_LOADS = Table(
         "row_count": "BIGINT",
         "duplicate_count": "BIGINT",
         "quarantined_count": "BIGINT",
+        "file_times": "VARCHAR",
     },
 )
 

@@ -154,7 +154,7 @@ def replace_slice(
 
 #: Columns that say when something was written and in which MLflow run: only these may differ where
 #: the same night is run again.
-RUN_COLUMNS = ("generated_at", "run_id")
+RUN_COLUMNS = ("generated_at", "run_id", "file_times")
 
 
 def fingerprint_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, str]]:

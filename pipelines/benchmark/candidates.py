@@ -47,7 +47,6 @@ def read_entries(settings: Settings, texts: Iterable[str]) -> list[Entry]:
 
     Parameters
     ----------
-    settings : Settings
     texts : iterable of str
         Each holds entries separated by commas: ``name``, ``name:param=value,param=value`` or
         ``module:Class``, which may have parameters too. ``param=a|b`` is one entry for each value.

@@ -71,8 +71,6 @@ def run_benchmark(
 
     Parameters
     ----------
-    request : Request
-    entries : sequence of Entry
     say : callable of one str
         Receives progress messages, a line each.
 

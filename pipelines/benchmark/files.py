@@ -46,7 +46,6 @@ def read_split(train: Path, test: Path | None, validation: float | None = None) 
 
     Parameters
     ----------
-    train : Path
     test : Path or None
         Not read if a validation part is asked for.
     validation : float, optional

@@ -16,8 +16,6 @@ from pipelines.base.warehouse import connect, transaction
 from pipelines.erase.words import UserWords
 
 USER_COLUMN = "user_id"
-#: DuckDB 1.5 and later open a file of this storage version.
-STORAGE_VERSION = "v1.5.0"
 
 
 def erase_from_warehouse(settings: Settings, path: Path, words: UserWords) -> int:
@@ -48,16 +46,9 @@ def erase_from_warehouse(settings: Settings, path: Path, words: UserWords) -> in
 
 def delete_rows(connection: duckdb.DuckDBPyConnection, words: UserWords) -> int:
     """Delete a user's rows from every table with a user_id, and from the quarantine."""
-    tables = connection.execute(
-        "select table_schema, table_name from information_schema.columns "
-        "inner join information_schema.tables using (table_catalog, table_schema, table_name) "
-        "where column_name = ? and table_type = 'BASE TABLE' and table_catalog = current_database()"
-        " order by all",
-        [USER_COLUMN],
-    ).fetchall()
     count = sum(
-        _delete(connection, f'"{schema}"."{name}"', f"{USER_COLUMN} = ?", [words.user_id])
-        for schema, name in tables
+        _delete(connection, table, f"{USER_COLUMN} = ?", [words.user_id])
+        for table in tables_with(connection, USER_COLUMN)
     )
     has_quarantine = connection.execute(
         "select 1 from information_schema.tables where table_schema = ? and table_name = ?",
@@ -67,6 +58,18 @@ def delete_rows(connection: duckdb.DuckDBPyConnection, words: UserWords) -> int:
         count += _delete_quarantined(connection, words)
         _recount(connection)
     return count
+
+
+def tables_with(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
+    """Quoted names of the tables that have a column."""
+    tables = connection.execute(
+        "select table_schema, table_name from information_schema.columns "
+        "inner join information_schema.tables using (table_catalog, table_schema, table_name) "
+        "where column_name = ? and table_type = 'BASE TABLE' and table_catalog = current_database()"
+        " order by all",
+        [column],
+    ).fetchall()
+    return [f'"{schema}"."{name}"' for schema, name in tables]
 
 
 def _delete_quarantined(connection: duckdb.DuckDBPyConnection, words: UserWords) -> int:
@@ -164,7 +167,7 @@ def erase_from_sqlite(path: Path, words: UserWords) -> int:
     with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as store:
         store.execute("pragma secure_delete = on")
         store.execute("begin immediate")
-        count = sum(_clean_table(store, name, words) for name in table_names(store))
+        count = delete_sqlite_rows(store, words) + _redact_texts(store, words)
         store.execute("commit")
         store.execute("vacuum")
         store.execute("pragma wal_checkpoint(truncate)")
@@ -177,18 +180,32 @@ def table_names(store: sqlite3.Connection) -> list[str]:
     return [name for (name,) in rows if not name.startswith("sqlite_")]
 
 
-def _clean_table(store: sqlite3.Connection, table: str, words: UserWords) -> int:
-    columns = [row[1] for row in store.execute(f'pragma table_info("{table}")')]
-    count = 0
-    if USER_COLUMN in columns:
-        deleted = store.execute(f'delete from "{table}" where {USER_COLUMN} = ?', [words.user_id])
-        count += deleted.rowcount
-    for column in columns:
-        store.create_function("redact", 1, words.redact, deterministic=True)
-        store.create_function("names_user", 1, words.is_in, deterministic=True)
-        changed = store.execute(
+def delete_sqlite_rows(store: sqlite3.Connection, words: UserWords) -> int:
+    """Delete a user's rows from every table of an SQLite file with a user_id."""
+    return sum(
+        store.execute(f'delete from "{table}" where {USER_COLUMN} = ?', [words.user_id]).rowcount
+        for table, column in _sqlite_columns(store)
+        if column == USER_COLUMN
+    )
+
+
+def _redact_texts(store: sqlite3.Connection, words: UserWords) -> int:
+    """Redact the user in every text of an SQLite file."""
+    store.create_function("redact", 1, words.redact, deterministic=True)
+    store.create_function("names_user", 1, words.is_in, deterministic=True)
+    return sum(
+        store.execute(
             f'update "{table}" set "{column}" = redact("{column}") '
             f'where typeof("{column}") = \'text\' and names_user("{column}")'
-        )
-        count += changed.rowcount
-    return count
+        ).rowcount
+        for table, column in _sqlite_columns(store)
+    )
+
+
+def _sqlite_columns(store: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Every table of an SQLite file with each of its columns."""
+    return [
+        (table, row[1])
+        for table in table_names(store)
+        for row in store.execute(f'pragma table_info("{table}")')
+    ]

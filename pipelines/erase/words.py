@@ -24,10 +24,6 @@ class UserWords:
 
     A distinct id (8 characters or more, not only digits) is found wherever its bytes are. Any other
     is found as a word of its own, so that user ``17841`` is not found in the price ``178410``.
-
-    Parameters
-    ----------
-    user_id : str
     """
 
     user_id: str

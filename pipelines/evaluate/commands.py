@@ -1,4 +1,4 @@
-"""`recsys train` and `recsys evaluate`: evaluate candidates, and print the leaderboard."""
+"""`recsys evaluate`: print the leaderboard."""
 
 from __future__ import annotations
 
@@ -11,42 +11,6 @@ from pipelines.base.cli import as_of_option, examples, json_option, settings_opt
 
 if TYPE_CHECKING:
     from pipelines.base.config import Settings
-
-
-@click.command(
-    "train",
-    epilog=examples(
-        "recsys train --as-of 2011-12-09",
-        "recsys train --as-of 2011-12-09 --candidate ease --candidate item_knn",
-    ),
-)
-@settings_options
-@as_of_option
-@click.option(
-    "--candidate", "names", multiple=True, help="Candidate to fit; repeatable [default: all]."
-)
-@json_option
-def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_json: bool) -> None:
-    """Fit candidates before both windows and score their lists on what happened.
-
-    The night's snapshot must be there (`recsys features`). What did not change since it was
-    evaluated is kept. Results go to <home>/runs/night-<as_of>/candidates/ and to MLflow.
-    """
-    import json
-
-    from pipelines.evaluate.evaluation import evaluate_candidate
-    from pipelines.evaluate.inputs import planned_candidates
-
-    planned = [entry["name"] for entry in planned_candidates(settings, as_of)]
-    chosen = names or planned or [candidate.name for candidate in settings.candidates]
-    found = {}
-    for number, name in enumerate(chosen, start=1):
-        click.echo(f"[{number}/{len(chosen)}] {name}", err=True)
-        found[name] = evaluate_candidate(settings, as_of, name)
-        if not as_json:
-            click.echo(_summary(name, found[name], settings.evaluation.k))
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
 
 
 @click.command(
@@ -119,15 +83,3 @@ def evaluate_command(
         else:
             document += [board_table(rows, k, confidence), Bullets(first_stage_notes(rows))]
     print_document(document)
-
-
-def _summary(name: str, windows: dict[str, dict[str, float | None]], k: int) -> str:
-    """One line for a candidate: its NDCG on each window and placement."""
-    from pipelines.show.figures import format_figure
-
-    parts = [
-        f"{placement} {format_figure(value)} ({window})"
-        for window, placements in windows.items()
-        for placement, value in placements.items()
-    ]
-    return f"  {name}: NDCG@{k} " + ", ".join(parts) if parts else f"  {name}: no placement"

@@ -175,7 +175,7 @@ def score_recommender(
         Whether the recall of a first stage is measured too, for at most `MAX_CANDIDATE_USERS`
         users, evenly spaced; it costs about one more ranking of those users.
     """
-    users, truth, exclude = _shown(settings, placement, held_out)
+    users, truth, exclude = scored_users(settings, placement, held_out)
     rules = make_list_rules(settings.placements[placement], held_out.history, held_out.catalogue)
     k = max(reported_cuts(settings.evaluation))
     started = time.monotonic()
@@ -201,7 +201,7 @@ def score_lists(settings: Settings, placement: str, lists: TopN, held_out: HeldO
     The lists are sorted by user_id, one row per user served. The placement's rules decide which
     users are scored, and on which items.
     """
-    users, truth, _ = _shown(settings, placement, held_out)
+    users, truth, _ = scored_users(settings, placement, held_out)
     place = pd.Index(lists.user_ids).get_indexer(pd.Index(users.user_ids))
     items = np.where(place[:, None] < 0, -1, lists.items[place])
     scores = np.where(place[:, None] < 0, np.nan, lists.scores[place]).astype(np.float32)
@@ -209,7 +209,7 @@ def score_lists(settings: Settings, placement: str, lists: TopN, held_out: HeldO
     return _scored(settings, held_out, chosen, truth, 0.0)
 
 
-def _shown(
+def scored_users(
     settings: Settings, placement: str, held_out: HeldOut
 ) -> tuple[Interactions, Truth, Exclusion]:
     """Users a placement is scored on, with their truth and what may not be shown to them."""

@@ -54,7 +54,7 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
     -------
     list of Path
         `plots/<placement>_<leaderboard|segments|cuts|coverage>.png`, in this order. A placement
-        without evaluations has no plots, and a log line says so.
+        without evaluations, or without users to score, has no plots, and a log line says so.
     """
     drawings = {
         "leaderboard": plot_leaderboard,
@@ -69,6 +69,9 @@ def draw_plots(settings: Settings, as_of: date) -> list[Path]:
             evaluations = read_evaluations(settings, as_of, placement, "gate")
         except MissingEvaluationError as error:
             logger.warning("No plots of %s: %s", placement, error)
+            continue
+        if not evaluations[0].metrics["user_count"]:
+            logger.warning("No plots of %s: nobody could be scored in the gate window", placement)
             continue
         for name, draw in drawings.items():
             path = folder / f"{placement}_{name}.png"

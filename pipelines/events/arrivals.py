@@ -30,6 +30,7 @@ from pipelines.events.staging import (
     text_source,
 )
 from pipelines.events.text_files import csv_batches, json_keys, json_rows, parquet_batches
+from pipelines.events.whole_days import judge_days
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +56,7 @@ def stage_arrivals(
     connection : duckdb.DuckDBPyConnection
         An open warehouse.
     settings : Settings
-        Accepted event types.
+        Accepted event types, and how events are judged.
     feed : Feed
         Which table, columns and rules.
     folders : sequence of DayFolder
@@ -64,7 +65,7 @@ def stage_arrivals(
     Returns
     -------
     list of str
-        Notes about columns that are not loaded.
+        Notes about columns that are not loaded, and purchases that count as returns.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def stage_arrivals(
         source = _in_batches(settings, feed, {name: name for name in names}, "line")
         _stage_batches(connection, settings, feed, source, (path, json_rows(path, names)))
     _check_text_columns(connection, feed)
-    return [
+    return judge_days(connection, settings, feed) + [
         f"column `{name}` is not part of the {feed.name} feed and was not loaded "
         f"({len(paths)} files, first {paths[0]})"
         for name, paths in strange.items()

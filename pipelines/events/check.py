@@ -1,7 +1,8 @@
 """Check the rows that landed within the look-back, and their volume, with Great Expectations.
 
 The load has checked each row already; this checks its result independently, and what no single row
-shows: how many rows came, how late, and how many are about items the catalogue does not know.
+shows: how many rows came, how late, how many are about items the catalogue does not know, and
+whether one user makes much of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pipelines.base.ids import MAX_ID_LENGTH
 from pipelines.base.warehouse import connect
 from pipelines.events.day_folders import write_atomically
 from pipelines.events.feeds import EVENTS, ITEMS
+from pipelines.events.user_shares import UserShare, largest_shares
 from pipelines.events.volume import BASE_DAYS, RECENT_DAYS, Volume, measure_volume
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
     Parameters
     ----------
     settings : Settings
-        Home, look-back, event types and volume thresholds.
+        Home, look-back, event types, and thresholds of volume and of one user's share.
     as_of : date
         Exclusive end.
 
@@ -100,12 +102,15 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
                 },
             ).fetchall()
         )
+        shares = largest_shares(connection, settings.events, as_of)
         has_items = bool(connection.execute("select 1 from raw.items limit 1").fetchone())
     volume = measure_volume(counts, as_of)
     logger.info("Events of the day before %s: %s", as_of, volume)
     frames["volume"] = _volume_frame(volume)
+    frames["shares"] = _share_frame(*shares)
     checks = [
         *_volume_checks(settings, volume),
+        *_share_checks(settings, *shares),
         *(_event_checks(settings, has_items) if len(frames["events"]) else ()),
         *(_item_checks() if len(frames["items"]) else ()),
     ]
@@ -159,6 +164,34 @@ def _volume_checks(settings: Settings, volume: Volume) -> list[Check]:
         )
         checks.append(Check("volume", _BETWEEN, arguments, "critical", meaning))
     return checks
+
+
+def _share_frame(of_shop: UserShare | None, of_item: UserShare | None) -> pd.DataFrame:
+    import pandas as pd
+
+    shares = {"user_share": of_shop, "item_user_share": of_item}
+    return pd.DataFrame({name: [found.share if found else 0.0] for name, found in shares.items()})
+
+
+def _share_checks(
+    settings: Settings, of_shop: UserShare | None, of_item: UserShare | None
+) -> list[Check]:
+    events = settings.events
+    watched = (
+        ("user_share", of_shop, events.user_share_warn),
+        ("item_user_share", of_item, events.item_user_share_warn),
+    )
+    return [
+        Check(
+            "shares",
+            _BETWEEN,
+            {"column": column, "max_value": limit},
+            "warning",
+            f"{found.sentence()}; no user should make more than {limit:.0%} (events.{column}_warn)",
+        )
+        for column, found, limit in watched
+        if found is not None
+    ]
 
 
 def _event_checks(settings: Settings, has_items: bool) -> list[Check]:

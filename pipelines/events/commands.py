@@ -80,19 +80,27 @@ def generate_command(
     click.echo(f"Go on with: recsys run --as-of {report.as_of} --home {settings.home}")
 
 
-@click.command(epilog=examples("recsys load --as-of 2011-12-09"))
+@click.command(
+    epilog=examples("recsys load --as-of 2011-12-09", "recsys load --as-of 2011-12-09 --allow-gone")
+)
 @settings_options
 @as_of_option
+@click.option(
+    "--allow-gone",
+    is_flag=True,
+    help="Take out rows also where it looks as if the day files were lost.",
+)
 @json_option
-def load_command(settings: Settings, as_of: date, as_json: bool) -> None:
+def load_command(settings: Settings, as_of: date, allow_gone: bool, as_json: bool) -> None:
     """Load the day files before a night into the warehouse; bad rows go to quarantine.
 
-    New days, and changed ones within the look-back, are checked first and then replaced at once.
+    New and changed days, however old, are checked first and then replaced at once; rows of days
+    whose files are gone are taken out.
     """
     from pipelines.events.load import load_days
 
     click.echo(f"Loading the days before {as_of} …", err=True)
-    report = load_days(settings, as_of)
+    report = load_days(settings, as_of, allow_gone=allow_gone)
     if as_json:
         print_json(report.as_dict())
         return
@@ -102,6 +110,14 @@ def load_command(settings: Settings, as_of: date, as_json: bool) -> None:
             f"{feed.row_count} rows, {feed.duplicate_count} duplicates, "
             f"{feed.quarantined_count} quarantined; {feed.total_rows} rows in all"
         )
+        if feed.repeated_count:
+            click.echo(
+                f"  left out    {feed.repeated_count:>9}  a row repeats another in everything"
+            )
+        if feed.duplicate_count:
+            click.echo(f"  left out    {feed.duplicate_count:>9}  another row has the same id")
+        if feed.removed_days:
+            click.echo(f"  removed {feed.removed_days} days with {feed.removed_rows} rows")
         for reason, count in feed.reasons.items():
             click.echo(f"  quarantined {count:>9}  {reason}")
     for note in report.notes:

@@ -53,7 +53,8 @@ def take_in_exposures(settings: Settings, as_of: date) -> list[str]:
     Parameters
     ----------
     settings : Settings
-        Home, event types and look-back; an earlier day that has its day files is left alone.
+        Home, event types and look-back; logs of an earlier day are read again where one of them
+        has changed since its day files were written.
     as_of : date
         Exclusive end.
 
@@ -79,9 +80,20 @@ def take_in_exposures(settings: Settings, as_of: date) -> list[str]:
                 if feed.name == ("items" if file.kind == "items" else "events")
             ]
             target = day_file(settings, feed.name, day, API_FILES)
-            if mine and (day >= recheck or not target.exists()):
+            if mine and (day >= recheck or _is_newer(mine, target)):
                 notes += _take_in(settings, feed, day, mine, target)
     return notes
+
+
+def _is_newer(logs: Sequence[LogFile], target: Path) -> bool:
+    """Whether a log was changed after its day file was written, or there is no day file.
+
+    Told by the file system's time of change, which no copying tool sets.
+    """
+    if not target.exists():
+        return True
+    written_at = target.stat().st_ctime_ns
+    return any(log.path.stat().st_ctime_ns >= written_at for log in logs)
 
 
 def _take_in(
@@ -89,6 +101,8 @@ def _take_in(
 ) -> list[str]:
     fingerprint = _fingerprint(settings, files)
     if _stored_fingerprint(target) == fingerprint:
+        if _is_newer(files, target):
+            os.utime(target)  # or these logs would be read every night
         return []
     counts = _Counts()
     _write(feed, target, _rows(settings, files, counts), fingerprint, counts)

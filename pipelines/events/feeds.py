@@ -15,7 +15,13 @@ from pipelines.base.tables import (
     USER_COLUMNS,
     Table,
 )
-from pipelines.events.row_rules import EVENT_RULES, ITEM_RULES, USER_RULES, RowRule
+from pipelines.events.row_rules import (
+    EVENT_MEANINGS,
+    EVENT_RULES,
+    ITEM_RULES,
+    USER_RULES,
+    RowRule,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Feed:
         Columns of text for people; every other text is an id.
     defaults : mapping of str to str
         SQL expressions, over the row, for values a good row does not give.
+    meanings : mapping of str to str
+        SQL expressions, over the row, for values of a good row that mean another.
     rules : tuple of RowRule
         What makes a row bad, in order of precedence.
     """
@@ -52,6 +60,7 @@ class Feed:
     time: str
     titles: tuple[str, ...]
     defaults: Mapping[str, str]
+    meanings: Mapping[str, str]
     rules: tuple[RowRule, ...]
 
 
@@ -74,6 +83,7 @@ EVENTS = Feed(
     time="event_at",
     titles=(),
     defaults={"event_id": f"sha256({canonical_payload()})"},
+    meanings=EVENT_MEANINGS,
     rules=EVENT_RULES,
 )
 ITEMS = Feed(
@@ -85,6 +95,7 @@ ITEMS = Feed(
     time="valid_from",
     titles=("title", "category", "attributes"),
     defaults={"is_available": "true", "valid_from": "landed_date::timestamp"},
+    meanings={},
     rules=ITEM_RULES,
 )
 USERS = Feed(
@@ -96,6 +107,7 @@ USERS = Feed(
     time="valid_from",
     titles=("attributes",),
     defaults={"valid_from": "landed_date::timestamp"},
+    meanings={},
     rules=USER_RULES,
 )
 #: Feeds by name, in the order they are loaded; a shop needs events only.

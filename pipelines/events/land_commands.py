@@ -27,7 +27,7 @@ def _value_map(
     return found
 
 
-def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a table; the command receives those that are given."""
     options = [
         click.option(
@@ -83,6 +83,14 @@ def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def given_options(*, columns: str | None, **given: Any) -> dict[str, Any]:
+    """Options of a table that were given on the command line."""
+    options = {key: value for key, value in given.items() if value not in (None, {}, False)}
+    if columns:
+        options["columns"] = tuple(columns.split(","))
+    return options
+
+
 @click.command(
     epilog=examples(
         "recsys land online-retail",
@@ -92,13 +100,23 @@ def _table_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "recsys land table products.csv --feed items --map item_id=sku --map title=name",
         "recsys land table customers.csv --feed users --map user_id=customer --map country=land",
         "recsys land shopify orders_export.csv",
+        "recsys land sql --url env:SHOP_DATABASE --query 'select * from orders' --name orders "
+        "--map user_id=customer --map item_id=sku --map event_at=ordered --event-type purchase",
+        "--map user_id=customer --map item_id=sku --map event_at=ordered --event-type purchase",
         "recsys land table s3://shop/events/ --map item_id=items[].sku --map event_at=ts",
     )
 )
 @click.argument("source")
 @click.argument("path", required=False)
-@_table_options
-@click.option("--name", help="Stem of the day files [default: SOURCE].")
+@table_options
+@click.option("--url", help="For `sql`: address of the database, or env:NAME of a variable.")
+@click.option("--query", help="For `sql`: the SQL whose columns are mapped.")
+@click.option(
+    "--watermark",
+    metavar="COLUMN",
+    help="For `sql`: a column that grows; only new rows are pulled.",
+)
+@click.option("--name", help="Stem of the day files [default: SOURCE; for `table` the file's].")
 @settings_options
 @json_option
 def land_command(
@@ -113,18 +131,18 @@ def land_command(
     """Write a SOURCE as day files, from a file, a folder or an address (s3://, gs://, az://).
 
     SOURCE is online-retail, movielens, retailrocket, table (any CSV, JSON or Parquet with a
-    mapping) or a preset: ga4, shopify, shopify-products, amazon, amazon-2023, instacart,
-    instacart-products, hm, hm-articles, yoochoose-clicks, yoochoose-buys, rees46, dunnhumby,
-    tafeng.
+    mapping), sql (a query of Postgres, DuckDB or any database of SQLAlchemy) or a preset: ga4,
+    shopify, shopify-products, amazon, amazon-2023, instacart, instacart-products, hm,
+    hm-articles, yoochoose-clicks, yoochoose-buys, rees46, dunnhumby, tafeng.
 
     Nothing is guessed: ids stay the text they are, what has two readings is refused with both, and
-    what cannot be read is counted. Landing the same source twice changes nothing.
+    what cannot be read is counted. Landing a source again replaces what it landed before; another
+    path under the same name is a further part. `recsys sources` lists the sources and takes them
+    out.
     """
     from pipelines.events.landing import land
 
-    options = {key: value for key, value in given.items() if value not in (None, {}, False)}
-    if columns:
-        options["columns"] = tuple(columns.split(","))
+    options = given_options(columns=columns, **given)
     click.echo(f"Landing {source} …", err=True)
     report = land(settings, source, path, **options)
     if as_json:
@@ -134,7 +152,8 @@ def land_command(
         f"{report.event_count} events and {report.item_count} item rows"
         + (f" and {report.user_count} user rows" if report.user_count else "")
         + f" in {report.day_count} days ({report.first_day} to {report.last_day}); "
-        f"{report.written_files} files written, {report.unchanged_files} unchanged."
+        f"{report.written_files} files written, {report.unchanged_files} unchanged, "
+        f"{report.removed_files} removed; source {report.stem}."
     )
     for reason, count in report.exclusions.items():
         click.echo(f"  left out {count:>9}  {reason}")

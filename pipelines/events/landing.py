@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import importlib
 import logging
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.config import Settings
+from pipelines.base.config import Settings, database_address
+from pipelines.base.durable import read_if_there, write_json
 from pipelines.base.errors import LandingError
+from pipelines.base.source_settings import QuerySettings
 from pipelines.events.day_folders import day_file, list_day_folders, write_atomically
 from pipelines.events.exposures import API_FILES
+from pipelines.events.landed_sources import (
+    LEDGER,
+    begin_landing,
+    end_landing,
+    landing_notes,
+    name_of,
+    own_files,
+    remove_files,
+)
 from pipelines.events.sources.presets import read_presets, table_settings
 from pipelines.events.sources.source_rows import SourceRows
+from pipelines.events.sources.sql_query import pull_query
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,6 +43,8 @@ ADAPTERS = {
     "retailrocket": "pipelines.events.sources.retailrocket:read_retailrocket",
 }
 _BATCH_ROWS = 200_000
+#: A file's name may have 255 bytes, of which a further part and an unfinished file need some.
+_MAX_NAME_BYTES = 100
 #: Number of days after which a line of progress is logged.
 _PROGRESS_DAYS = 500
 
@@ -42,21 +57,26 @@ class LandReport:
     ----------
     source : str
         The adapter.
+    stem : str
+        Stem of the day files: what `recsys sources` calls the source.
     day_count, first_day, last_day
         Days that have a file of this source now.
     event_count, item_count, user_count : int
         Rows in these files.
-    written_files, unchanged_files : int
-        Files that were written, and files that already had the same bytes.
+    written_files, unchanged_files, removed_files : int
+        Files that were written, files that already had the same bytes, and files of days that the
+        source had before and has no longer.
     exclusions : dict of str to int
         Rule to the number of source rows it left out.
     unread : dict of str to int
         Column and reason to the number of values that could not be read, of rows that stay.
     notes : list of str
-        What a person should know: how columns were read, and the first faulty lines.
+        What a person should know: how columns were read, the first faulty lines, and day files of
+        the same name that are not of this source.
     """
 
     source: str
+    stem: str
     day_count: int
     first_day: date | None
     last_day: date | None
@@ -64,6 +84,7 @@ class LandReport:
     item_count: int
     written_files: int
     unchanged_files: int
+    removed_files: int
     exclusions: dict[str, int] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -83,20 +104,24 @@ def land(
 ) -> LandReport:
     """Write a source's events and items as day files of the landing area.
 
-    A day file is written atomically, and left alone if its bytes would not change, so landing
-    the same source twice changes nothing. Files of other sources stay.
+    Landing a source again replaces all that it landed before: a day file is written atomically,
+    and left alone if its bytes would not change; those of days that the source no longer has are
+    removed. Files of other sources stay. A source is a name and a path: another path under the
+    same name is a further part, with day files of its own. A landing that is killed is healed by
+    the next one.
 
     Parameters
     ----------
     settings : Settings
         Home, memory limit and threads.
     source : str
-        ``online-retail``, ``movielens``, ``retailrocket``, ``table`` or a preset of a table.
+        ``online-retail``, ``movielens``, ``retailrocket``, ``table``, ``sql`` or a preset of a
+        table.
     path : path, optional
         File or folder of the source; only ``online-retail`` has a default.
     **options
-        Of a table, see `base.source_settings.TableSettings`; and `name`, the stem of the day files,
-        default the source.
+        Of a table, see `base.source_settings.TableSettings`; and `name`, the stem of the day files
+        (of the first part), default the source, for `table` the file's own stem.
 
     Returns
     -------
@@ -105,26 +130,70 @@ def land(
     Raises
     ------
     LandingError
-        If the source is unknown, missing, or not of the layout the adapter reads.
+        If the source is unknown, missing, not of the layout the adapter reads, or has no rows
+        where it had some before.
     """
-    name = options.pop("name", None) or source
+    if source == "sql":
+        return _land_query(settings, options)
+    return _land_table(settings, source, path, options)
+
+
+def _land_query(settings: Settings, options: dict[str, Any]) -> LandReport:
+    """Pull a query's rows, and land them; with a watermark, each pull is a part of its own."""
+    chosen = {key: options.pop(key) for key in ("url", "query", "watermark") if key in options}
+    if missing := [f"--{key}" for key in ("url", "query") if key not in chosen]:
+        raise LandingError(
+            f"A query must have an address and SQL. Missing {' and '.join(missing)}. Write "
+            "recsys land sql --url env:SHOP_DATABASE --query 'select …' --map user_id=customer."
+        )
+    asked = QuerySettings(**chosen)
+    name = options.setdefault("name", "sql")
+    marks = settings.landing / LEDGER / "watermarks" / f"{name}.json"
+    since = (read_if_there(marks) or {}).get("until") if asked.watermark else None
+    settings.temporary.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.temporary) as folder:
+        pulled = Path(folder) / "query.parquet"
+        until = pull_query(asked, database_address(asked.url), pulled, since)
+        if asked.watermark and until == since:
+            return _nothing_new(name)
+        part = f"sql:/{name}" + (f"/since={since}" if asked.watermark else "")
+        report = _land_table(settings, "table", pulled, options, Path(part))
+    if asked.watermark:
+        write_json(marks, {"column": asked.watermark, "until": until})
+    return report
+
+
+def _nothing_new(name: str) -> LandReport:
+    return LandReport("sql", name, 0, None, None, 0, 0, 0, 0, 0, notes=["no row is new"])
+
+
+def _land_table(
+    settings: Settings,
+    source: str,
+    path: Path | str | None,
+    options: dict[str, Any],
+    identity: Path | None = None,
+) -> LandReport:
+    file = identity or (Path(path) if path is not None else None)
+    name = options.pop("name", None) or (name_of(file) if source == "table" else source)
     _check_name(name)
-    with _scratch_database(settings) as connection:
-        rows = _read_source(settings, connection, source, path, options)
-        return _write_rows(settings, source, name, connection, rows)
+    with scratch_database(settings) as connection:
+        rows = read_source(settings, connection, source, path, options)
+        return _replace_source(settings, source, name, file, connection=connection, rows=rows)
 
 
-def _read_source(
+def read_source(
     settings: Settings,
     connection: duckdb.DuckDBPyConnection,
     source: str,
     path: Path | str | None,
     options: dict[str, Any],
 ) -> SourceRows:
+    """Read a source on a connection of `scratch_database`; `land` writes what this returns."""
     presets = read_presets()
     if source not in {*ADAPTERS, "table", *presets}:
         raise LandingError(
-            f"A source must be one of {', '.join([*ADAPTERS, 'table', *presets])}. "
+            f"A source must be one of {', '.join([*ADAPTERS, 'table', 'sql', *presets])}. "
             f"Got {source!r}. For any other log use `recsys land table` with a column mapping."
         )
     if source in ADAPTERS:
@@ -157,14 +226,16 @@ def _check_name(name: str) -> None:
             f"The name of day files must not be {API_FILES!r}. That one is for the API's logs. "
             "Choose another with --name."
         )
-    if not name.replace("-", "").replace("_", "").isalnum() or name.startswith("_"):
+    is_too_long = len(name.encode()) > _MAX_NAME_BYTES
+    if not name.replace("-", "").replace("_", "").isalnum() or name.startswith("_") or is_too_long:
         raise LandingError(
-            "The name of day files must consist of letters, digits, hyphens and underscores. "
-            f"Got {name!r}. Choose another with --name."
+            "The name of day files must consist of letters, digits, hyphens and underscores, at "
+            f"most {_MAX_NAME_BYTES} bytes. Got {name!r}. Choose another with --name."
         )
 
 
-def _scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """A database in memory, in UTC, that spills into the home."""
     import duckdb
 
     connection = duckdb.connect(
@@ -178,46 +249,104 @@ def _scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _write_rows(
+def _replace_source(
     settings: Settings,
-    source: str,
+    adapter: str,
     name: str,
+    path: Path | None,
+    *,
     connection: duckdb.DuckDBPyConnection,
     rows: SourceRows,
 ) -> LandReport:
-    counts = {"events": 0, "items": 0, "users": 0}
-    days: set[date] = set()
-    written_count = unchanged_count = 0
-    for feed, query, parameters, column in (
-        ("events", rows.events, rows.events_parameters, "event_at"),
-        ("items", rows.items, rows.items_parameters, "valid_from"),
-        ("users", rows.users, {}, "valid_from"),
-    ):
-        if query is None:
-            continue
-        for day, table in _day_tables(connection, query, parameters, column):
-            counts[feed] += table.num_rows
-            days.add(day)
-            if write_atomically(day_file(settings, feed, day, name), parquet_bytes(table)):
-                written_count += 1
-            else:
-                unchanged_count += 1
-            if (written_count + unchanged_count) % _PROGRESS_DAYS == 0:
-                logger.info("Landed %s files, now at %s of %s", written_count, day, feed)
+    """Write a source's day files, and remove those that it made before and has no longer."""
+
+    def about_to_write(stem: str) -> set[str]:
+        found = set()
+        for feed, query, parameters, column in _feeds(rows):
+            days = f"select distinct {column}::date from ({query})"
+            for (day,) in connection.execute(days, parameters or None).fetchall():
+                found.add(_relative(settings, day_file(settings, feed, day, stem)))
+        return found
+
+    source = begin_landing(settings, name, adapter, path, about_to_write)
+    before = own_files(settings, source)
+    landed = _write_rows(settings, source.stem, connection, rows)
+    feeds = tuple(f"{feed}/" for feed, *_ in _feeds(rows))
+    gone = {file for file in before - landed.files if file.startswith(feeds)}
+    if rows.is_list_of_its_day:
+        gone = set()
+    if gone and not landed.files:
+        end_landing(settings, source, before)
+        raise LandingError(
+            f"A source that was landed before must have rows. Found none in {path}; its "
+            f"{len(gone)} day files stay. Land the right file, or take the source out: "
+            f"recsys sources remove {source.stem}."
+        )
+    remove_files(settings, gone)
+    end_landing(settings, source, (before - gone) | landed.files)
+    days = landed.days
     return LandReport(
-        source=source,
+        source=adapter,
+        stem=source.stem,
         day_count=len(days),
         first_day=min(days, default=None),
         last_day=max(days, default=None),
-        event_count=counts["events"],
-        item_count=counts["items"],
-        user_count=counts["users"],
-        written_files=written_count,
-        unchanged_files=unchanged_count,
+        event_count=landed.row_counts["events"],
+        item_count=landed.row_counts["items"],
+        user_count=landed.row_counts["users"],
+        written_files=landed.written_count,
+        unchanged_files=len(landed.files) - landed.written_count,
+        removed_files=len(gone),
         exclusions=rows.exclusions,
         unread=rows.unread,
-        notes=rows.notes,
+        notes=[*rows.notes, *landing_notes(settings, source, before)],
     )
+
+
+@dataclass
+class _Landed:
+    """What a landing has written so far; `files` also has those that were as they should be."""
+
+    files: set[str] = field(default_factory=set)
+    days: set[date] = field(default_factory=set)
+    row_counts: dict[str, int] = field(
+        default_factory=lambda: {"events": 0, "items": 0, "users": 0}
+    )
+    written_count: int = 0
+
+
+def _feeds(rows: SourceRows) -> list[tuple[str, str, dict[str, Any], str]]:
+    """The feeds that a source has: name, query, its parameters, and the column of the day."""
+    feeds: tuple[tuple[str, str | None, dict[str, Any], str], ...] = (
+        ("events", rows.events, rows.events_parameters, "event_at"),
+        ("items", rows.items, rows.items_parameters, "valid_from"),
+        ("users", rows.users, {}, "valid_from"),
+    )
+    return [
+        (feed, query, parameters, column)
+        for feed, query, parameters, column in feeds
+        if query is not None
+    ]
+
+
+def _relative(settings: Settings, path: Path) -> str:
+    return str(path.relative_to(settings.landing))
+
+
+def _write_rows(
+    settings: Settings, stem: str, connection: duckdb.DuckDBPyConnection, rows: SourceRows
+) -> _Landed:
+    landed = _Landed()
+    for feed, query, parameters, column in _feeds(rows):
+        for day, table in _day_tables(connection, query, parameters, column):
+            path = day_file(settings, feed, day, stem)
+            landed.row_counts[feed] += table.num_rows
+            landed.days.add(day)
+            landed.files.add(_relative(settings, path))
+            landed.written_count += write_atomically(path, parquet_bytes(table))
+            if len(landed.files) % _PROGRESS_DAYS == 0:
+                logger.info("Landed %s files, now at %s of %s", landed.written_count, day, feed)
+    return landed
 
 
 def _day_tables(

@@ -1,4 +1,8 @@
-"""Load day files before `as_of` into `raw`: check all of them, then write them at once."""
+"""Load day files before `as_of` into `raw`: check all of them, then write them at once.
+
+A day is loaded if it is new or its files are others than those it was loaded from, however old it
+is; a day whose files are gone is removed. So `raw` holds what the day files say, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,21 @@ from pipelines.base.config import Settings
 from pipelines.base.errors import QuarantineLimitError
 from pipelines.base.warehouse import connect, transaction
 from pipelines.events.arrivals import stage_arrivals
-from pipelines.events.day_folders import DayFolder, list_day_folders, write_atomically
+from pipelines.events.day_changes import (
+    DayChanges,
+    check_landing,
+    days_text,
+    find_changes,
+    mark_loaded,
+    notes_on_sources,
+)
+from pipelines.events.day_folders import write_atomically
 from pipelines.events.erased import drop_erased
 from pipelines.events.exposures import take_in_exposures
-from pipelines.events.feeds import FEEDS, Feed
-from pipelines.events.raw_days import replace_days
+from pipelines.events.feeds import FEEDS
+from pipelines.events.raw_days import note_file_times, remove_days, replace_days
 from pipelines.events.staging import arrived_table
+from pipelines.events.whole_days import HEAVY_USER, REPEATED_ID, REPEATED_ID_HINT, count_repeated
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +45,15 @@ class FeedLoad:
     loaded_days : int
         Days whose rows were written, for the first time or anew.
     unchanged_days : int
-        Days of the look-back whose files have not changed since they were loaded.
+        Days whose files have not changed since they were loaded.
     row_count, duplicate_count, quarantined_count : int
-        Rows of the loaded days: kept, left out as duplicates of a key, and bad.
+        Rows of the loaded days: kept, left out because another has their key, and bad.
+    repeated_count : int
+        Rows left out because another is the same in every value; not among the duplicates.
     reasons : dict of str to int
         Bad rows of the loaded days by reason code.
+    removed_days, removed_rows : int
+        Days whose files are gone, and the rows that `raw` had of them.
     total_days, total_rows : int
         What `raw` now holds of this feed before `as_of`.
     """
@@ -45,8 +62,11 @@ class FeedLoad:
     unchanged_days: int
     row_count: int
     duplicate_count: int
+    repeated_count: int
     quarantined_count: int
     reasons: dict[str, int]
+    removed_days: int
+    removed_rows: int
     total_days: int
     total_rows: int
 
@@ -62,7 +82,7 @@ class LoadReport:
     feeds : dict of str to FeedLoad
         One entry per feed.
     notes : list of str
-        Columns and files that were passed over.
+        Columns and files that were passed over; old days that changed, and days that are gone.
     """
 
     as_of: date
@@ -75,27 +95,29 @@ class LoadReport:
 
 
 @dataclass(frozen=True)
-class _Plan:
-    feed: Feed
-    folders: list[DayFolder]
-    fingerprints: dict[date, str]
-    unchanged_days: int
+class _Written:
+    row_count: int = 0
+    duplicate_count: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    removed_rows: int = 0
 
 
-def load_days(settings: Settings, as_of: date) -> LoadReport:
-    """Load every landed day before `as_of` that is new or changed within the look-back.
+def load_days(settings: Settings, as_of: date, *, allow_gone: bool = False) -> LoadReport:
+    """Load every landed day before `as_of` that is new or changed; remove days that are gone.
 
     What the API logged is landed first, as day files beside the shop's own.
     Every file is read, typed and judged before any table changes; then the days of both feeds are
-    replaced in one transaction. Bad rows go to `raw.quarantine`. The same files give the same
-    tables, in whichever order and however often their days are loaded.
+    replaced and removed in one transaction. Bad rows go to `raw.quarantine`. The same files give
+    the same tables, in whichever order and however often their days are loaded.
 
     Parameters
     ----------
     settings : Settings
         Home, accepted event types, look-back and limit of bad rows.
     as_of : date
-        Exclusive end: day folders from this day on are left alone.
+        Exclusive end: day folders from this day on are left alone, and so are their rows.
+    allow_gone : bool, default False
+        Also remove rows where the landing area looks as if it was lost.
 
     Returns
     -------
@@ -104,27 +126,47 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
 
     Raises
     ------
+    DayFilesError
+        If the home has no day file, none of a feed that is loaded, or one that cannot be read; if
+        loaded days are gone from a landing area that was not loaded before. Nothing is changed.
     SchemaError
         If a file lacks a column or has one of another type. Nothing is changed.
     QuarantineLimitError
         If a day has more bad rows than `events.max_quarantine_share`. Nothing is changed.
     WarehouseLockedError
         If another process has the warehouse open.
+
+    Notes
+    -----
+    A file is known again by its name, size and times; only where these are others than when its
+    day was loaded, and within the look-back, is it read to compare its bytes. Rows of a day are
+    known from the day in its folder's name, also if the file was corrected later: nights that are
+    run again know the correction, what other nights hold stays as it was.
     """
-    notes = [*drop_erased(settings), *take_in_exposures(settings, as_of)]
+    check_landing(settings, allow_gone=allow_gone)
+    notes = [
+        *notes_on_sources(settings),
+        *drop_erased(settings),
+        *take_in_exposures(settings, as_of),
+    ]
     with connect(settings) as connection:
-        plans = [_plan(connection, settings, as_of, feed, notes) for feed in FEEDS.values()]
-        for plan in plans:
-            if plan.folders:
-                logger.info("Reading %s days of %s", len(plan.folders), plan.feed.name)
-                notes += stage_arrivals(connection, settings, plan.feed, plan.folders)
-                _check_bad_share(connection, settings, plan)
-        counts = _write(connection, plans)
-        report = LoadReport(
-            as_of,
-            {plan.feed.name: _feed_load(connection, plan, as_of, counts) for plan in plans},
-            notes,
-        )
+        changes = [find_changes(connection, settings, as_of, feed) for feed in FEEDS.values()]
+        for one in changes:
+            mark_loaded(settings, one, allow_gone=allow_gone)
+            notes += one.notes
+            if one.folders:
+                logger.info("Reading %s days of %s", len(one.folders), one.feed.name)
+                notes += stage_arrivals(connection, settings, one.feed, one.folders)
+                _check_bad_share(connection, settings, one)
+        written = _write(connection, changes)
+        feeds = {
+            one.feed.name: _feed_load(connection, one, as_of, written[one.feed.name])
+            for one in changes
+        }
+    notes += [_note_on_gone(one, feeds[one.feed.name]) for one in changes if one.gone_days]
+    if not any(feed.total_days for feed in feeds.values()):
+        notes.append(f"no day file is of a day before {as_of}")
+    report = LoadReport(as_of, feeds, notes)
     for note in notes:
         logger.warning("%s", note)
     content = json.dumps(report.as_dict(), indent=2, sort_keys=True).encode()
@@ -132,111 +174,103 @@ def load_days(settings: Settings, as_of: date) -> LoadReport:
     return report
 
 
-def _plan(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    as_of: date,
-    feed: Feed,
-    notes: list[str],
-) -> _Plan:
-    """Decide which days of a feed to load: new ones, and changed ones within the look-back."""
-    folders, passed_over = list_day_folders(settings, feed.name, as_of)
-    notes += passed_over
-    known: dict[date, str] = dict(
-        connection.execute(
-            "select landed_date, fingerprint from raw.loads where feed = ?", [feed.name]
-        ).fetchall()
-    )
-    oldest_to_recheck = settings.events.first_day_to_recheck(as_of)
-    chosen, fingerprints, unchanged_days = [], {}, 0
-    for folder in folders:
-        day = folder.landed_date
-        if day in known and day < oldest_to_recheck:
-            continue
-        fingerprints[day] = folder.fingerprint()
-        if known.get(day) == fingerprints[day]:
-            unchanged_days += 1
-        else:
-            chosen.append(folder)
-    return _Plan(feed, chosen, fingerprints, unchanged_days)
-
-
 def _check_bad_share(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, plan: _Plan
+    connection: duckdb.DuckDBPyConnection, settings: Settings, changes: DayChanges
 ) -> None:
     limit = settings.events.max_quarantine_share
-    table = arrived_table(plan.feed)
+    table = arrived_table(changes.feed)
     worst = connection.execute(
         f"""
-        select landed_date, count(reason), count(*) from {table}
-        group by landed_date having count(reason) > $limit * count(*)
-        order by count(reason) / count(*) desc, landed_date limit 1
+        select landed_date, count(reason) filter (reason <> $set_aside) as bad_count, count(*)
+        from {table} group by landed_date having bad_count > $limit * count(*)
+        order by bad_count / count(*) desc, landed_date limit 1
         """,
-        {"limit": limit},
+        {"limit": limit, "set_aside": HEAVY_USER},
     ).fetchone()
     if worst is None:
         return
     day, bad_count, row_count = worst
     reasons = connection.execute(
         f"""
-        select reason, count(*) from {table} where landed_date = ? and reason is not null
+        select reason, count(*), min({changes.feed.key[0]}) from {table}
+        where landed_date = ? and reason is not null
         group by reason order by count(*) desc, reason
         """,
         [day],
     ).fetchall()
-    found = ", ".join(f"{reason} {count}" for reason, count in reasons)
+    key = changes.feed.key[0]
+    found = ", ".join(
+        f"{reason} {count}" + (f" (as {key} {example[:40]!r})" if example else "")
+        for reason, count, example in reasons
+    )
+    hint = f" {REPEATED_ID_HINT}" if any(row[0] == REPEATED_ID for row in reasons) else ""
+    landing = changes.folders[0].files[0].parent.parent
     raise QuarantineLimitError(
         f"At most {limit:.2%} of a day's rows may be bad (events.max_quarantine_share). "
-        f"Got {bad_count} of {row_count} {plan.feed.name} rows ({bad_count / row_count:.2%}) "
-        f"landed on {day}: {found}. Correct the files in {plan.folders[0].files[0].parent.parent}"
-        f"/date={day} and load again; nothing was changed."
+        f"Got {bad_count} of {row_count} {changes.feed.name} rows ({bad_count / row_count:.2%}) "
+        f"landed on {day}: {found}.{hint} Correct the files in {landing}/date={day} and load "
+        "again; nothing was changed."
     )
 
 
-def _write(
-    connection: duckdb.DuckDBPyConnection, plans: list[_Plan]
-) -> dict[str, tuple[int, int, dict[str, int]]]:
-    """Replace the chosen days of all feeds in one transaction."""
-    counts = {}
+def _write(connection: duckdb.DuckDBPyConnection, changes: list[DayChanges]) -> dict[str, _Written]:
+    """Replace the changed days of all feeds, and remove those that are gone, in one transaction."""
     with transaction(connection):
-        for plan in plans:
-            if plan.folders:
-                logger.info("Writing %s days of %s", len(plan.folders), plan.feed.name)
-                days = (folder.landed_date for folder in plan.folders)
-                fingerprints = {day: plan.fingerprints[day] for day in days}
-                counts[plan.feed.name] = replace_days(connection, plan.feed, fingerprints)
-    return counts
+        return {one.feed.name: _write_feed(connection, one) for one in changes}
+
+
+def _write_feed(connection: duckdb.DuckDBPyConnection, changes: DayChanges) -> _Written:
+    counts: tuple[int, int, dict[str, int]] = (0, 0, {})
+    removed_rows = 0
+    if changes.folders:
+        logger.info("Writing %s days of %s", len(changes.folders), changes.feed.name)
+        days = (folder.landed_date for folder in changes.folders)
+        fingerprints = {day: changes.fingerprints[day] for day in days}
+        counts = replace_days(connection, changes.feed, fingerprints)
+    if changes.gone_days:
+        removed_rows = remove_days(connection, changes.feed, changes.gone_days)
+    if changes.file_times:
+        note_file_times(connection, changes.feed, changes.file_times)
+    return _Written(*counts, removed_rows)
+
+
+def _note_on_gone(changes: DayChanges, load: FeedLoad) -> str:
+    return (
+        f"{changes.feed.name}: the day files of {load.removed_days} loaded days are gone, and "
+        f"their {load.removed_rows} rows were removed: {days_text(changes.gone_days)}"
+    )
 
 
 def _feed_load(
-    connection: duckdb.DuckDBPyConnection,
-    plan: _Plan,
-    as_of: date,
-    counts: dict[str, tuple[int, int, dict[str, int]]],
+    connection: duckdb.DuckDBPyConnection, changes: DayChanges, as_of: date, written: _Written
 ) -> FeedLoad:
-    row_count, duplicate_count, reasons = counts.get(plan.feed.name, (0, 0, {}))
+    repeated_count = count_repeated(connection, changes.feed) if written.duplicate_count else 0
     total_days, total_rows = connection.execute(
         """
         select count(*), coalesce(sum(row_count), 0)::bigint from raw.loads
         where feed = ? and landed_date < ?
         """,
-        [plan.feed.name, as_of],
+        [changes.feed.name, as_of],
     ).fetchall()[0]
-    logger.info(
-        "%s: %s days loaded, %s rows, %s duplicates, %s quarantined",
-        plan.feed.name,
-        len(plan.folders),
-        row_count,
-        duplicate_count,
-        sum(reasons.values()),
-    )
-    return FeedLoad(
-        loaded_days=len(plan.folders),
-        unchanged_days=plan.unchanged_days,
-        row_count=row_count,
-        duplicate_count=duplicate_count,
-        quarantined_count=sum(reasons.values()),
-        reasons=reasons,
+    load = FeedLoad(
+        loaded_days=len(changes.folders),
+        unchanged_days=changes.unchanged_days,
+        row_count=written.row_count,
+        duplicate_count=written.duplicate_count - repeated_count,
+        repeated_count=repeated_count,
+        quarantined_count=sum(written.reasons.values()),
+        reasons=written.reasons,
+        removed_days=len(changes.gone_days),
+        removed_rows=written.removed_rows,
         total_days=total_days,
         total_rows=total_rows,
     )
+    logger.info(
+        "%s: %s days loaded, %s rows, %s duplicates, %s quarantined",
+        changes.feed.name,
+        load.loaded_days,
+        load.row_count,
+        load.duplicate_count,
+        load.quarantined_count,
+    )
+    return load

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 import duckdb
@@ -10,6 +10,7 @@ import duckdb
 from pipelines.events.feeds import Feed
 from pipelines.events.row_rules import MAX_TEXT_LENGTH
 from pipelines.events.staging import arrived_table
+from pipelines.events.whole_days import find_repeated_keys, key_hash
 
 
 def replace_days(
@@ -59,6 +60,40 @@ def replace_days(
     return row_count, duplicate_count, dict(reasons)
 
 
+def remove_days(connection: duckdb.DuckDBPyConnection, feed: Feed, days: Collection[date]) -> int:
+    """Remove all rows of days, also quarantined and released ones, inside the caller's transaction.
+
+    Returns
+    -------
+    int
+        Rows removed from the raw table.
+    """
+    _stage_days(connection, dict.fromkeys(days, ""))
+    of_days = "landed_date in (select landed_date from days)"
+    ((row_count,),) = connection.execute(
+        f"delete from {feed.table.qualified} where {of_days}"
+    ).fetchall()
+    for table in ("raw.quarantine", "raw.loads"):
+        connection.execute(f"delete from {table} where feed = ? and {of_days}", [feed.name])
+    return int(row_count)
+
+
+def note_file_times(
+    connection: duckdb.DuckDBPyConnection, feed: Feed, file_times: Mapping[date, str]
+) -> None:
+    """Write down the times of the files that days of a feed were loaded from."""
+    connection.execute(
+        """
+        update raw.loads set file_times = noted.file_times
+        from (
+            select unnest($days::date[]) as landed_date, unnest($times::varchar[]) as file_times
+        ) as noted
+        where loads.feed = $feed and loads.landed_date = noted.landed_date
+        """,
+        {"feed": feed.name, "days": list(file_times), "times": list(file_times.values())},
+    )
+
+
 def _stage_days(connection: duckdb.DuckDBPyConnection, fingerprints: Mapping[date, str]) -> None:
     connection.execute(
         """
@@ -82,14 +117,8 @@ def insert_good(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
     names = ", ".join(feed.table.columns)
     table = arrived_table(feed)
     # Only keys whose hash occurs twice (few, if any) are sorted; the rest pass straight through.
-    connection.execute(
-        f"""
-        create or replace temp table repeated_keys as
-        select hash({_key(feed)}) as key_hash from {table} where reason is null
-        group by key_hash having count(*) > 1
-        """
-    )
-    is_repeated = f"hash({_key(feed)}) in (select key_hash from repeated_keys)"
+    find_repeated_keys(connection, feed)
+    is_repeated = f"{key_hash(feed)} in (select key_hash from repeated_keys)"
     connection.execute(
         f"""
         insert into {feed.table.qualified} ({names})
@@ -190,7 +219,9 @@ def _replace_loads(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
     )
     connection.execute(
         f"""
-        insert into raw.loads
+        insert into raw.loads (
+            feed, landed_date, fingerprint, row_count, duplicate_count, quarantined_count
+        )
         with arrived as (
             select
                 landed_date,

@@ -3,8 +3,9 @@
 A predicate sees the columns of a day file with their types, `landed_date`, and two helpers of the
 reader: `line` (the text of a line that is no row at all) and `unreadable` (a JSON object with the
 original text of values that are not of their column's type). `$types` is the list of accepted
-event types, `$nobody` that of texts that mean nobody, in lower case. The first rule that holds
-gives the reason.
+event types, `$nobody` that of texts that mean nobody, in lower case, `$refuse_negative` says
+whether a purchase of a negative quantity is bad. The first rule that holds gives the reason.
+`whole_days` adds the reasons that only a day's rows together show.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pipelines.base.event_meaning import ADD_TO_CART, PURCHASE, RETURN
 from pipelines.base.ids import BAD_BYTE, CONTROLS, MAX_ID_LENGTH, NESTED
 from pipelines.base.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from pipelines.events.values import EARLIEST
@@ -112,6 +114,14 @@ def _nobody(what: str) -> RowRule:
     )
 
 
+#: Values of a good event that are another than the row's: a purchase of a negative quantity is a
+#: return of as many units, and units of a return are above zero (`base.event_meaning`).
+EVENT_MEANINGS = {
+    "event_type": f"case when event_type = '{PURCHASE}' and value < 0 then '{RETURN}' "
+    "else event_type end",
+    "value": f"case when event_type in ('{PURCHASE}', '{RETURN}') and value < 0 then -value "
+    "else value end",
+}
 EVENT_RULES = (
     *_text_rules(EVENT_COLUMNS, ("event_id", "user_id", "item_id", "session_id")),
     RowRule("missing_user", "user_id is null", "user_id is empty"),
@@ -126,6 +136,13 @@ EVENT_RULES = (
     *_time_rules("event_at", "future_event"),
     RowRule("missing_time", "event_at is null", "event_at is empty"),
     *_number_rules(("value", "price", "position")),
+    RowRule(
+        "negative_quantity",
+        f"value < 0 and (event_type = '{ADD_TO_CART}' "
+        f"or (event_type = '{PURCHASE}' and $refuse_negative::boolean))",
+        "a quantity is below zero in a cart, or in a purchase where events.negative_quantity "
+        "refuses it",
+    ),
 )
 BAD_ATTRIBUTE = RowRule(
     "bad_attribute",

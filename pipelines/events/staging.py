@@ -78,6 +78,7 @@ def create_arrived(connection: duckdb.DuckDBPyConnection, feed: Feed) -> None:
         **feed.columns,
         "unreadable": "VARCHAR",
         "line": "VARCHAR",
+        "is_turned": "BOOLEAN",
         "reason": "VARCHAR",
     }
     body = ", ".join(f"{name} {kind}" for name, kind in columns.items())
@@ -96,6 +97,7 @@ def stage(
     known = {
         "types": list(settings.events.types),
         "nobody": [one.lower() for one in settings.events.nobody],
+        "refuse_negative": settings.events.refuses_negative_quantity,
     }
     named = {name: value for name, value in known.items() if f"${name}" in statement}
     connection.execute(statement, parameters | named)
@@ -107,11 +109,14 @@ def stage_statement(feed: Feed, source: Source) -> str:
         f"({source.values.get(name, 'null')})::{kind} as {name}"
         for name, kind in feed.columns.items()
     )
+    good = {name: f"coalesce({name}, {value})" for name, value in feed.defaults.items()}
+    good |= feed.meanings
     filled = ", ".join(
-        f"case when reason is null then coalesce({name}, {feed.defaults[name]}) else {name} end"
-        if name in feed.defaults
-        else name
+        f"case when reason is null then {good[name]} else {name} end" if name in good else name
         for name in feed.columns
+    )
+    turned = " or ".join(
+        f"{name} is distinct from {value}" for name, value in feed.meanings.items()
     )
     return f"""
         insert into {arrived_table(feed)}
@@ -127,7 +132,11 @@ def stage_statement(feed: Feed, source: Source) -> str:
         judged as (
             select *, {reason_expression(feed.rules)} as reason from typed
         )
-        select landed_date, landed_path, {filled}, unreadable, line, reason from judged
+        select
+            landed_date, landed_path, {filled}, unreadable, line,
+            reason is null and ({turned or "false"}) as is_turned,
+            reason
+        from judged
     """
 
 

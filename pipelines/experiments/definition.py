@@ -8,12 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipelines.base.assignment import (
-    Arm,
-    assign_bucket,
-    assign_weighted,
-    layer_bucket,
-)
+from pipelines.base.assignment import Arm, assign_bucket, assign_weighted, layer_bucket
 from pipelines.base.config import stable_hash
 
 #: Arm that gets the champion's lists; every experiment has it, first.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tomllib
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pipelines.base.assignment import check_experiment_id
 from pipelines.base.config import Settings, explain_validation
-from pipelines.base.durable import read_if_there, write_json
+from pipelines.base.durable import read_if_there, read_json, write_json
 from pipelines.base.errors import ExperimentError
 from pipelines.experiments.definition import Experiment, ExperimentDefinition, definition_hash
 
@@ -90,9 +90,7 @@ def stop_experiment(
             f"Only a running experiment can be stopped. Found {experiment_id} "
             f"{experiment.status} on {experiment.stopped_on}."
         )
-    stopped = Experiment(
-        experiment_id, experiment.definition, experiment.config_hash, "stopped", stopped_on, reason
-    )
+    stopped = replace(experiment, status="stopped", stopped_on=stopped_on, reason=reason)
     write_json(settings.experiment_state(experiment_id), stopped.as_dict())
     return stopped
 
@@ -117,32 +115,29 @@ def read_experiment(settings: Settings, experiment_id: str) -> Experiment:
 def started_experiments(settings: Settings) -> list[Experiment]:
     """Every experiment that was ever started, by id."""
     return [
-        Experiment.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        Experiment.from_dict(read_json(path))
         for path in sorted(settings.started_experiments.glob("*.json"))
     ]
 
 
 def running_experiments(settings: Settings, as_of: date | None = None) -> list[Experiment]:
-    """Running experiments, by id; with `as_of`, only those whose days the night serves.
+    """Running experiments, by id; with `as_of`, only those that the night makes lists for.
 
     Raises
     ------
     ExperimentError
         If the file of one was edited since it was started.
     """
-    found = []
-    for experiment in started_experiments(settings):
-        if not _is_on(experiment, as_of):
-            continue
+    found = [one for one in started_experiments(settings) if _is_on(one, as_of)]
+    for experiment in found:
         require_unedited(settings, experiment)
-        found.append(experiment)
     return found
 
 
 def placement_experiment(settings: Settings, as_of: date, placement: str) -> Experiment | None:
     """The experiment of a placement whose arms a night writes lists for, or None.
 
-    An experiment whose file was edited gets no lists beside control's: people are served, and the
+    An experiment whose file was edited gets no lists beside control's: people get those, and the
     log says what must be put right.
     """
     for experiment in started_experiments(settings):

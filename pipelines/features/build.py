@@ -42,7 +42,6 @@ def build_features(
 
     Parameters
     ----------
-    settings : Settings
     as_of : date
         Exclusive end; events that happened or landed on or after it are unknown.
     with_unit_tests : bool, default False
@@ -113,6 +112,7 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
         "heavy_user_days": settings.features.heavy_user_days,
         "half_life_days": settings.features.half_life_days,
         "exposures": list(settings.events.exposures),
+        "min_value": dict(settings.events.min_value),
         "attribution_days": settings.track.attribution_days,
         "covariate_days": settings.track.covariate_days,
         "diversity_depth": settings.evaluation.k,

@@ -7,12 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.base.errors import InvalidHistoryError
 from pipelines.features.item_versions import ItemAttributes, ItemVersions
+
+#: Attributes with a value per row.
+ROW_COLUMNS = ("user", "item", "event_type", "age_days", "event_count", "last_event_at")
 
 
 @dataclass(frozen=True)
@@ -169,15 +173,11 @@ class Interactions:
         counts = np.diff(self.row_starts)[chosen]
         offsets = np.repeat(self.row_starts[chosen] - (np.cumsum(counts) - counts), counts)
         rows = np.arange(counts.sum()) + offsets
+        new_user = np.repeat(np.arange(len(chosen), dtype=np.int32), counts)
         return replace(
             self,
             user_ids=self.user_ids[chosen],
-            user=np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
-            item=self.item[rows],
-            event_type=self.event_type[rows],
-            age_days=self.age_days[rows],
-            event_count=self.event_count[rows],
-            last_event_at=self.last_event_at[rows],
+            **self._columns(rows) | {"user": new_user},
         )
 
     def without_rows_of(self, users: np.ndarray) -> Interactions:
@@ -203,17 +203,12 @@ class Interactions:
             items, only what that cutoff knew stays known.
         """
         shift = (self.cutoff - day).days
-        keep = self.age_days > shift
+        kept = self._columns(self.age_days > shift)
         return replace(
             self,
             cutoff=day,
-            user=self.user[keep],
-            item=self.item[keep],
-            event_type=self.event_type[keep],
-            age_days=(self.age_days[keep] - shift).astype(np.int32),
-            event_count=self.event_count[keep],
-            last_event_at=self.last_event_at[keep],
             item_attributes=self.item_attributes.before(shift),
+            **kept | {"age_days": (kept["age_days"] - shift).astype(np.int32)},
         )
 
     def with_items(self, item_ids: np.ndarray) -> Interactions:
@@ -226,18 +221,17 @@ class Interactions:
             )
         position = np.searchsorted(item_ids, self.item_ids).clip(0, len(item_ids) - 1)
         known = item_ids[position] == self.item_ids
-        keep = known[self.item]
+        kept = self._columns(known[self.item])
         return replace(
             self,
             item_ids=item_ids,
-            user=self.user[keep],
-            item=position[self.item[keep]].astype(np.int32),
-            event_type=self.event_type[keep],
-            age_days=self.age_days[keep],
-            event_count=self.event_count[keep],
-            last_event_at=self.last_event_at[keep],
             item_attributes=self.item_attributes.with_items(position, known),
+            **kept | {"item": position[kept["item"]].astype(np.int32)},
         )
+
+    def _columns(self, rows: np.ndarray) -> dict[str, Any]:
+        """The columns of some rows, given as a mask or as positions."""
+        return {name: getattr(self, name)[rows] for name in ROW_COLUMNS}
 
     def content_hash(self) -> str:
         """sha256 over every array: equal for equal histories, whatever file they came from."""
@@ -248,14 +242,7 @@ class Interactions:
         digest = hashlib.sha256(repr((self.cutoff, self.event_types)).encode())
         for ids in (self.user_ids, self.item_ids):
             digest.update("\x1f".join(ids.tolist()).encode())
-        for array in (
-            self.user,
-            self.item,
-            self.event_type,
-            self.age_days,
-            self.event_count,
-            self.last_event_at,
-        ):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for name in ROW_COLUMNS:
+            digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
         digest.update(self.item_attributes.content_hash().encode())
         return digest.hexdigest()

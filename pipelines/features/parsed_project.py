@@ -43,7 +43,6 @@ def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
 
     Parameters
     ----------
-    settings : Settings
     variables : mapping of str to object
         All variables passed to dbt, including `project_hash`.
     """

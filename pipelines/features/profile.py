@@ -36,11 +36,6 @@ ITEM_COLUMNS = ("title", "price", "is_available", "purchase_trend")
 def check_features(settings: Settings, as_of: date) -> CheckReport:
     """Check tonight's snapshot: counts, null shares and ranges of its features at each cutoff.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-
     Returns
     -------
     CheckReport
@@ -113,7 +108,10 @@ def _profile_of(settings: Settings, as_of: date, cutoff: date) -> dict[str, Any]
 
 def feature_checks(settings: Settings) -> tuple[Check, ...]:
     """Checks of the profile: what must hold at every cutoff (critical), and warnings."""
-    known = "is known at every cutoff; day files must land on the day of their events"
+    known = (
+        "is known at every cutoff; day files must land on the day of their events, and before the "
+        "first cutoff, two evaluation.horizon_days before the night"
+    )
     return (
         _between("critical", f"a user {known}", "user_count", least=1),
         _between("critical", f"an item {known}", "item_count", least=1),

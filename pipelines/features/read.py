@@ -58,7 +58,6 @@ def read_interactions(settings: Settings, as_of: date, cutoff: date) -> Interact
 
     Parameters
     ----------
-    settings : Settings
     as_of : date
         The night whose snapshot is read.
     cutoff : date
@@ -159,32 +158,20 @@ def read_catalogue(
     MissingSnapshotError
         If the snapshot, or this cutoff in it, is not there.
     """
-    chosen = list(columns) if columns else None
-    return _read(settings, as_of, items_file(cutoff), columns=chosen).to_pandas()
+    return _read(settings, as_of, items_file(cutoff), columns)
 
 
 def read_users(
     settings: Settings, as_of: date, cutoff: date, *, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Read the users known at a cutoff, with their features as of then.
-
-    Parameters
-    ----------
-    columns : sequence of str, optional
-        Only these; default all.
+    """Read the users known at a cutoff, with their features as of then, as `read_catalogue` does.
 
     Returns
     -------
     DataFrame
         Columns of `features.feat_users`; one row per user_id, sorted.
-
-    Raises
-    ------
-    MissingSnapshotError
-        If the snapshot, or this cutoff in it, is not there.
     """
-    chosen = list(columns) if columns else None
-    return _read(settings, as_of, users_file(cutoff), columns=chosen).to_pandas()
+    return _read(settings, as_of, users_file(cutoff), columns)
 
 
 def read_user_attributes(settings: Settings, as_of: date, cutoff: date) -> pd.DataFrame:
@@ -207,7 +194,7 @@ def read_user_attributes(settings: Settings, as_of: date, cutoff: date) -> pd.Da
         import pandas as pd
 
         return pd.DataFrame(columns=list(FEAT_USER_ATTRIBUTES.columns))
-    return _read(settings, as_of, name).to_pandas()
+    return _read(settings, as_of, name, None)
 
 
 def _named_files(folder: Path) -> Collection[str]:
@@ -223,9 +210,6 @@ def read_truth(
 
     Parameters
     ----------
-    settings : Settings
-    as_of : date
-    window : Window
     known_by : date, optional
         Only what landed before this day; default all that the night knows.
 
@@ -258,6 +242,48 @@ def _read_truth(
     pairs = pq.read_table(days[0], columns=["user_id", "item_id"], filters=inside)
     distinct = pairs.group_by(["user_id", "item_id"]).aggregate([])
     return distinct.sort_by([("user_id", "ascending"), ("item_id", "ascending")]).to_pandas()
+
+
+def count_events(settings: Settings, as_of: date, start: date, end: date) -> dict[str, int]:
+    """Count what users did from one day to before another, by event type, most frequent first.
+
+    Exposures are not counted.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot is not there.
+    """
+    inside = (
+        (pc.field("event_date") >= pa.scalar(start))
+        & (pc.field("event_date") < pa.scalar(end))
+        & _is_done(settings)
+    )
+    rows = pq.read_table(
+        _path(settings, as_of, DAYS_FILE), columns=["event_type", "event_count"], filters=inside
+    )
+    found = rows.group_by("event_type").aggregate([("event_count", "sum")]).to_pydict()
+    counts = zip(found["event_type"], found["event_count_sum"], strict=True)
+    return dict(sorted(counts, key=lambda one: (-one[1], one[0])))
+
+
+def event_span(settings: Settings, as_of: date) -> tuple[date, date] | None:
+    """First and last day on which users did something, as far as the night knows; None without.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot is not there.
+    """
+    path = _path(settings, as_of, DAYS_FILE)
+    days = pq.read_table(path, columns=["event_date"], filters=_is_done(settings))["event_date"]
+    first, last = pc.min_max(days).as_py().values()
+    return None if first is None else (first, last)
+
+
+def _is_done(settings: Settings) -> pc.Expression:
+    """Condition on rows: something that a user did, not only was shown."""
+    return ~pc.field("event_type").isin(list(settings.events.exposures))
 
 
 def _known_items(path: Path, before: date | None) -> np.ndarray:
@@ -304,8 +330,11 @@ def _path(settings: Settings, as_of: date, name: str) -> Path:
     )
 
 
-def _read(settings: Settings, as_of: date, name: str, **options: Any) -> pa.Table:
-    return pq.read_table(_path(settings, as_of, name), **options)
+def _read(
+    settings: Settings, as_of: date, name: str, columns: Sequence[str] | None
+) -> pd.DataFrame:
+    path = _path(settings, as_of, name)
+    return pq.read_table(path, columns=list(columns) if columns else None).to_pandas()
 
 
 def _ids(column: pa.ChunkedArray) -> np.ndarray:

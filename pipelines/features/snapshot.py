@@ -68,11 +68,6 @@ def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
     anybody by then. The folder appears as a whole or not at all, and the same warehouse gives the
     same bytes.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-
     Returns
     -------
     dict
@@ -133,31 +128,20 @@ def _is_build_passed(path: Path) -> bool:
 def _copy_all(
     connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: date, folder: Path
 ) -> dict[str, int]:
-    rows = {
-        DAYS_FILE: _copy(
-            connection,
-            INT_USER_ITEM_DAYS,
-            "event_date < $day and landed_date < $day",
-            as_of,
-            folder / DAYS_FILE,
-        ),
-        VERSIONS_FILE: _copy(
-            connection,
-            INT_ITEM_VERSIONS,
-            KNOWN_VERSIONS,
-            as_of,
-            folder / VERSIONS_FILE,
-        ),
-    }
+    wanted = [
+        (DAYS_FILE, INT_USER_ITEM_DAYS, "event_date < $day and landed_date < $day", as_of),
+        (VERSIONS_FILE, INT_ITEM_VERSIONS, KNOWN_VERSIONS, as_of),
+    ]
     for cutoff in settings.night(as_of).cutoffs:
-        for table, name in ((FEAT_ITEMS, items_file(cutoff)), (FEAT_USERS, users_file(cutoff))):
-            rows[name] = _copy(connection, table, "cutoff_date = $day", cutoff, folder / name)
+        wanted.append((items_file(cutoff), FEAT_ITEMS, "cutoff_date = $day", cutoff))
+        wanted.append((users_file(cutoff), FEAT_USERS, "cutoff_date = $day", cutoff))
         if _has_users(connection, cutoff):
             name = attributes_file(cutoff)
-            rows[name] = _copy(
-                *(connection, FEAT_USER_ATTRIBUTES, "cutoff_date = $day", cutoff, folder / name)
-            )
-    return rows
+            wanted.append((name, FEAT_USER_ATTRIBUTES, "cutoff_date = $day", cutoff))
+    return {
+        name: _copy(connection, table, where, day, folder / name)
+        for name, table, where, day in wanted
+    }
 
 
 def _has_users(connection: duckdb.DuckDBPyConnection, cutoff: date) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -99,8 +100,21 @@ def judge_min_users(challenger: Contender, thresholds: Thresholds) -> GateRule:
         users_needed=needed,
         is_passed=is_passed,
         reason=f"{count} users were evaluated; at least {needed} are asked for"
-        + ("" if is_passed else f", {needed - count} more than there were"),
+        + ("" if is_passed else f", {needed - count} more than there were{_users_remedy(count)}"),
     )
+
+
+def _users_remedy(count: int) -> str:
+    """How to judge as many users as there are, if an interval can be made of them."""
+    if count < MIN_VALUES:
+        return ": too few for any interval"
+    return f": gate.min_users = {count} would judge these"
+
+
+def _margin_remedy(setting: str, found: float) -> str:
+    """The least margin that would let a fall pass, rounded up so that it does."""
+    wanted = math.ceil(max(-found, 0.0) * 10_000) / 10_000
+    return f"; gate.{setting} = {wanted:.4g} would allow it" if wanted <= 1 else ""
 
 
 def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[GateRule, GateRule]:
@@ -177,6 +191,8 @@ def judge_coverage(challenger: Contender, champion: Contender, thresholds: Thres
     is_passed = change is not None and change >= -margin
     shown = "unknown" if change is None else format_figure(change, signed=True)
     over = "" if change is None or is_passed else f", {format_figure(-margin - change)} too much"
+    if change is not None and not is_passed:
+        over += _margin_remedy("coverage_margin", change)
     return GateRule(
         "coverage_not_inferior",
         opponent=champion.name,
@@ -210,6 +226,7 @@ def _judge_segment(
     is_judged = count >= thresholds.min_segment_users
     is_passed = low is not None and low >= -margin
     bound = -margin if is_judged and not is_passed else None
+    remedy = "" if bound is None or low is None else _margin_remedy("segment_margin", low)
     small = "" if is_judged else f" (reported: fewer than {thresholds.min_segment_users} users)"
     return GateRule(
         "segment_not_inferior",
@@ -219,6 +236,7 @@ def _judge_segment(
         is_passed=is_passed if is_judged else None,
         reason=f"{count} {segment} users against {champion.name}: "
         + describe_difference(found, thresholds, bound)
+        + remedy
         + small,
         **{"user_count": count, **_measured(found)},
     )

@@ -35,6 +35,8 @@ _DIFFERENCES = {
     "coverage_not_inferior",
     "segment_not_inferior",
 }
+#: Rules whose sentence names the setting that decides them, and what would do.
+_SETTINGS = {"min_users", "coverage_not_inferior", "segment_not_inferior"}
 _OUTCOMES = {
     True: Marked("holds", "good"),
     False: Marked("FAILS", "bad"),
@@ -77,12 +79,21 @@ def _rule_blocks(gate: Row, *, is_whole: bool) -> list[Block]:
     said += [f"rules that hold without a figure: {silent} (report.md)"] * bool(silent)
     notes = ["; ".join(said)] * bool(said)
     needed = [
-        f"{name_of(rule)}: about {rule['users_needed']:,} users would be needed to tell such a "
-        "difference."
+        _what_would_do(rule)
         for rule in shown
-        if rule["users_needed"] and not rule["is_passed"]
+        if not rule["is_passed"] and (rule["users_needed"] or rule["rule"] in _SETTINGS)
     ]
     return [_rule_table(shown, notes), Bullets(needed)] if shown else list(map(Paragraph, notes))
+
+
+def _what_would_do(rule: Row) -> str:
+    """What a refusal lacked: the rule's sentence where a setting decides it, else users."""
+    if rule["rule"] in _SETTINGS:
+        return f"{name_of(rule)}: {rule['reason']}."
+    return (
+        f"{name_of(rule)}: about {rule['users_needed']:,} users would be needed to tell such a "
+        "difference."
+    )
 
 
 def _rule_table(rules: list[dict[str, Any]], notes: list[str]) -> Table:

@@ -42,10 +42,6 @@ def write_exclusions(
 
     Parameters
     ----------
-    settings : Settings
-    as_of : date
-    placement : str
-    history : Interactions
     exclude : Exclusion
         In the rows and columns of `history`.
     without_feed : ndarray of bool, shape (n_items,)

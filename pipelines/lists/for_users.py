@@ -45,12 +45,6 @@ BLOCK_USERS = 20_000
 def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:
     """Write a placement's lists: those of control, and of every arm of its experiment.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    placement : str
-
     Returns
     -------
     dict
@@ -82,7 +76,6 @@ def generate_variant(
 
     Parameters
     ----------
-    settings : Settings
     as_of : date
         Histories end before this day.
     placement : str

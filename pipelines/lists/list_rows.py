@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from pipelines.rules.list_rules import ListRules
     from pipelines.rules.place import PlacedLists
 
-__all__ = [
-    "ANYONE",
-    "FALLBACK",
-    "LIST_SCHEMA",
-    "ListWriter",
-    "to_table",
-    "write_tables",
-]
-
 #: Name of the file of lists for people without a history; never a variant's name.
 FALLBACK = "fallback"
 #: user_id of the list for people without a history; lists by category have the category instead.

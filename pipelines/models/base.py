@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -18,9 +18,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.base.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
+from pipelines.models.kernels.signals import read_interest
 from pipelines.models.kernels.threads import in_threads
 from pipelines.models.kernels.top_n import top_n_of_scores
-from pipelines.models.parameters import PURCHASES_ONLY, check_event_weights
+from pipelines.models.parameters import (
+    PURCHASES_ONLY,
+    check_event_weights,
+    check_parameters,
+    number,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,11 +171,20 @@ class Explanation:
     row_count: int
 
 
+@dataclass(kw_only=True, eq=False)
 class Recommender(BaseEstimator, ABC):
     """Base of all recommenders; subclasses add `_fit` and `_score`.
 
     scikit-learn conventions: `__init__` takes keywords and only stores them, `fit` validates and
     returns `self`, what is learned ends in ``_``. Ties are broken by item_id, lowest first.
+    A subclass with hyperparameters is a dataclass of keywords, each declared with its range by a
+    function of `parameters`; a constructor of its own will do, too.
+
+    Parameters
+    ----------
+    event_weights : mapping of str to float
+        Weight of one event of a type, at least one, finite; default 1.0 for a purchase. Types
+        left out weigh nothing.
 
     Attributes
     ----------
@@ -178,13 +193,13 @@ class Recommender(BaseEstimator, ABC):
     """
 
     #: `strategy` of its items' rows in lists.
-    strategy: str = "recommender"
+    strategy: ClassVar[str] = "recommender"
     #: `reason` of its items' rows in lists.
-    reason: str = ""
+    reason: ClassVar[str] = ""
     #: Whether it completes lists with popular items by itself.
-    completes_itself: bool = False
-    #: Weight of one event of a type; a keyword of the constructor.
-    event_weights: Mapping[str, float] = PURCHASES_ONLY
+    completes_itself: ClassVar[bool] = False
+
+    event_weights: Mapping[str, float] = field(default_factory=lambda: PURCHASES_ONLY)
 
     def fit(self, history: Interactions) -> Self:
         """Learn from histories.
@@ -206,6 +221,7 @@ class Recommender(BaseEstimator, ABC):
             If `event_weights` or another parameter is out of its range.
         """
         check_event_weights(self.event_weights)
+        check_parameters(self)
         if history.n_items == 0:
             raise InvalidHistoryError(
                 "A history must hold at least one item. Got an empty vocabulary. "
@@ -338,3 +354,30 @@ class Recommender(BaseEstimator, ABC):
     @abstractmethod
     def _score(self, history: Interactions) -> np.ndarray:
         """Score every item: fresh C-contiguous float32 (n_users, n_items); -inf is never listed."""
+
+
+#: For recommenders whose own constructor leaves it out.
+Recommender.event_weights = PURCHASES_ONLY
+
+
+@dataclass(kw_only=True, eq=False)
+class InterestRecommender(Recommender, ABC):
+    """Base of recommenders that see a history as a vector of interest in each item.
+
+    Parameters
+    ----------
+    half_life_days : float, optional
+        An event this old counts half; above 0. Without it, histories are binary: 1 where the
+        weights of a user's events with an item sum to more than 0.
+    clip : float or None, default 1.0
+        Upper bound of a decayed history value, min(value, clip): many events say little more than
+        one. Above 0; None for no bound.
+    """
+
+    half_life_days: float | None = number(None, above=0, optional=True)
+    clip: float | None = number(1.0, above=0, optional=True)
+
+    def _interest(self, history: Interactions) -> sparse.csr_array:
+        return read_interest(
+            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
+        )

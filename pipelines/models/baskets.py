@@ -37,7 +37,6 @@ def read_baskets(history: Interactions, event_weights: Mapping[str, float]) -> B
 
     Parameters
     ----------
-    history : Interactions
     event_weights : mapping of str to float
         Weight of one event of a type; types of positive weight are choices.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, TopN
 from pipelines.models.composed import ComposedRecommender
 from pipelines.models.kernels.threads import in_threads
 from pipelines.models.kernels.top_n import top_n_of_scores
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import check_number, number, whole
 
 #: Neighbours of chosen items, and the items that the customer chooses most.
 DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
@@ -21,6 +22,7 @@ DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
 )
 
 
+@dataclass(kw_only=True, eq=False)
 class Blend(ComposedRecommender):
     """Rank items by the sum of their reciprocal ranks in the lists of other recommenders.
 
@@ -55,22 +57,11 @@ class Blend(ComposedRecommender):
     strategy = "blend"
     reason = "Several signs point to it"
 
-    def __init__(
-        self,
-        *,
-        parts: Sequence[Mapping[str, Any]] = DEFAULT_PARTS,
-        rank_offset: float = 60.0,
-        depth: int = 200,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.parts = parts
-        self.rank_offset = rank_offset
-        self.depth = depth
-        self.event_weights = event_weights
+    parts: Sequence[Mapping[str, Any]] = DEFAULT_PARTS
+    rank_offset: float = number(60.0, at_least=0)
+    depth: int = whole(200)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("rank_offset", self.rank_offset, at_least=0)
-        check_number("depth", self.depth, at_least=1, integer=True)
         self.parts_ = tuple(in_threads(lambda part: part.fit(history), self.make_parts()))
         for part in self.parts:
             check_number("weight", part.get("weight", 1.0), above=0)
@@ -94,7 +85,8 @@ class Blend(ComposedRecommender):
         """Sums of weighted reciprocal ranks, -inf where no part lists the item."""
         fused = np.zeros((history.n_users, len(self.item_ids_)), dtype=np.float32)
         for part, settings in zip(self.parts_, self.parts, strict=True):
-            items, _ = self._part_lists(part, history, depth, exclude)
+            # a part may have learned fewer items
+            items = part.recommend(history, depth, exclude=exclude).over(self.item_ids_).items
             user, rank = np.nonzero(items >= 0)
             # w_p / (c + rank)
             gain = settings.get("weight", 1.0) / (self.rank_offset + rank + 1.0)

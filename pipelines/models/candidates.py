@@ -15,6 +15,7 @@ from typing import Any
 
 from pipelines.base.config import Settings, stable_hash
 from pipelines.base.errors import SettingsError, UnknownRecommenderError
+from pipelines.base.event_meaning import counted_weights
 from pipelines.base.settings_sections import CandidateSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
@@ -104,15 +105,15 @@ def candidate_spec(
     Parameters
     ----------
     settings : Settings
-        `events.weights` hold where the candidate has none of its own.
-    candidate : CandidateSettings
+        `events.weights` hold where the candidate has none of its own; `events.below_min_value`
+        says what low events weigh.
     as_of : date, optional
         Night for which the specification is asked: what `recsys tune` found by then wins over the
         settings, unless the candidate says `tuned = false`. Default: the settings as they are.
     """
     own = candidate.event_weights
-    weights = settings.events.weights if own is None else own
-    base = Spec(candidate.name, candidate.recommender, dict(candidate.params), dict(weights))
+    weights = counted_weights(settings.events, settings.events.weights if own is None else own)
+    base = Spec(candidate.name, candidate.recommender, dict(candidate.params), weights)
     if as_of is None or not candidate.tuned:
         return base
     entry = entry_at(read_entries(settings, candidate.name), base.spec_hash, as_of)
@@ -161,7 +162,6 @@ def fit_candidate(spec: Spec, history: Interactions) -> Recommender:
 
     Parameters
     ----------
-    spec : Spec
     history : Interactions
         Everything known before a cutoff.
 

@@ -6,12 +6,10 @@ from abc import ABC
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from pipelines.base.errors import SettingsError
-from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender
+from pipelines.models.base import Recommender
 from pipelines.models.candidates import Spec, make_recommender
+from pipelines.models.parameters import require
 
 #: Allowed keys of a part; `weight` is read by recommenders that weigh their parts.
 PART_KEYS = frozenset({"recommender", "params", "event_weights", "weight"})
@@ -31,7 +29,6 @@ class ComposedRecommender(Recommender, ABC):
     """
 
     parts: Sequence[Mapping[str, Any]]
-    event_weights: Mapping[str, float]
     parts_: tuple[Recommender, ...]
 
     def make_parts(self) -> tuple[Recommender, ...]:
@@ -44,11 +41,8 @@ class ComposedRecommender(Recommender, ABC):
         UnknownRecommenderError
             If a part names an unknown recommender.
         """
-        if not isinstance(self.parts, Sequence) or not self.parts:
-            raise SettingsError(
-                f"`parts` must list at least one recommender. Got {self.parts!r}. "
-                "Set it in the candidate's `params` in recsys.toml."
-            )
+        is_valid = isinstance(self.parts, Sequence) and len(self.parts) > 0
+        require(is_valid, "parts", self.parts, "list at least one recommender")
         made = []
         for part in self.parts:
             if "recommender" not in part or (unknown := set(part) - PART_KEYS):
@@ -64,12 +58,3 @@ class ComposedRecommender(Recommender, ABC):
                 )
             )
         return tuple(made)
-
-    def _part_lists(
-        self, part: Recommender, history: Interactions, k: int, exclude: Exclusion
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Items (positions in `item_ids_`, -1 past the end) and scores of one part's lists."""
-        lists = part.recommend(history, k, exclude=exclude)
-        # a part may have learned fewer items
-        position = np.append(np.searchsorted(self.item_ids_, lists.item_ids), -1)
-        return position[lists.items].astype(np.int32), lists.scores

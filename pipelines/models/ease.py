@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -11,11 +11,11 @@ from scipy.linalg import lapack
 
 from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
-from pipelines.models.item_caps import keep_popular
-from pipelines.models.kernels.signals import large_product, read_interest
+from pipelines.models.base import InterestRecommender
+from pipelines.models.kernels.signals import large_product
 from pipelines.models.kernels.threads import one_blas_thread
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import number, whole
+from pipelines.models.popularity import keep_popular
 
 #: Above this many items the factorization runs on one BLAS thread: OpenBLAS's `spotrf` with two
 #: threads has crashed near 30,000.
@@ -24,7 +24,8 @@ PARALLEL_ITEMS_MAX = 16_000
 MIRROR_ROWS = 1024
 
 
-class Ease(Recommender):
+@dataclass(kw_only=True, eq=False)
+class Ease(InterestRecommender):
     """Score items by a regression of every item on all others.
 
     Parameters
@@ -35,14 +36,11 @@ class Ease(Recommender):
     half_life_days : float, optional
         An event this old counts half, in the Gram matrix and in the history that is scored;
         without it, histories are binary.
-    clip : float or None, default 1.0
-        Upper bound of a decayed history value, min(value, clip).
     max_items : int, default 20_000
         Number of items learned, the most popular ones; memory grows with its square (4 bytes x
         20,000² = 1.6 GB) and time with its cube. The rest is neither scored nor listed, and a
         warning says so.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -65,34 +63,13 @@ class Ease(Recommender):
     strategy = "ease"
     reason = "Goes with items you chose"
 
-    def __init__(
-        self,
-        *,
-        regularization: float = 200.0,
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        max_items: int = 20_000,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.regularization = regularization
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.max_items = max_items
-        self.event_weights = event_weights
+    regularization: float = number(200.0, above=0)
+    max_items: int = whole(20_000)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("regularization", self.regularization, above=0)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("clip", self.clip, above=0, optional=True)
-        check_number("max_items", self.max_items, at_least=1, integer=True)
         history = keep_popular(history, self.max_items, self.event_weights, self.half_life_days)
         self.item_ids_ = np.array(history.item_ids)
         self.weights_ = solve_ease(self._interest(history), self.regularization)
-
-    def _interest(self, history: Interactions) -> sparse.csr_array:
-        return read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
 
     def _score(self, history: Interactions) -> np.ndarray:
         scores = np.ascontiguousarray(self._interest(history) @ self.weights_)

@@ -60,7 +60,6 @@ def cut_folds(
 
     Parameters
     ----------
-    history : Interactions
     truth_events : sequence of str
         Events that make an item relevant.
     horizon_days : int

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
-from pipelines.models.kernels.signals import read_interest
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.base import InterestRecommender
+from pipelines.models.parameters import number, whole
+from pipelines.models.pure_svd import leading_directions
 
 #: Users whose dense scores are filtered at once; the last block is filled up with zeros.
 BLOCK_USERS = 256
 
 
-class GraphFilter(Recommender):
+@dataclass(kw_only=True, eq=False)
+class GraphFilter(InterestRecommender):
     """Score items by a history that is blurred over the user-item graph, then sharpened.
 
     Parameters
@@ -39,14 +39,9 @@ class GraphFilter(Recommender):
         lists are less popular.
     n_iterations : int, default 5
         Power iterations of the randomized solver.
-    half_life_days : float, optional
-        An event this old counts half; without it, histories are binary.
-    clip : float or None, default 1.0
-        Upper bound of a decayed history value, min(value, clip).
     random_state : int, default 0
         Seed of the randomized solver.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    half_life_days, clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -78,73 +73,27 @@ class GraphFilter(Recommender):
     strategy = "graph_filter"
     reason = "Close to your choices among what customers choose together"
 
-    def __init__(
-        self,
-        *,
-        n_factors: int = 256,
-        low_pass_weight: float = 0.3,
-        user_exponent: float = 1.0,
-        item_exponent: float = 0.5,
-        sharpening: float = 0.0,
-        popularity_exponent: float = 0.0,
-        n_iterations: int = 5,
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        random_state: int = 0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.n_factors = n_factors
-        self.low_pass_weight = low_pass_weight
-        self.user_exponent = user_exponent
-        self.item_exponent = item_exponent
-        self.sharpening = sharpening
-        self.popularity_exponent = popularity_exponent
-        self.n_iterations = n_iterations
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.random_state = random_state
-        self.event_weights = event_weights
+    n_factors: int = whole(256)
+    low_pass_weight: float = number(0.3, at_least=0)
+    user_exponent: float = number(1.0, at_least=0)
+    item_exponent: float = number(0.5, at_least=0)
+    sharpening: float = number(0.0, at_least=0)
+    popularity_exponent: float = number(0.0, above=-1)
+    n_iterations: int = whole(5, at_least=0)
+    random_state: int = whole(0, at_least=0)
 
     def _fit(self, history: Interactions) -> None:
-        self._check_parameters()
         interest = self._interest(history)
         user_degree = np.asarray(interest.sum(axis=1, dtype=np.float64))
         self.item_degree_ = np.asarray(interest.sum(axis=0, dtype=np.float64)).astype(np.float32)
         # R̃ = D_U^(-γ/2) X D_I^(-δ) / σ
         damped = _scale(interest, user_degree, -self.user_exponent / 2)
         links = _scale(damped.T.tocsr(), self.item_degree_, -self.item_exponent).T.tocsr()
-        values, self.item_factors_ = self._decompose(links)
+        values, self.item_factors_ = leading_directions(
+            links, self.n_factors, self.n_iterations, self.random_state
+        )
         links.data /= values[0] if len(values) else np.float32(1)
         self.links_ = links
-
-    def _check_parameters(self) -> None:
-        check_number("n_factors", self.n_factors, at_least=1, integer=True)
-        check_number("low_pass_weight", self.low_pass_weight, at_least=0)
-        check_number("user_exponent", self.user_exponent, at_least=0)
-        check_number("item_exponent", self.item_exponent, at_least=0)
-        check_number("sharpening", self.sharpening, at_least=0)
-        check_number("popularity_exponent", self.popularity_exponent, above=-1)
-        check_number("n_iterations", self.n_iterations, at_least=0, integer=True)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("clip", self.clip, above=0, optional=True)
-        check_number("random_state", self.random_state, at_least=0, integer=True)
-
-    def _decompose(self, links: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
-        """Largest singular values, and their right vectors as columns."""
-        if not links.nnz:
-            return np.zeros(0, np.float32), np.zeros((links.shape[1], 0), np.float32)
-        rank = min(self.n_factors, *links.shape)
-        _, values, rows = randomized_svd(
-            links, rank, n_iter=self.n_iterations, random_state=self.random_state
-        )
-        # Directions of singular value zero are not determined by the data.
-        is_kept = values > values[0] * max(links.shape) * np.finfo(np.float32).eps
-        return values[is_kept], np.ascontiguousarray(rows[is_kept].T, dtype=np.float32)
-
-    def _interest(self, history: Interactions) -> sparse.csr_array:
-        return read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
 
     def _score(self, history: Interactions) -> np.ndarray:
         interest = self._interest(history)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.kernels.signals import read_interest
+from pipelines.models.base import Exclusion, InterestRecommender, TopN
 from pipelines.models.kernels.threads import in_threads
 from pipelines.models.kernels.top_n import top_n_of_factors
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import number, whole
 
 #: Bytes of gathered factors that a thread holds at once: they are read several times from cache.
 SOLVE_BYTES = 4 * 1024**2
@@ -27,7 +27,8 @@ MAX_STEPS, SWEEP_STEPS = 100, 3
 PADDED_LENGTHS = np.unique(np.ceil(1.125 ** np.arange(180) / 4).astype(np.int64) * 4)
 
 
-class IALS(Recommender):
+@dataclass(kw_only=True, eq=False)
+class IALS(InterestRecommender):
     """Score items by factors that explain what users met and, weakly, what they did not.
 
     Parameters
@@ -42,14 +43,10 @@ class IALS(Recommender):
         λ.
     frequency_exponent : float, default 1.0
         ν; at 1, users and items with more pairs are regularised more; at 0, all alike.
-    half_life_days : float, optional
-        An event this old weighs half; without it, all pairs that met weigh 1.
-    clip : float or None, default 1.0
-        Upper bound of a decayed weight, min(weight, clip).
     random_state : int, default 0
         Seed of the first item factors, normal with standard deviation 0.1 / √d.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    half_life_days, clip, event_weights : as in `InterestRecommender`
+        They make c, the weight of a pair that met.
 
     Attributes
     ----------
@@ -75,31 +72,14 @@ class IALS(Recommender):
     strategy = "ials"
     reason = "Liked by customers with a taste like yours"
 
-    def __init__(
-        self,
-        *,
-        n_factors: int = 64,
-        n_iterations: int = 16,
-        unobserved_weight: float = 0.1,
-        regularization: float = 0.003,
-        frequency_exponent: float = 1.0,
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        random_state: int = 0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.n_factors = n_factors
-        self.n_iterations = n_iterations
-        self.unobserved_weight = unobserved_weight
-        self.regularization = regularization
-        self.frequency_exponent = frequency_exponent
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.random_state = random_state
-        self.event_weights = event_weights
+    n_factors: int = whole(64)
+    n_iterations: int = whole(16)
+    unobserved_weight: float = number(0.1, above=0)
+    regularization: float = number(0.003, above=0)
+    frequency_exponent: float = number(1.0, at_least=0)
+    random_state: int = whole(0, at_least=0)
 
     def _fit(self, history: Interactions) -> None:
-        self._check_parameters()
         interest = self._interest(history)
         by_item = interest.T.tocsr()
         rng = np.random.default_rng(self.random_state)
@@ -111,21 +91,6 @@ class IALS(Recommender):
             users = self._solve(interest, items, users)
             items = self._solve(by_item, users, items)
         self.item_factors_ = items
-
-    def _check_parameters(self) -> None:
-        check_number("n_factors", self.n_factors, at_least=1, integer=True)
-        check_number("n_iterations", self.n_iterations, at_least=1, integer=True)
-        check_number("unobserved_weight", self.unobserved_weight, above=0)
-        check_number("regularization", self.regularization, above=0)
-        check_number("frequency_exponent", self.frequency_exponent, at_least=0)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("clip", self.clip, above=0, optional=True)
-        check_number("random_state", self.random_state, at_least=0, integer=True)
-
-    def _interest(self, history: Interactions) -> sparse.csr_array:
-        return read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
 
     def _solve(
         self,

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
-from pipelines.models.kernels.signals import dense_product, read_interest
+from pipelines.models.base import InterestRecommender
+from pipelines.models.kernels.signals import dense_product
 from pipelines.models.kernels.title_vectors import weigh_titles
-from pipelines.models.parameters import (
-    PURCHASES_ONLY,
-    check_choice,
-    check_number,
-)
+from pipelines.models.parameters import choice, number, require, whole
 from pipelines.models.personal_frequency import scale_popularity
 from pipelines.models.popularity import sum_popularity
 
 ANALYZERS = ("word", "char_wb")
 
 
-class ItemContent(Recommender):
+@dataclass(kw_only=True, eq=False)
+class ItemContent(InterestRecommender):
     """Recommend items whose titles and categories resemble those of a history.
 
     Parameters
@@ -34,10 +31,6 @@ class ItemContent(Recommender):
         Shortest and longest run of words or characters that is one token.
     min_df : int, default 1
         Tokens in fewer items are left out.
-    half_life_days : float, optional
-        One of the user's own events this old counts half; without it, each item counts 1.
-    clip : float, optional
-        Upper bound of a decayed value, default 1.0: many events say little more than one.
     popularity_weight : float, default 0.0
         Added to the score of the most popular item; less to others, by their popularity.
     popularity_half_life_days : float, optional
@@ -46,8 +39,7 @@ class ItemContent(Recommender):
         Added to the score of an item that is new in the shop; less to others, by their age.
     freshness_half_life_days : float, default 30.0
         Age at which half of that is added.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    half_life_days, clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -78,33 +70,16 @@ class ItemContent(Recommender):
     strategy = "item_content"
     reason = "Resembles what you chose"
 
-    def __init__(
-        self,
-        *,
-        analyzer: str = "word",
-        ngram_range: Sequence[int] = (1, 1),
-        min_df: int = 1,
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        popularity_weight: float = 0.0,
-        popularity_half_life_days: float | None = None,
-        freshness_weight: float = 0.0,
-        freshness_half_life_days: float = 30.0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.analyzer = analyzer
-        self.ngram_range = ngram_range
-        self.min_df = min_df
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.popularity_weight = popularity_weight
-        self.popularity_half_life_days = popularity_half_life_days
-        self.freshness_weight = freshness_weight
-        self.freshness_half_life_days = freshness_half_life_days
-        self.event_weights = event_weights
+    analyzer: str = choice("word", ANALYZERS)
+    ngram_range: Sequence[int] = (1, 1)
+    min_df: int = whole(1)
+    popularity_weight: float = number(0.0, at_least=0)
+    popularity_half_life_days: float | None = number(None, above=0, optional=True)
+    freshness_weight: float = number(0.0, at_least=0)
+    freshness_half_life_days: float = number(30.0, above=0)
 
     def _fit(self, history: Interactions) -> None:
-        self._check_parameters()
+        _check_ngram_range(self.ngram_range)
         self.vectors_ = weigh_titles(
             history.current_attributes(),
             analyzer=self.analyzer,
@@ -112,16 +87,6 @@ class ItemContent(Recommender):
             min_df=self.min_df,
         )
         self.bonus_ = self._bonus(history)
-
-    def _check_parameters(self) -> None:
-        check_choice("analyzer", self.analyzer, ANALYZERS)
-        check_number("min_df", self.min_df, at_least=1, integer=True)
-        for name in ("half_life_days", "clip", "popularity_half_life_days"):
-            check_number(name, getattr(self, name), above=0, optional=True)
-        for name in ("popularity_weight", "freshness_weight"):
-            check_number(name, getattr(self, name), at_least=0)
-        check_number("freshness_half_life_days", self.freshness_half_life_days, above=0)
-        _check_ngram_range(self.ngram_range)
 
     def _bonus(self, history: Interactions) -> np.ndarray:
         popularity = scale_popularity(
@@ -134,10 +99,7 @@ class ItemContent(Recommender):
         return bonus.astype(np.float32)
 
     def _score(self, history: Interactions) -> np.ndarray:
-        interest = read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
-        profile = interest @ self.vectors_
+        profile = self._interest(history) @ self.vectors_
         length = np.sqrt(np.asarray(profile.power(2).sum(axis=1)))
         # cos(p_u, v_i) = p_u·v_i / |p_u|, as |v_i| = 1
         scores: np.ndarray = dense_product(profile, self.vectors_.T.tocsr())
@@ -153,7 +115,4 @@ def _check_ngram_range(value: Any) -> None:
     match value:
         case [int(shortest), int(longest)] if 1 <= shortest <= longest:
             return
-    raise SettingsError(
-        f"`ngram_range` must be two whole numbers from 1 on, the shorter first. Got {value!r}. "
-        "Set it in the candidate's `params` in recsys.toml."
-    )
+    require(False, "ngram_range", value, "be two whole numbers from 1 on, the shorter first")

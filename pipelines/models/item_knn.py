@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
+from pipelines.models.base import InterestRecommender
 from pipelines.models.kernels.neighbors import nearest_of_product, score_neighbors
-from pipelines.models.kernels.signals import read_interest
 from pipelines.models.kernels.term_weights import BM25_B, BM25_K1, weigh_bm25, weigh_tf_idf
-from pipelines.models.parameters import (
-    PURCHASES_ONLY,
-    check_choice,
-    check_number,
-)
+from pipelines.models.parameters import choice, number, require, whole
 
 SIMILARITIES = ("cosine", "dot")
 WEIGHTINGS = ("none", "tf_idf", "bm25")
 PRUNINGS = ("history", "listed")
 
 
-class ItemKNN(Recommender):
+@dataclass(kw_only=True, eq=False)
+class ItemKNN(InterestRecommender):
     """Recommend the nearest neighbours of the items in a history.
 
     Parameters
@@ -43,12 +38,7 @@ class ItemKNN(Recommender):
     neighbors_of : {"history", "listed"}, default "history"
         Whose neighbours are kept: those of each item in the history (rows), or those of each item
         that may be listed (columns).
-    half_life_days : float, optional
-        An event this old counts half; without it, histories are binary.
-    clip : float or None, default 1.0
-        Upper bound of a decayed history value, min(value, clip).
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    half_life_days, clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -71,54 +61,21 @@ class ItemKNN(Recommender):
     strategy = "item_knn"
     reason = "Often chosen with items you chose"
 
-    def __init__(
-        self,
-        *,
-        n_neighbors: int = 100,
-        shrinkage: float = 20.0,
-        similarity: str = "cosine",
-        weighting: str = "none",
-        bm25_k1: float = BM25_K1,
-        bm25_b: float = BM25_B,
-        neighbors_of: str = "history",
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        self.shrinkage = shrinkage
-        self.similarity = similarity
-        self.weighting = weighting
-        self.bm25_k1 = bm25_k1
-        self.bm25_b = bm25_b
-        self.neighbors_of = neighbors_of
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.event_weights = event_weights
+    n_neighbors: int = whole(100)
+    shrinkage: float = number(20.0, at_least=0)
+    similarity: str = choice("cosine", SIMILARITIES)
+    weighting: str = choice("none", WEIGHTINGS)
+    bm25_k1: float = number(BM25_K1, above=0)
+    bm25_b: float = number(BM25_B, at_least=0)
+    neighbors_of: str = choice("history", PRUNINGS)
 
     def _fit(self, history: Interactions) -> None:
-        self._check_parameters()
+        require(self.bm25_b <= 1, "bm25_b", self.bm25_b, "be a number from 0 to 1")
         nearest = self._nearest(self._weigh(history))
         if self.neighbors_of == "listed":  # similarities are symmetric
             nearest = nearest.T.tocsr()
             nearest.sort_indices()
         self.similarity_ = nearest
-
-    def _check_parameters(self) -> None:
-        check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
-        check_number("shrinkage", self.shrinkage, at_least=0)
-        check_choice("similarity", self.similarity, SIMILARITIES)
-        check_choice("weighting", self.weighting, WEIGHTINGS)
-        check_number("bm25_k1", self.bm25_k1, above=0)
-        check_number("bm25_b", self.bm25_b, at_least=0)
-        check_choice("neighbors_of", self.neighbors_of, PRUNINGS)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("clip", self.clip, above=0, optional=True)
-        if self.bm25_b > 1:
-            raise SettingsError(
-                f"`bm25_b` must be a number from 0 to 1. Got {self.bm25_b!r}. "
-                "Set it in the candidate's `params` in recsys.toml."
-            )
 
     def _weigh(self, history: Interactions) -> sparse.csr_array:
         interest = self._interest(history)
@@ -141,11 +98,6 @@ class ItemKNN(Recommender):
                 gram /= denominator
 
         return nearest_of_product(weighted.T.tocsr(), weighted, self.n_neighbors, weigh)
-
-    def _interest(self, history: Interactions) -> sparse.csr_array:
-        return read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
 
     def _score(self, history: Interactions) -> np.ndarray:
         return score_neighbors(self._interest(history), self.similarity_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -10,9 +10,10 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.baskets import Baskets, read_baskets
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import number, whole
 
 
+@dataclass(kw_only=True, eq=False)
 class ItemRules(Recommender):
     """Recommend what others chose together with, or soon after, a user's latest baskets.
 
@@ -52,29 +53,13 @@ class ItemRules(Recommender):
     strategy = "item_rules"
     reason = "Often chosen with or after what you took last"
 
-    def __init__(
-        self,
-        *,
-        max_gap: int = 3,
-        together_weight: float = 1.0,
-        popularity_exponent: float = 0.5,
-        basket_decay: float = 0.7,
-        half_life_days: float | None = None,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.max_gap = max_gap
-        self.together_weight = together_weight
-        self.popularity_exponent = popularity_exponent
-        self.basket_decay = basket_decay
-        self.half_life_days = half_life_days
-        self.event_weights = event_weights
+    max_gap: int = whole(3, at_least=0)
+    together_weight: float = number(1.0, at_least=0)
+    popularity_exponent: float = number(0.5, at_least=0)
+    basket_decay: float = number(0.7, above=0)
+    half_life_days: float | None = number(None, above=0, optional=True)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("max_gap", self.max_gap, at_least=0, integer=True)
-        check_number("together_weight", self.together_weight, at_least=0)
-        check_number("popularity_exponent", self.popularity_exponent, at_least=0)
-        check_number("basket_decay", self.basket_decay, above=0)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
         baskets = read_baskets(history, self.event_weights)
         rules = self._count(baskets).tocoo()
         count = np.bincount(baskets.items.indices, minlength=history.n_items).astype(np.float64)

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
-from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
+from pipelines.models.base import InterestRecommender
 from pipelines.models.ease import factorize, suitable_threads
 from pipelines.models.folds import Fold, cut_folds
-from pipelines.models.item_caps import keep_popular
-from pipelines.models.kernels.signals import large_product, read_interest
+from pipelines.models.kernels.signals import large_product
 from pipelines.models.kernels.threads import in_threads
-from pipelines.models.parameters import (
-    PURCHASES_ONLY,
-    check_number,
-    choice_types,
-)
-
-WHOLE_NUMBERS = ("horizon_days", "step_days", "n_windows", "max_users", "max_items")
+from pipelines.models.parameters import choice_types, event_list, number, whole
+from pipelines.models.popularity import keep_popular
 
 
-class ItemTransitions(Recommender):
+@dataclass(kw_only=True, eq=False)
+class ItemTransitions(InterestRecommender):
     """Predict the items of the next days from the items of the history, by ridge regression.
 
     Parameters
@@ -35,8 +30,6 @@ class ItemTransitions(Recommender):
     half_life_days : float, optional
         One of the user's events this old counts half; default 120. Without it, histories are
         binary.
-    clip : float or None, default 1.0
-        Upper bound of a decayed history value, min(value, clip).
     horizon_days : int, default 14
         Days of a target.
     step_days : int, default 7
@@ -51,8 +44,7 @@ class ItemTransitions(Recommender):
         Most users of one target; of more, those with the lowest CRC-32 of their user_id.
     max_items : int, default 20000
         Items learned, the most popular ones; bounds memory (two matrices of n_items²) and time.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -81,51 +73,20 @@ class ItemTransitions(Recommender):
     strategy = "item_transitions"
     reason = "Often follows what you chose"
 
-    def __init__(
-        self,
-        *,
-        regularization: float = 10.0,
-        half_life_days: float | None = 120.0,
-        clip: float | None = 1.0,
-        horizon_days: int = 14,
-        step_days: int = 7,
-        n_windows: int = 40,
-        window_half_life_days: float = 45.0,
-        target_events: Sequence[str] | None = None,
-        max_users: int = 20_000,
-        max_items: int = 20_000,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.regularization = regularization
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.horizon_days = horizon_days
-        self.step_days = step_days
-        self.n_windows = n_windows
-        self.window_half_life_days = window_half_life_days
-        self.target_events = target_events
-        self.max_users = max_users
-        self.max_items = max_items
-        self.event_weights = event_weights
+    regularization: float = number(10.0, above=0)
+    half_life_days: float | None = number(120.0, above=0, optional=True)
+    horizon_days: int = whole(14)
+    step_days: int = whole(7)
+    n_windows: int = whole(40)
+    window_half_life_days: float = number(45.0, above=0)
+    target_events: Sequence[str] | None = event_list()
+    max_users: int = whole(20_000)
+    max_items: int = whole(20_000)
 
     def _fit(self, history: Interactions) -> None:
-        self._check_parameters()
         history = keep_popular(history, self.max_items, self.event_weights, None)
         self.item_ids_ = np.array(history.item_ids)
         self.weights_ = solve_ridge(*self._regression(history), self.regularization)
-
-    def _check_parameters(self) -> None:
-        check_number("regularization", self.regularization, above=0)
-        check_number("window_half_life_days", self.window_half_life_days, above=0)
-        for name in ("half_life_days", "clip"):
-            check_number(name, getattr(self, name), above=0, optional=True)
-        for name in WHOLE_NUMBERS:
-            check_number(name, getattr(self, name), at_least=1, integer=True)
-        if self.target_events is not None and not isinstance(self.target_events, (list, tuple)):
-            raise SettingsError(
-                f"`target_events` must be a list. Got {self.target_events!r}. "
-                "Set it in the candidate's `params` in recsys.toml."
-            )
 
     def _regression(self, history: Interactions) -> tuple[sparse.csr_array, sparse.csr_array]:
         """√V X and √V Y of all windows, one row per user and window."""
@@ -155,9 +116,7 @@ class ItemTransitions(Recommender):
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         """Vectors x: decayed choices, divided by the square root of their length."""
-        interest = read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
+        interest = super()._interest(history)
         length = np.sqrt(np.asarray(interest.power(2).sum(axis=1, dtype=np.float64)))
         return _scale_rows(interest, 1.0 / np.sqrt(np.where(length > 0, length, 1.0)))
 

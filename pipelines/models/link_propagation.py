@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
+from pipelines.models.base import InterestRecommender
 from pipelines.models.kernels.neighbors import nearest_of_product, score_neighbors
-from pipelines.models.kernels.signals import read_interest
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import number, whole
 
 
-class LinkPropagation(Recommender):
+@dataclass(kw_only=True, eq=False)
+class LinkPropagation(InterestRecommender):
     """Recommend what many short paths lead to, busy users and popular items counting less.
 
     Parameters
@@ -28,12 +28,7 @@ class LinkPropagation(Recommender):
         popular the lists.
     n_neighbors : int, default 500
         Items kept per item of the history.
-    half_life_days : float, optional
-        An event this old counts half; without it, histories are binary.
-    clip : float or None, default 1.0
-        Upper bound of a decayed history value, min(value, clip).
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    half_life_days, clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -60,32 +55,12 @@ class LinkPropagation(Recommender):
     strategy = "link_propagation"
     reason = "Many paths lead to it from items you chose"
 
-    def __init__(
-        self,
-        *,
-        history_exponent: float = 0.5,
-        user_exponent: float = 0.7,
-        listed_exponent: float = 0.35,
-        n_neighbors: int = 500,
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.history_exponent = history_exponent
-        self.user_exponent = user_exponent
-        self.listed_exponent = listed_exponent
-        self.n_neighbors = n_neighbors
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.event_weights = event_weights
+    history_exponent: float = number(0.5, at_least=0)
+    user_exponent: float = number(0.7, at_least=0)
+    listed_exponent: float = number(0.35, at_least=0)
+    n_neighbors: int = whole(500)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("history_exponent", self.history_exponent, at_least=0)
-        check_number("user_exponent", self.user_exponent, at_least=0)
-        check_number("listed_exponent", self.listed_exponent, at_least=0)
-        check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("clip", self.clip, above=0, optional=True)
         self.similarity_ = self._links(self._interest(history))
 
     def _links(self, interest: sparse.csr_array) -> sparse.csr_array:
@@ -105,11 +80,6 @@ class LinkPropagation(Recommender):
             block *= start_damping[rows, None] * end_damping
 
         return nearest_of_product(damped.T.tocsr(), damped, self.n_neighbors, weigh)
-
-    def _interest(self, history: Interactions) -> sparse.csr_array:
-        return read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
 
     def _score(self, history: Interactions) -> np.ndarray:
         return score_neighbors(self._interest(history), self.similarity_)

@@ -1,16 +1,96 @@
-"""Checks of hyperparameters, made in `fit` because constructors only store."""
+"""Hyperparameters with their ranges, checked in `fit` because constructors only store."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, fields
+from functools import partial
 from numbers import Integral, Real
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pipelines.base.errors import SettingsError
 
+Value = TypeVar("Value")
+
 #: Weight of one event of a type, where a specification says nothing else.
 PURCHASES_ONLY: Mapping[str, float] = {"purchase": 1.0}
+
+
+def number(
+    default: Value,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    optional: bool = False,
+) -> Value:
+    """Declare a numeric hyperparameter and its range; arguments as in `check_number`."""
+    check = partial(check_number, above=above, at_least=at_least, optional=optional)
+    return _checked(default, check)
+
+
+def whole(default: int, *, at_least: int = 1) -> int:
+    """Declare a hyperparameter that is a whole number of at least `at_least`."""
+    return _checked(default, partial(check_number, at_least=at_least, integer=True))
+
+
+def choice(default: str, choices: Sequence[str]) -> str:
+    """Declare a hyperparameter that is one of some words."""
+
+    def check(name: str, value: Any) -> None:
+        require(value in choices, name, value, f"be one of {', '.join(choices)}")
+
+    return _checked(default, check)
+
+
+def flag(default: bool) -> bool:
+    """Declare a hyperparameter that is True or False."""
+
+    def check(name: str, value: Any) -> None:
+        require(isinstance(value, bool), name, value, "be true or false")
+
+    return _checked(default, check)
+
+
+def event_list() -> Sequence[str] | None:
+    """Declare a hyperparameter that lists event types; default None."""
+
+    def check(name: str, value: Any) -> None:
+        require(value is None or isinstance(value, (list, tuple)), name, value, "be a list")
+
+    return _checked(None, check)
+
+
+def _checked(default: Value, check: Callable[[str, Any], None]) -> Value:
+    return field(default=default, metadata={"check": check})
+
+
+def check_parameters(recommender: Any) -> None:
+    """Refuse a recommender of which a declared hyperparameter is out of its range.
+
+    Raises
+    ------
+    SettingsError
+        Naming the first such parameter, what is allowed and what was found.
+    """
+    for parameter in fields(recommender):
+        if "check" in parameter.metadata:
+            parameter.metadata["check"](parameter.name, getattr(recommender, parameter.name))
+
+
+def require(is_valid: bool, name: str, value: Any, must: str) -> None:
+    """Refuse a hyperparameter that is not valid.
+
+    Raises
+    ------
+    SettingsError
+        Naming the parameter, what it must be and what was found.
+    """
+    if not is_valid:
+        raise SettingsError(
+            f"`{name}` must {must}. Got {value!r}. "
+            "Set it in the candidate's `params` in recsys.toml."
+        )
 
 
 def choice_types(event_weights: Mapping[str, float]) -> tuple[str, ...]:
@@ -57,40 +137,7 @@ def check_number(
             return
     bound = f" above {above:g}" if above is not None else f" of at least {at_least:g}"
     allowed = f"{'a whole' if integer else 'a finite'} number{bound}"
-    raise SettingsError(
-        f"`{name}` must be {allowed}{' or left out' if optional else ''}. Got {value!r}. "
-        "Set it in the candidate's `params` in recsys.toml."
-    )
-
-
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Refuse a hyperparameter that is not one of the allowed words.
-
-    Raises
-    ------
-    SettingsError
-        Naming the parameter, what is allowed and what was found.
-    """
-    if value not in choices:
-        raise SettingsError(
-            f"`{name}` must be one of {', '.join(choices)}. Got {value!r}. "
-            "Set it in the candidate's `params` in recsys.toml."
-        )
-
-
-def check_flag(name: str, value: Any) -> None:
-    """Refuse a hyperparameter that is neither True nor False.
-
-    Raises
-    ------
-    SettingsError
-        Naming the parameter and what was found.
-    """
-    if not isinstance(value, bool):
-        raise SettingsError(
-            f"`{name}` must be true or false. Got {value!r}. "
-            "Set it in the candidate's `params` in recsys.toml."
-        )
+    require(False, name, value, f"be {allowed}{' or left out' if optional else ''}")
 
 
 def check_event_weights(event_weights: Any) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import number
 from pipelines.models.popularity import sum_popularity
 
 
@@ -26,17 +28,15 @@ def scale_popularity(popularity: np.ndarray) -> np.ndarray:
     return (popularity / (1.0 + popularity.max())).astype(np.float32)
 
 
-class PersonalFrequency(Recommender):
-    """Rank items by how often the user met them; popularity decides between equals.
+@dataclass(kw_only=True, eq=False)
+class RepeatRecommender(Recommender, ABC):
+    """Base of recommenders that rank what the user met; popularity decides between equals.
 
     Parameters
     ----------
-    half_life_days : float, optional
-        One of the user's own events this old counts half; without it, all count alike.
     popularity_half_life_days : float, optional
-        An event this old counts half in the popularity that breaks ties and fills the list.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+        An event this old counts half in the popularity that breaks ties and fills the list; above
+        0. Without it, all count alike.
 
     Attributes
     ----------
@@ -45,10 +45,47 @@ class PersonalFrequency(Recommender):
 
     Notes
     -----
-    ``score(u, i) = count(u, i) + popularity(i) / (1 + max popularity)``, where `count` is the
-    user's (decayed) sum of event weights. With whole-number counts, popularity only decides
-    between items of the same count and orders the items the user never met. Users without
-    weighted events get no list; items nobody met are not listed.
+    ``score(u, i) = met(u, i) + popularity(i) / (1 + max popularity)``. Users without weighted
+    events get no list; items nobody met are not listed.
+    """
+
+    completes_itself = True
+
+    popularity_half_life_days: float | None = number(None, above=0, optional=True)
+
+    def _fit(self, history: Interactions) -> None:
+        popularity = sum_popularity(history, self.event_weights, self.popularity_half_life_days)
+        self.popularity_ = scale_popularity(popularity)
+
+    @abstractmethod
+    def _met(self, history: Interactions) -> sparse.csr_array:
+        """What each user met, 0 where nothing: float32 (n_users, n_items)."""
+
+    def _score(self, history: Interactions) -> np.ndarray:
+        met = self._met(history)
+        # s_ui = m_ui + p_i / (1 + max p)
+        scores = met.toarray(order="C") + self.popularity_
+        scores[scores == 0] = -np.inf
+        scores[np.diff(met.indptr) == 0] = -np.inf
+        return scores
+
+
+@dataclass(kw_only=True, eq=False)
+class PersonalFrequency(RepeatRecommender):
+    """Rank items by how often the user met them; popularity decides between equals.
+
+    Parameters
+    ----------
+    half_life_days : float, optional
+        One of the user's own events this old counts half; without it, all count alike.
+    popularity_half_life_days : as in `RepeatRecommender`
+    event_weights : as in `Recommender`
+
+    Notes
+    -----
+    ``met(u, i)`` is the user's (decayed) sum of event weights. With whole-number counts,
+    popularity only decides between items of the same count and orders the items the user never
+    met.
 
     References
     ----------
@@ -58,29 +95,8 @@ class PersonalFrequency(Recommender):
 
     strategy = "personal_frequency"
     reason = "You choose this often"
-    completes_itself = True
 
-    def __init__(
-        self,
-        *,
-        half_life_days: float | None = None,
-        popularity_half_life_days: float | None = None,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.half_life_days = half_life_days
-        self.popularity_half_life_days = popularity_half_life_days
-        self.event_weights = event_weights
+    half_life_days: float | None = number(None, above=0, optional=True)
 
-    def _fit(self, history: Interactions) -> None:
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        half_life = self.popularity_half_life_days
-        check_number("popularity_half_life_days", half_life, above=0, optional=True)
-        self.popularity_ = scale_popularity(sum_popularity(history, self.event_weights, half_life))
-
-    def _score(self, history: Interactions) -> np.ndarray:
-        counts = history.matrix(self.event_weights, half_life_days=self.half_life_days)
-        # s_ui = n_ui + p_i / (1 + max p)
-        scores = counts.toarray(order="C") + self.popularity_
-        scores[scores == 0] = -np.inf
-        scores[np.diff(counts.indptr) == 0] = -np.inf
-        return scores
+    def _met(self, history: Interactions) -> sparse.csr_array:
+        return history.matrix(self.event_weights, half_life_days=self.half_life_days)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
-from pipelines.models.personal_frequency import scale_popularity
-from pipelines.models.popularity import sum_popularity
+from pipelines.models.personal_frequency import RepeatRecommender
 
 
 def rank_meetings(history: Interactions, event_weights: Mapping[str, float]) -> sparse.csr_array:
@@ -19,7 +17,6 @@ def rank_meetings(history: Interactions, event_weights: Mapping[str, float]) -> 
 
     Parameters
     ----------
-    history : Interactions
     event_weights : mapping of str to float
         Only events with a positive weight are meetings, and only pairs whose weights sum to more
         than 0 (what was bought and returned is not met).
@@ -49,26 +46,20 @@ def rank_meetings(history: Interactions, event_weights: Mapping[str, float]) -> 
     return sparse.csr_array(ranked.multiply(met.astype(bool)))
 
 
-class PersonalRecency(Recommender):
+@dataclass(kw_only=True, eq=False)
+class PersonalRecency(RepeatRecommender):
     """Rank items by when the user last met them; popularity decides between equals.
 
     Parameters
     ----------
-    popularity_half_life_days : float, optional
-        An event this old counts half in the popularity that breaks ties and fills the list.
+    popularity_half_life_days : as in `RepeatRecommender`
     event_weights : mapping of str to float
         Weight of one event of a type; types that weigh more than 0 are meetings.
 
-    Attributes
-    ----------
-    popularity_ : ndarray of float32, shape (n_items,)
-        Scaled into [0, 1).
-
     Notes
     -----
-    ``score(u, i) = order(u, i) + popularity(i) / (1 + max popularity)``, where `order` numbers the
-    user's last meetings by time (1 the earliest, equal times alike, 0 never met). Users without
-    weighted events get no list; items nobody met are not listed.
+    ``met(u, i)`` numbers the user's last meetings by time (1 the earliest, equal times alike, 0
+    never met).
 
     References
     ----------
@@ -78,26 +69,6 @@ class PersonalRecency(Recommender):
 
     strategy = "personal_recency"
     reason = "You chose this lately"
-    completes_itself = True
 
-    def __init__(
-        self,
-        *,
-        popularity_half_life_days: float | None = None,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.popularity_half_life_days = popularity_half_life_days
-        self.event_weights = event_weights
-
-    def _fit(self, history: Interactions) -> None:
-        half_life = self.popularity_half_life_days
-        check_number("popularity_half_life_days", half_life, above=0, optional=True)
-        self.popularity_ = scale_popularity(sum_popularity(history, self.event_weights, half_life))
-
-    def _score(self, history: Interactions) -> np.ndarray:
-        meetings = rank_meetings(history, self.event_weights)
-        # s_ui = o_ui + p_i / (1 + max p)
-        scores = meetings.toarray(order="C") + self.popularity_
-        scores[scores == 0] = -np.inf
-        scores[np.diff(meetings.indptr) == 0] = -np.inf
-        return scores
+    def _met(self, history: Interactions) -> sparse.csr_array:
+        return rank_meetings(history, self.event_weights)

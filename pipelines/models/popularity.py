@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.kernels.signals import cap_users
+from pipelines.models.parameters import number
+
+logger = logging.getLogger(__name__)
 
 
 def sum_popularity(
-    history: Interactions, event_weights: Mapping[str, float], half_life_days: float | None
+    history: Interactions,
+    event_weights: Mapping[str, float],
+    half_life_days: float | None,
+    user_cap: float | None = 1.0,
 ) -> np.ndarray:
-    """Decayed sum of event weights per item.
+    """Decayed sum of event weights per item, of which no user adds more than a cap.
 
     Parameters
     ----------
-    history : Interactions
-    event_weights : mapping of str to float
     half_life_days : float or None
         An event this old counts half; None counts all alike.
+    user_cap : float or None, default 1.0
+        Most that one user adds to an item, in events of the greatest weight; None adds up all.
 
     Returns
     -------
@@ -31,18 +39,52 @@ def sum_popularity(
         below what other users bought.
     """
     weighted = history.matrix(event_weights, half_life_days=half_life_days)
+    weighted = cap_users(weighted, event_weights, user_cap)
     return np.asarray(weighted.sum(axis=0, dtype=np.float64))
 
 
+def keep_popular(
+    history: Interactions,
+    max_items: int,
+    event_weights: Mapping[str, float],
+    half_life_days: float | None,
+) -> Interactions:
+    """Limit a history to its most popular items, and log a warning on those left out.
+
+    Parameters
+    ----------
+    max_items : int
+        Number of items kept; ties in popularity are broken by item_id.
+    half_life_days : float or None
+        An event this old counts half in popularity; None counts all alike.
+    """
+    if history.n_items <= max_items:
+        return history
+    popularity = sum_popularity(history, event_weights, half_life_days)
+    order = np.lexsort((np.arange(history.n_items), -popularity))
+    kept, dropped = np.sort(order[:max_items]), order[max_items:]
+    logger.warning(
+        "only the %d most popular of %d items are learned (max_items); the others, with %.2f %% "
+        "of all event weight, are not listed",
+        max_items,
+        history.n_items,
+        100.0 * popularity[dropped].sum() / max(popularity.sum(), np.finfo(float).tiny),
+    )
+    return history.with_items(history.item_ids[kept])
+
+
+@dataclass(kw_only=True, eq=False)
 class Popularity(Recommender):
-    """Rank items by the decayed sum of everybody's event weights.
+    """Rank items by how many users choose them: decayed sums of event weights, capped by user.
 
     Parameters
     ----------
     half_life_days : float, optional
         An event this old counts half; without it, all events count alike.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    user_cap : float or None, default 1.0
+        Most that one user adds to an item, in events of the greatest weight; None adds up all
+        events, and one user who repeats an item often enough makes it first for everybody.
+    event_weights : as in `Recommender`
 
     Attributes
     ----------
@@ -51,7 +93,8 @@ class Popularity(Recommender):
 
     Notes
     -----
-    ``score(i) = sum over events e of i: weight(type(e)) * 2 ** (-age(e) / half_life_days)``.
+    ``score(i) = sum over users u: min(cap, sum over events e of u with i: weight(type(e)) * 2 **
+    (-age(e) / half_life_days))``, where cap is `user_cap` times the greatest weight.
     Users without history get the list too.
 
     References
@@ -63,18 +106,11 @@ class Popularity(Recommender):
     strategy = "popularity"
     reason = "Popular with other customers"
 
-    def __init__(
-        self,
-        *,
-        half_life_days: float | None = None,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.half_life_days = half_life_days
-        self.event_weights = event_weights
+    half_life_days: float | None = number(None, above=0, optional=True)
+    user_cap: float | None = number(1.0, above=0, optional=True)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        popularity = sum_popularity(history, self.event_weights, self.half_life_days)
+        popularity = sum_popularity(history, self.event_weights, self.half_life_days, self.user_cap)
         scores = popularity.astype(np.float32)
         self.scores_ = np.where(scores > 0, scores, np.float32(-np.inf))
 

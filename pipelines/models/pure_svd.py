@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.kernels.signals import read_interest
+from pipelines.models.base import Exclusion, InterestRecommender, TopN
 from pipelines.models.kernels.top_n import top_n_of_factors
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import whole
 
 
-class PureSVD(Recommender):
+@dataclass(kw_only=True, eq=False)
+class PureSVD(InterestRecommender):
     """Score items by a truncated singular value decomposition of the history matrix.
 
     Parameters
@@ -24,14 +24,9 @@ class PureSVD(Recommender):
         Singular vectors kept; at most the smaller side of the matrix is used.
     n_iterations : int, default 5
         Power iterations of the randomized solver.
-    half_life_days : float, optional
-        An event this old counts half; without it, histories are binary.
-    clip : float or None, default 1.0
-        Upper bound of a decayed history value, min(value, clip).
     random_state : int, default 0
         Seed of the randomized solver.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    half_life_days, clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -54,44 +49,14 @@ class PureSVD(Recommender):
     strategy = "pure_svd"
     reason = "Liked by customers with a taste like yours"
 
-    def __init__(
-        self,
-        *,
-        n_factors: int = 64,
-        n_iterations: int = 5,
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        random_state: int = 0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.n_factors = n_factors
-        self.n_iterations = n_iterations
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.random_state = random_state
-        self.event_weights = event_weights
+    n_factors: int = whole(64)
+    n_iterations: int = whole(5, at_least=0)
+    random_state: int = whole(0, at_least=0)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("n_factors", self.n_factors, at_least=1, integer=True)
-        check_number("n_iterations", self.n_iterations, at_least=0, integer=True)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("clip", self.clip, above=0, optional=True)
-        check_number("random_state", self.random_state, at_least=0, integer=True)
         interest = self._interest(history)
-        rank = min(self.n_factors, *interest.shape)
-        if not interest.nnz:
-            self.item_factors_ = np.zeros((history.n_items, rank), dtype=np.float32)
-            return
-        _, values, rows = randomized_svd(
-            interest, rank, n_iter=self.n_iterations, random_state=self.random_state
-        )
-        # Directions of singular value zero are not determined by the data.
-        is_kept = values > values[0] * max(interest.shape) * np.finfo(np.float32).eps
-        self.item_factors_ = np.ascontiguousarray(rows[is_kept].T, dtype=np.float32)
-
-    def _interest(self, history: Interactions) -> sparse.csr_array:
-        return read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
+        _, self.item_factors_ = leading_directions(
+            interest, self.n_factors, self.n_iterations, self.random_state
         )
 
     def _score(self, history: Interactions) -> np.ndarray:
@@ -112,3 +77,23 @@ class PureSVD(Recommender):
         says_nothing = ~users.any(axis=1)
         items[says_nothing], scores[says_nothing] = -1, np.nan
         return TopN(history.user_ids, self.item_ids_, items, scores)
+
+
+def leading_directions(
+    matrix: sparse.csr_array, n_factors: int, n_iterations: int, random_state: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Largest singular values of a matrix, and their right vectors.
+
+    Returns
+    -------
+    values : ndarray of float32, shape (n_kept,)
+        At most `n_factors`, falling. Those of zero are left out: their directions are not
+        determined by the data.
+    vectors : ndarray of float32, shape (n_columns, n_kept)
+    """
+    if not matrix.nnz:
+        return np.zeros(0, np.float32), np.zeros((matrix.shape[1], 0), np.float32)
+    rank = min(n_factors, *matrix.shape)
+    _, values, rows = randomized_svd(matrix, rank, n_iter=n_iterations, random_state=random_state)
+    is_kept = values > values[0] * max(matrix.shape) * np.finfo(np.float32).eps
+    return values[is_kept], np.ascontiguousarray(rows[is_kept].T, dtype=np.float32)

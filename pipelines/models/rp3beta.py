@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
+from pipelines.models.base import InterestRecommender
 from pipelines.models.kernels.neighbors import (
     keep_nearest_of_columns,
     nearest_of_product,
     score_neighbors,
 )
-from pipelines.models.kernels.signals import read_interest
-from pipelines.models.parameters import (
-    PURCHASES_ONLY,
-    check_choice,
-    check_flag,
-    check_number,
-)
+from pipelines.models.parameters import choice, flag, number, whole
 
 PRUNINGS = ("history", "both")
 
 
-class RP3Beta(Recommender):
+@dataclass(kw_only=True, eq=False)
+class RP3Beta(InterestRecommender):
     """Recommend what a random walk user → item → user → item ends on.
 
     Parameters
@@ -40,12 +35,7 @@ class RP3Beta(Recommender):
         Whether the kept similarities of each item of the history are scaled to sum 1.
     neighbors_of : {"history", "both"}, default "history"
         "both" keeps, after scaling, only the `n_neighbors` nearest of each listed item, too.
-    half_life_days : float, optional
-        An event this old counts half; without it, histories are binary.
-    clip : float or None, default 1.0
-        Upper bound of a decayed history value, min(value, clip).
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    half_life_days, clip, event_weights : as in `InterestRecommender`
 
     Attributes
     ----------
@@ -68,35 +58,13 @@ class RP3Beta(Recommender):
     strategy = "rp3beta"
     reason = "Reached from items you chose"
 
-    def __init__(
-        self,
-        *,
-        alpha: float = 0.6,
-        beta: float = 0.2,
-        n_neighbors: int = 200,
-        normalize: bool = True,
-        neighbors_of: str = "history",
-        half_life_days: float | None = None,
-        clip: float | None = 1.0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.alpha = alpha
-        self.beta = beta
-        self.n_neighbors = n_neighbors
-        self.normalize = normalize
-        self.neighbors_of = neighbors_of
-        self.half_life_days = half_life_days
-        self.clip = clip
-        self.event_weights = event_weights
+    alpha: float = number(0.6, at_least=0)
+    beta: float = number(0.2, at_least=0)
+    n_neighbors: int = whole(200)
+    normalize: bool = flag(True)
+    neighbors_of: str = choice("history", PRUNINGS)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("alpha", self.alpha, at_least=0)
-        check_number("beta", self.beta, at_least=0)
-        check_number("n_neighbors", self.n_neighbors, at_least=1, integer=True)
-        check_flag("normalize", self.normalize)
-        check_choice("neighbors_of", self.neighbors_of, PRUNINGS)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("clip", self.clip, above=0, optional=True)
         nearest = self._walk(self._interest(history))
         if self.normalize:
             sums = np.asarray(nearest.sum(axis=1))
@@ -116,11 +84,6 @@ class RP3Beta(Recommender):
             block *= damping  # s_ij = (sum over u of p_iu p_uj) / d_j^beta
 
         return nearest_of_product(to_users, to_items, self.n_neighbors, weigh)
-
-    def _interest(self, history: Interactions) -> sparse.csr_array:
-        return read_interest(
-            history, self.event_weights, half_life_days=self.half_life_days, clip=self.clip
-        )
 
     def _score(self, history: Interactions) -> np.ndarray:
         return score_neighbors(self._interest(history), self.similarity_)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.kernels.signals import cap_users
+from pipelines.models.parameters import number, whole
 
 
+@dataclass(kw_only=True, eq=False)
 class SegmentPopularity(Recommender):
     """Rank items by what users of the same segment choose, filled up with what all choose.
 
@@ -23,8 +25,9 @@ class SegmentPopularity(Recommender):
         From this many days with an event a user is heavy; with at most one, new; else, light.
     shrinkage : float, default 100.0
         Weight of everybody's ranking, in events: a segment with few events stays close to it.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    user_cap : float or None, default 1.0
+        Most that one user adds to an item, in events of the greatest weight; None adds up all.
+    event_weights : as in `Recommender`
 
     Attributes
     ----------
@@ -34,8 +37,8 @@ class SegmentPopularity(Recommender):
     Notes
     -----
     ``score(s, i) = (n_si + m n_i / n) / (n_s + m)`` with decayed, weighted events n_si of item i
-    by users of segment s, their sum n_s, and n_i, n over all users; m is `shrinkage`. Users
-    without history count as new and get that list.
+    by users of segment s (each at most the cap), their sum n_s, and n_i, n over all users; m is
+    `shrinkage`. Users without history count as new and get that list.
 
     References
     ----------
@@ -46,24 +49,14 @@ class SegmentPopularity(Recommender):
     strategy = "segment_popularity"
     reason = "Popular with customers who shop as often as you"
 
-    def __init__(
-        self,
-        *,
-        half_life_days: float | None = None,
-        heavy_user_days: int = 5,
-        shrinkage: float = 100.0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.half_life_days = half_life_days
-        self.heavy_user_days = heavy_user_days
-        self.shrinkage = shrinkage
-        self.event_weights = event_weights
+    half_life_days: float | None = number(None, above=0, optional=True)
+    heavy_user_days: int = whole(5, at_least=2)
+    shrinkage: float = number(100.0, above=0)
+    user_cap: float | None = number(1.0, above=0, optional=True)
 
     def _fit(self, history: Interactions) -> None:
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        check_number("heavy_user_days", self.heavy_user_days, at_least=2, integer=True)
-        check_number("shrinkage", self.shrinkage, above=0)
         weighted = history.matrix(self.event_weights, half_life_days=self.half_life_days)
+        weighted = cap_users(weighted, self.event_weights, self.user_cap)
         segment = self._segment(history)
         by_segment = np.stack(
             [weighted[segment == code].sum(axis=0, dtype=np.float64) for code in range(3)]

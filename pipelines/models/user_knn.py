@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -10,14 +10,15 @@ from scipy import sparse
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Recommender
 from pipelines.models.kernels.sampling import hash_ids, lowest_hashes
-from pipelines.models.kernels.signals import dense_product, read_interest
+from pipelines.models.kernels.signals import cap_users, dense_product, read_interest
 from pipelines.models.kernels.top_n import top_n_of_scores
-from pipelines.models.parameters import PURCHASES_ONLY, check_number
+from pipelines.models.parameters import number, whole
 
 #: Bytes of similarities that a thread holds at once.
 SIMILARITY_BYTES = 16 * 1024**2
 
 
+@dataclass(kw_only=True, eq=False)
 class UserKNN(Recommender):
     """Recommend the recent choices of the users whose histories are nearest.
 
@@ -34,8 +35,7 @@ class UserKNN(Recommender):
     max_users : int, default 50000
         Most users that may be neighbours; of more, those with the lowest CRC-32 of their user_id.
         Bounds the time that each list takes.
-    event_weights : mapping of str to float
-        Weight of one event of a type.
+    event_weights : as in `Recommender`
 
     Attributes
     ----------
@@ -44,7 +44,8 @@ class UserKNN(Recommender):
     norm_ : ndarray of float32, shape (n_known_users,)
         Lengths of the columns of `users_by_item_`.
     recent_ : csr_array of shape (n_known_users, n_items), float32
-        Histories of the same users, weighed to be recommended from.
+        Histories of the same users, weighed to be recommended from; none counts an item more
+        than once, so that no neighbour alone decides.
 
     Notes
     -----
@@ -61,30 +62,13 @@ class UserKNN(Recommender):
     strategy = "user_knn"
     reason = "Customers like you chose it lately"
 
-    def __init__(
-        self,
-        *,
-        n_neighbors: int = 100,
-        shrinkage: float = 5.0,
-        half_life_days: float | None = None,
-        recent_half_life_days: float | None = None,
-        max_users: int = 50_000,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.n_neighbors = n_neighbors
-        self.shrinkage = shrinkage
-        self.half_life_days = half_life_days
-        self.recent_half_life_days = recent_half_life_days
-        self.max_users = max_users
-        self.event_weights = event_weights
+    n_neighbors: int = whole(100)
+    shrinkage: float = number(5.0, at_least=0)
+    half_life_days: float | None = number(None, above=0, optional=True)
+    recent_half_life_days: float | None = number(None, above=0, optional=True)
+    max_users: int = whole(50_000)
 
     def _fit(self, history: Interactions) -> None:
-        for name in ("n_neighbors", "max_users"):
-            check_number(name, getattr(self, name), at_least=1, integer=True)
-        check_number("shrinkage", self.shrinkage, at_least=0)
-        check_number("half_life_days", self.half_life_days, above=0, optional=True)
-        recent = self.recent_half_life_days
-        check_number("recent_half_life_days", recent, above=0, optional=True)
         interest = self._interest(history)
         users = lowest_hashes(
             np.flatnonzero(np.diff(interest.indptr)), hash_ids(history.user_ids), self.max_users
@@ -94,7 +78,8 @@ class UserKNN(Recommender):
         taste = self._weigh(interest[users])
         self.users_by_item_ = taste.T.tocsr()
         self.norm_ = _row_norms(taste)
-        self.recent_ = history.matrix(self.event_weights, half_life_days=recent)[users]
+        recent = history.matrix(self.event_weights, half_life_days=self.recent_half_life_days)
+        self.recent_ = cap_users(recent[users], self.event_weights)
 
     def _interest(self, history: Interactions) -> sparse.csr_array:
         return read_interest(history, self.event_weights, half_life_days=self.half_life_days)

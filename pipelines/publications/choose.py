@@ -135,7 +135,7 @@ def rollback(
         return {**_answer(target, previous), "is_pinned": not until_next_night}
 
 
-def previous_id(settings: Settings, current: Publication | None) -> str:
+def previous_id(settings: Settings, live: Publication | None) -> str:
     """Id of the newest publication whose `as_of` is before the given publication's.
 
     Raises
@@ -146,12 +146,12 @@ def previous_id(settings: Settings, current: Publication | None) -> str:
     earlier = [
         publication_id
         for publication_id in stored_ids(settings)
-        if current is None or date_of(publication_id) < current.as_of
+        if live is None or date_of(publication_id) < live.as_of
     ]
     if not earlier:
         raise PublicationNotFoundError(
             "Going back needs an earlier publication. Found none before "
-            f"{current.publication_id if current else 'the unreadable pointer'}. "
+            f"{live.publication_id if live else 'the unreadable pointer'}. "
             f"There are: {', '.join(stored_ids(settings)) or 'none'}; name one with its id."
         )
     return earlier[-1]

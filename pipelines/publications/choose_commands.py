@@ -74,9 +74,10 @@ def push_postgres_command(settings: Any, as_json: bool) -> None:
 
     Needed only after that failed. The server is set in [publish.postgres] of recsys.toml.
     """
-    from pipelines.base.durable import to_json
     from pipelines.base.errors import SettingsError
     from pipelines.publications.postgres import push_postgres
+    from pipelines.show.document import Paragraph
+    from pipelines.show.terminal import print_answer
 
     result = push_postgres(settings)
     if result is None:
@@ -84,11 +85,9 @@ def push_postgres_command(settings: Any, as_json: bool) -> None:
             "A Postgres server must be set. Found no publish.postgres.dsn_variable. Name there "
             "the environment variable that holds its address."
         )
-    if as_json:
-        click.echo(to_json(result), nl=False)
-    else:
-        state = "copied" if result["is_new"] else "there already"
-        click.echo(f"Postgres: {result['publication_id']}, {result['row_count']:,} rows {state}")
+    state = "copied" if result["is_new"] else "there already"
+    words = f"Postgres: {result['publication_id']}, {result['row_count']:,} rows {state}"
+    print_answer(result, as_json, lambda: [Paragraph(words)])
 
 
 def _before(result: dict[str, Any]) -> str:
@@ -97,11 +96,11 @@ def _before(result: dict[str, Any]) -> str:
 
 def _show(settings: Any, result: dict[str, Any], as_json: bool, words: str) -> None:
     """Print what is live, then push it to Postgres if a server is set; say so if that fails."""
-    from pipelines.base.durable import to_json
     from pipelines.publications.postgres import push_postgres
+    from pipelines.show.document import Paragraph
+    from pipelines.show.terminal import print_answer
 
-    if as_json:
-        click.echo(to_json(result), nl=False)
-    else:
-        click.echo(f"Live: {result['publication_id']} ({words})")
+    print_answer(
+        result, as_json, lambda: [Paragraph(f"Live: {result['publication_id']} ({words})")]
+    )
     push_postgres(settings)

@@ -105,26 +105,19 @@ select
     count_if(is_new) as new, count_if(is_gone) as gone
 from item_moves
 """
-_ENTERED = """
+# Items that moved, by the column that counts users and the one that says of all lists.
+_MOVED = """
 select item_moves.item_id, coalesce(new_items.title, old_items.title) as title,
-    entered as user_count, is_new
+    {moved} as user_count, {of_all}
 from item_moves
 left join after.items as new_items using (item_id)
 left join before.items as old_items using (item_id)
-where entered > 0
-order by entered desc, item_id
+where {moved} > 0
+order by {moved} desc, item_id
 limit $1
 """
-_LEFT = """
-select item_moves.item_id, coalesce(new_items.title, old_items.title) as title,
-    left_ as user_count, is_gone
-from item_moves
-left join after.items as new_items using (item_id)
-left join before.items as old_items using (item_id)
-where left_ > 0
-order by left_ desc, item_id
-limit $1
-"""
+_ENTERED = _MOVED.format(moved="entered", of_all="is_new")
+_LEFT = _MOVED.format(moved="left_", of_all="is_gone")
 _STRATEGIES = """
 with moved as (
     select strategy_before, strategy_after, count(*) as row_count from moves group by all

@@ -16,7 +16,13 @@ from pipelines.publications.serving_files import by_blocks_of_users, in_batches
 #: makes the file three times as large and a look-up three times as slow; lists of 50 items have
 #: about 2,000 bytes.
 PAGE_BYTES = 16_384
-#: Query of the rows of `lists.sqlite`, sorted by its key.
+#: Rules of a placement that the file stores, so that its readers keep to those of the night.
+STORED_RULES = (
+    *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
+    *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
+    *("eligible", "personalise_without_consent"),
+)
+#: Query that packs the lists of a `block` of one placement and variant, sorted by user_id.
 _PACKED_LISTS = """
 with labels as (
     select user_id, strategy, reason, rank as from_rank
@@ -54,38 +60,13 @@ select
 from packed inner join label_lists using (user_id)
 order by packed.user_id
 """
-
-_PACKED_SIMILAR = """
-with labels as (
-    select item_id, strategy, reason, rank as from_rank
-    from similar_items
-    qualify (strategy, reason) is distinct from lag((strategy, reason)) over (
-        partition by item_id order by rank
-    )
-),
-label_lists as (
-    select
-        item_id,
-        list(
-            {'from_rank': from_rank, 'strategy': strategy, 'reason': reason} order by from_rank
-        ) as labels
-    from labels group by item_id
-),
-packed as (
-    select
-        item_id,
-        list(similar_item_id order by rank) as items,
-        list(score order by rank) as scores
-    from similar_items group by item_id
-)
+#: Lists of similar items as a `block`, with the item in the place of the user.
+_SIMILAR_BLOCK = """
+create temp view block as
 select
-    packed.item_id,
-    to_json({
-        'items': packed.items, 'scores': packed.scores, 'labels': label_lists.labels,
-        'model_version': ''
-    })::varchar
-from packed inner join label_lists using (item_id)
-order by packed.item_id
+    '' as placement, '' as variant, item_id as user_id, rank, similar_item_id as item_id, score,
+    strategy, reason, '' as model_version
+from similar_items
 """
 _PACKED_EXCLUSIONS = """
 select placement, user_id, to_json(item_ids)::varchar
@@ -173,8 +154,11 @@ def build_lookups(
                     out.executemany("insert into fallbacks values (?, ?, ?)", rows)
                 else:
                     out.executemany("insert into lists values (?, ?, ?, ?)", batch)
-        for batch in in_batches(connection.execute(_PACKED_SIMILAR)):
-            out.executemany("insert into similar values (?, ?)", batch)
+        connection.execute(_SIMILAR_BLOCK)
+        for batch in in_batches(connection.execute(_PACKED_LISTS)):
+            packed = [(item_id, payload) for _, _, item_id, payload in batch]
+            out.executemany("insert into similar values (?, ?)", packed)
+        connection.execute("drop view block")
         for batch in in_batches(connection.execute(_PACKED_EXCLUSIONS)):
             out.executemany("insert into exclusions values (?, ?, ?)", batch)
         for batch in in_batches(connection.execute(_ITEMS)):

@@ -8,12 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.config import Settings
-from pipelines.base.current import (
-    LOOKUPS,
-    MANIFEST,
-    MANIFEST_HASH,
-    SCHEMA_VERSION,
-)
+from pipelines.base.current import LOOKUPS, MANIFEST, MANIFEST_HASH, SCHEMA_VERSION
 from pipelines.base.durable import (
     file_sha256,
     fsync_file,
@@ -28,6 +23,9 @@ from pipelines.evaluate.results import METRICS_FILE
 from pipelines.experiments.definition import CONTROL
 from pipelines.experiments.state import placement_experiment
 from pipelines.publications.serving_files import SERVING
+
+#: Columns of `SERVING_PUBLICATION_MODELS` that `role.json` has by these names.
+_ROLE_COLUMNS = ("candidate", "spec_hash", "model_version", "run_id")
 
 
 def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) -> None:
@@ -46,37 +44,36 @@ def write_manifest(settings: Settings, staging: Path, counts: dict[str, Any]) ->
     """
     as_of = date.fromisoformat(counts["as_of"])
     run = settings.run_folder(as_of)
-    for name in (SERVING, LOOKUPS):
-        fsync_file(staging / name)
     manifest = {
         **counts,
         "schema_version": SCHEMA_VERSION,
         "git_commit": git_commit(),
         "run_id": parent_run_id(settings, as_of),
         "list_lengths": {name: rules.list_length for name, rules in settings.placements.items()},
-        "models": read_roles(settings, as_of),
+        "models": {
+            name: read_if_there(run.role_file(name, "champion")) for name in settings.placements
+        },
         "gate": {name: read_if_there(run.gate(name)) for name in settings.placements},
         "audit": {
             entry["placement"] + "/" + entry["variant"] + "/" + entry["rule"]: entry["found"]
             for entry in read_json(run.audit)["rules"]
         },
-        "files": {
-            name: {
-                "sha256": file_sha256(staging / name),
-                "byte_count": (staging / name).stat().st_size,
-            }
-            for name in (SERVING, LOOKUPS)
-        },
     }
     manifest["metrics"] = _champion_metrics(run, manifest["models"])
-    write_json(staging / MANIFEST, manifest)
+    seal_files(staging, manifest)
+
+
+def seal_files(staging: Path, manifest: dict[str, Any]) -> None:
+    """Write a manifest, with sizes and hashes of both files of a publication, and its own hash."""
+    files = {}
+    for name in (SERVING, LOOKUPS):
+        fsync_file(staging / name)
+        files[name] = {
+            "sha256": file_sha256(staging / name),
+            "byte_count": (staging / name).stat().st_size,
+        }
+    write_json(staging / MANIFEST, {**manifest, "files": files})
     write_text(staging / MANIFEST_HASH, f"{file_sha256(staging / MANIFEST)}\n")
-
-
-def read_roles(settings: Settings, as_of: date) -> dict[str, Any]:
-    """Read the champion's `role.json` of each placement: what made its control lists."""
-    run = settings.run_folder(as_of)
-    return {place: read_if_there(run.role_file(place, "champion")) for place in settings.placements}
 
 
 def model_rows(settings: Settings, publication_id: str, as_of: date) -> list[dict[str, Any]]:
@@ -88,26 +85,20 @@ def model_rows(settings: Settings, publication_id: str, as_of: date) -> list[dic
         for variant in variants:
             name = "champion" if variant == CONTROL else variant
             role = read_if_there(run.role_file(placement, name))
-            if role is not None:
-                rows.append(_model_row(role, publication_id, placement, variant))
+            if role is None:
+                continue
+            rows.append(
+                {
+                    "publication_id": publication_id,
+                    "placement": placement,
+                    "variant": variant,
+                    "as_of": as_of,
+                    "recommender": role["spec"]["recommender"],
+                    "specification": json.dumps(role["spec"], sort_keys=True),
+                    **{name: role[name] for name in _ROLE_COLUMNS},
+                }
+            )
     return rows
-
-
-def _model_row(
-    role: dict[str, Any], publication_id: str, placement: str, variant: str
-) -> dict[str, Any]:
-    return {
-        "publication_id": publication_id,
-        "placement": placement,
-        "variant": variant,
-        "as_of": date.fromisoformat(publication_id[:10]),
-        "candidate": role["candidate"],
-        "recommender": role["spec"]["recommender"],
-        "spec_hash": role["spec_hash"],
-        "specification": json.dumps(role["spec"], sort_keys=True),
-        "model_version": role["model_version"],
-        "run_id": role["run_id"],
-    }
 
 
 def published_experiments(settings: Settings, as_of: date) -> list[dict[str, Any]]:

@@ -35,8 +35,7 @@ from pipelines.base.faults import faultpoint
 from pipelines.base.tracking import attempt, parent_run_id
 from pipelines.base.warehouse import connect
 from pipelines.features.read import read_catalogue, read_user_attributes
-from pipelines.lists.list_rows import FALLBACK
-from pipelines.publications.lookup_file import build_lookups
+from pipelines.publications.lookup_file import STORED_RULES, build_lookups
 from pipelines.publications.manifest import model_rows, published_experiments, write_manifest
 from pipelines.publications.people_rows import (
     fill_people_tables,
@@ -45,10 +44,8 @@ from pipelines.publications.people_rows import (
 )
 from pipelines.publications.serving_files import (
     SERVING,
-    NightFiles,
     build_serving,
     count_lists,
-    count_users,
     logical_hash,
     open_lists,
 )
@@ -96,7 +93,7 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
     with publish_lock(settings):
         pinned_id = named_id(settings, PIN)
         files = read_audited_files(settings, as_of)
-        _empty_staging(settings)
+        empty_staging(settings)
         publication, is_new = _store(settings, as_of, files)
         with connect(settings) as warehouse:
             insert_rows(warehouse, publication)
@@ -106,7 +103,7 @@ def publish(settings: Settings, as_of: date, *, force: bool = False) -> dict[str
             kept = retained_ids(settings, publication.publication_id)
             drop_rows(warehouse, kept)
             refresh_view(settings, warehouse)
-        _drop_folders(settings, kept)
+        drop_folders(settings, kept)
     names = ("publication_id", "as_of", "logical_hash", "user_count", "row_count")
     result = {name: publication.manifest[name] for name in names}
     write_json(settings.run_folder(as_of).publication, result)
@@ -160,37 +157,38 @@ def retained_ids(settings: Settings, newest_of_its_night: str) -> set[str]:
 
 def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publication, bool]:
     """Build the publication of these lists unless a sound one exists; say whether it is new."""
+    run = settings.run_folder(as_of)
+    lists = [run.lists / name for name in files]
+    exclusions = [run.exclusions(name) for name in settings.placements]
     with connect(settings, path=Path(":memory:")) as connection:
         catalogue = read_catalogue(settings, as_of, as_of)
-        night = _night_files(settings, as_of, files)
-        open_lists(connection, night, catalogue)
+        open_lists(connection, lists, run.similar, exclusions, catalogue)
         users = read_user_attributes(settings, as_of, as_of)
-        fill_people_tables(connection, settings.placements, catalogue, users, night.pools)
+        pools = [path for name in settings.placements if (path := run.pool(name)).exists()]
+        fill_people_tables(connection, settings.placements, catalogue, users, pools)
         content = hash_with_people(connection, logical_hash(connection), settings.placements)
         publication_id = f"{as_of}-{content[:8]}"
-        if (settings.publications / publication_id).exists():
-            try:
-                return read_publication(settings, publication_id), False
-            except PublicationNotFoundError as error:
-                logger.warning("building it again: %s", error)
+        if (sound := find_sound(settings, publication_id)) is not None:
+            return sound, False
         staging = settings.publication_staging / publication_id
         staging.mkdir(parents=True)
         faultpoint("publication.begins")
         rules = {name: stored_rules(one, users) for name, one in settings.placements.items()}
         counts = _build_files(connection, settings, staging, as_of, content=content, rules=rules)
     write_manifest(settings, staging, counts)
-    _put_in_place(settings, staging)
+    put_folder(staging, settings.publications / publication_id)
     return read_publication(settings, publication_id), True
 
 
-def _night_files(settings: Settings, as_of: date, files: list[str]) -> NightFiles:
-    run = settings.run_folder(as_of)
-    return NightFiles(
-        [run.lists / name for name in files],
-        run.similar,
-        [run.exclusions(name) for name in settings.placements],
-        [path for name in settings.placements if (path := run.pool(name)).exists()],
-    )
+def find_sound(settings: Settings, publication_id: str) -> Publication | None:
+    """A publication that an earlier attempt made; None if there is none, or it is damaged."""
+    if not (settings.publications / publication_id).exists():
+        return None
+    try:
+        return read_publication(settings, publication_id)
+    except PublicationNotFoundError as error:
+        logger.warning("building it again: %s", error)
+        return None
 
 
 def _build_files(
@@ -203,7 +201,6 @@ def _build_files(
     rules: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Build both files of a publication; return the counts for its manifest."""
-    lists = count_lists(connection)
     publication_id = staging.name
     # The only clock read on the data path: it is recorded, and decides nothing.
     moment = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
@@ -212,9 +209,7 @@ def _build_files(
         "as_of": as_of.isoformat(),
         "generated_at": moment,
         "logical_hash": content,
-        "user_count": count_users(connection),
-        "row_count": sum(entry["row_count"] for entry in lists if entry["variant"] != FALLBACK),
-        "lists": lists,
+        **count_lists(connection),
         "experiments": published_experiments(settings, as_of),
     }
     build_serving(
@@ -236,12 +231,8 @@ def _lookup_meta(
 ) -> dict[str, str]:
     """Metadata that the API needs besides the lists, such as the rules they were made by."""
     names = ("publication_id", "as_of", "generated_at", "logical_hash")
-    rules = (
-        *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
-        *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
-    )
     placements = {
-        name: placement.model_dump(mode="json", include=set(rules)) | stored[name]
+        name: placement.model_dump(mode="json", include=set(STORED_RULES)) | stored[name]
         for name, placement in settings.placements.items()
     }
     return {
@@ -253,12 +244,7 @@ def _lookup_meta(
     }
 
 
-def _put_in_place(settings: Settings, staging: Path) -> None:
-    """Rename the finished folder to its final name, replacing a damaged one."""
-    put_folder(staging, settings.publications / staging.name)
-
-
-def _empty_staging(settings: Settings) -> None:
+def empty_staging(settings: Settings) -> None:
     """Remove what a killed publisher left in staging; the lock keeps others out."""
     for left in settings.publications.glob(".*.old"):
         shutil.rmtree(left, ignore_errors=True)
@@ -267,8 +253,8 @@ def _empty_staging(settings: Settings) -> None:
         fresh.unlink()
 
 
-def _drop_folders(settings: Settings, kept: set[str]) -> None:
-    """Remove publications past retention, renamed first so that none is seen half deleted."""
+def drop_folders(settings: Settings, kept: set[str]) -> None:
+    """Remove publications that are not kept, renamed first so that none is seen half deleted."""
     staging = settings.publication_staging
     staging.mkdir(exist_ok=True)
     for publication_id in stored_ids(settings):
@@ -277,7 +263,7 @@ def _drop_folders(settings: Settings, kept: set[str]) -> None:
             faultpoint("publication.dropped")
             logger.info("dropped publication %s", publication_id)
     fsync_folder(settings.publications)
-    _empty_staging(settings)
+    empty_staging(settings)
 
 
 # the pointer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import duckdb
 import pandas as pd
 
 from pipelines.base.current import SCHEMA_VERSION
-from pipelines.base.tables import SERVING_PUBLICATION_MODELS, SERVING_RECOMMENDATIONS
+from pipelines.base.tables import SERVING_PUBLICATION_MODELS, SERVING_RECOMMENDATIONS, Table
 from pipelines.lists.list_rows import FALLBACK
 from pipelines.publications.people_rows import create_people_tables
 
@@ -28,30 +27,12 @@ _BATCH_ROWS = 10_000
 ITEM_COLUMNS = ("item_id", "title", "category", "price", "is_available", "is_in_feed")
 
 
-@dataclass(frozen=True)
-class NightFiles:
-    """Files of a night that a publication is made of.
-
-    Parameters
-    ----------
-    lists : list of Path
-        Of `LIST_SCHEMA`; the fallback's have the category in `user_id`.
-    similar : Path
-        Of `SIMILAR_SCHEMA`.
-    exclusions : list of Path
-        Of `EXCLUSION_SCHEMA`.
-    pools : list of Path
-        Of `POOL_SCHEMA`, of the placements whose rules read the user.
-    """
-
-    lists: list[Path]
-    similar: Path
-    exclusions: list[Path]
-    pools: list[Path] = field(default_factory=list)
-
-
 def open_lists(
-    connection: duckdb.DuckDBPyConnection, files: NightFiles, catalogue: pd.DataFrame
+    connection: duckdb.DuckDBPyConnection,
+    lists: list[Path],
+    similar: Path,
+    exclusions: list[Path],
+    catalogue: pd.DataFrame,
 ) -> None:
     """Create views `lists`, `similar_items`, `exclusions` of a night, and its catalogue `items`.
 
@@ -60,13 +41,18 @@ def open_lists(
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-    files : NightFiles
+    lists : list of Path
+        Of `LIST_SCHEMA`; the fallback's have the category in `user_id`.
+    similar : Path
+        Of `SIMILAR_SCHEMA`.
+    exclusions : list of Path
+        Of `EXCLUSION_SCHEMA`.
     catalogue : DataFrame
         One row per item_id with `ITEM_COLUMNS`.
     """
-    connection.read_parquet([str(path) for path in files.lists]).create_view("lists")
-    connection.read_parquet(str(files.similar)).create_view("similar_items")
-    connection.read_parquet([str(path) for path in files.exclusions]).create_view("exclusions")
+    connection.read_parquet([str(path) for path in lists]).create_view("lists")
+    connection.read_parquet(str(similar)).create_view("similar_items")
+    connection.read_parquet([str(path) for path in exclusions]).create_view("exclusions")
     connection.register("catalogue", catalogue[list(ITEM_COLUMNS)])
     connection.execute("create table items as select * from catalogue order by item_id")
     connection.unregister("catalogue")
@@ -117,8 +103,16 @@ def logical_hash(connection: duckdb.DuckDBPyConnection) -> str:
     return digest.hexdigest()
 
 
-def count_lists(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
-    """Count users, rows, different items and rows by strategy, per placement and variant."""
+def count_lists(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count what `lists` holds.
+
+    Returns
+    -------
+    dict
+        ``user_count`` and ``row_count`` of all lists but those for anyone; ``lists``: one entry
+        per placement and variant with ``user_count``, ``row_count``, ``item_count`` (different
+        items) and ``strategies`` (rows by strategy).
+    """
     rows = connection.execute(
         """
         with strategies as (
@@ -138,15 +132,11 @@ def count_lists(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         """
     ).fetchall()
     names = ("placement", "variant", "user_count", "row_count", "item_count", "strategies")
-    return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def count_users(connection: duckdb.DuckDBPyConnection) -> int:
-    """Count the different users with a list in any placement."""
-    ((user_count,),) = connection.execute(
-        "select count(distinct user_id) from lists where variant <> ?", [FALLBACK]
+    ((user_count, row_count),) = connection.execute(
+        "select count(distinct user_id), count(*) from lists where variant <> ?", [FALLBACK]
     ).fetchall()
-    return int(user_count)
+    lists = [dict(zip(names, row, strict=True)) for row in rows]
+    return {"user_count": user_count, "row_count": row_count, "lists": lists}
 
 
 def build_serving(
@@ -183,10 +173,7 @@ def build_serving(
     """
     path = str(target).replace("'", "''")
     connection.execute(f"attach '{path}' as serving_file (storage_version '{STORAGE_VERSION}')")
-    columns = ", ".join(
-        f"{column} {kind}" for column, kind in SERVING_RECOMMENDATIONS.columns.items()
-    )
-    connection.execute(f"create table serving_file.recommendations ({columns})")
+    _create(connection, "recommendations", SERVING_RECOMMENDATIONS)
     connection.execute(
         """
         insert into serving_file.recommendations
@@ -224,10 +211,7 @@ def build_serving(
         """,
         [publication_id],
     )
-    columns = ", ".join(
-        f"{name} {kind}" for name, kind in SERVING_PUBLICATION_MODELS.columns.items()
-    )
-    connection.execute(f"create table serving_file.models ({columns})")
+    _create(connection, "models", SERVING_PUBLICATION_MODELS)
     if models:
         names = list(SERVING_PUBLICATION_MODELS.columns)
         connection.executemany(
@@ -248,6 +232,11 @@ def build_serving(
         """
     )
     connection.execute("detach serving_file")
+
+
+def _create(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
+    columns = ", ".join(f"{column} {kind}" for column, kind in table.columns.items())
+    connection.execute(f"create table serving_file.{name} ({columns})")
 
 
 def by_blocks_of_users(

@@ -1,4 +1,4 @@
-"""Publications on disk: list them, say which is live, and whether each is sound."""
+"""Publications that are stored: list them, say which is live, and whether each is sound."""
 
 from __future__ import annotations
 
@@ -44,15 +44,16 @@ def list_publications(settings: Settings, *, verify: bool = False) -> dict[str, 
     problems: list[str] = []
     named = {name: _named(settings, name, problems) for name in (POINTER, PIN)}
     live_id = _live_id(settings, problems)
-    rows = []
-    if settings.publications.exists():
-        for folder in sorted(settings.publications.iterdir()):
-            if is_publication_id(folder.name):
-                row = _describe(settings, folder.name, verify)
-                row["is_live"] = folder.name == live_id
-                row["is_current"] = folder.name == named[POINTER]
-                row["is_pinned"] = folder.name == named[PIN]
-                rows.append(row)
+    rows = [
+        {
+            **_describe(settings, folder.name, verify),
+            "is_live": folder.name == live_id,
+            "is_current": folder.name == named[POINTER],
+            "is_pinned": folder.name == named[PIN],
+        }
+        for folder in sorted(settings.publications.glob("*"))
+        if is_publication_id(folder.name)
+    ]
     return {
         "live_id": live_id,
         "current_id": named[POINTER],

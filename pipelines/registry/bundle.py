@@ -1,4 +1,4 @@
-"""A served placement: recommender, fallback, histories and rules, saved as a folder of data."""
+"""What a placement's lists are made with, saved as a folder of data."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from pipelines.rules.place import (
 CATALOGUE_COLUMNS = [
     *("item_id", "title", "category", "price", "is_available", "is_in_feed", "attributes"),
 ]
-#: File of a saved placement with what a users feed said, if there is one.
+#: File of a saved bundle with what a users feed said, if there is one.
 USERS_FILE = "users.parquet"
-#: Columns of `ServedPlacement.recommend`.
+#: Columns of `PlacementBundle.recommend`.
 LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
 
 
 @dataclass(frozen=True)
-class ServedPlacement:
+class PlacementBundle:
     """Everything needed to turn a user id into a list.
 
     Parameters
@@ -133,7 +133,7 @@ def _to_rows(lists: PlacedLists, labels: Labels) -> pd.DataFrame:
 
 def gather_placement(
     settings: Settings, as_of: date, placement: str, recommender: Recommender
-) -> ServedPlacement:
+) -> PlacementBundle:
     """Combine a fitted recommender with the fallback, histories, catalogue and rules of a night.
 
     Parameters
@@ -156,46 +156,45 @@ def gather_placement(
     fallback = fit_candidate(planned_spec(settings, as_of, rules.fallback), history)
     catalogue = read_catalogue(settings, as_of, as_of).reindex(columns=CATALOGUE_COLUMNS)
     users = read_user_attributes(settings, as_of, as_of)
-    return ServedPlacement(
-        recommender, fallback, history, catalogue, rules, None if users.empty else users
-    )
+    known = None if users.empty else users
+    return PlacementBundle(recommender, fallback, history, catalogue, rules, known)
 
 
 def save_placement(
     settings: Settings,
     as_of: date,
-    served: ServedPlacement,
+    bundle: PlacementBundle,
     recommender_folder: Path,
     folder: Path,
 ) -> None:
-    """Save a served placement to a folder as plain data: npz, parquet and JSON.
+    """Save a placement's bundle to a folder as plain data: npz, parquet and JSON.
 
     Parameters
     ----------
     settings : Settings
     as_of : date
         The night whose plan has the specification of the fallback.
-    served : ServedPlacement
+    bundle : PlacementBundle
     recommender_folder : Path
         Where its recommender was saved; the folder is copied unchanged.
     folder : Path
         Created; must not exist.
     """
     shutil.copytree(recommender_folder, folder / "recommender")
-    spec = planned_spec(settings, as_of, served.rules.fallback)
-    save_recommender(served.fallback, spec, folder / "fallback")
-    save_histories(served.history, folder / "histories.npz")
-    served.catalogue.to_parquet(folder / "catalogue.parquet", index=False)
-    if served.users is not None:
-        served.users.to_parquet(folder / USERS_FILE, index=False)
-    rules = json.dumps(served.rules.model_dump(mode="json"), indent=2)
+    spec = planned_spec(settings, as_of, bundle.rules.fallback)
+    save_recommender(bundle.fallback, spec, folder / "fallback")
+    save_histories(bundle.history, folder / "histories.npz")
+    bundle.catalogue.to_parquet(folder / "catalogue.parquet", index=False)
+    if bundle.users is not None:
+        bundle.users.to_parquet(folder / USERS_FILE, index=False)
+    rules = json.dumps(bundle.rules.model_dump(mode="json"), indent=2)
     (folder / "placement.json").write_text(rules + "\n", encoding="utf-8")
 
 
-def load_placement(folder: Path) -> ServedPlacement:
+def load_placement(folder: Path) -> PlacementBundle:
     """Load a placement that `save_placement` saved."""
     rules = json.loads((folder / "placement.json").read_text(encoding="utf-8"))
-    return ServedPlacement(
+    return PlacementBundle(
         recommender=load_recommender(folder / "recommender"),
         fallback=load_recommender(folder / "fallback"),
         history=load_histories(folder / "histories.npz"),

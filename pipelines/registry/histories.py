@@ -44,16 +44,7 @@ def save_histories(history: Interactions, path: Path | BinaryIO) -> None:
 
 
 def load_histories(path: Path) -> Interactions:
-    """Load histories that `save_histories` saved.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Interactions
-    """
+    """Load histories that `save_histories` saved."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in (*TEXT_FIELDS, *NUMBER_FIELDS)}
         return Interactions(

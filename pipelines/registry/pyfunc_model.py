@@ -21,7 +21,7 @@ class PlacementLists(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the placement from the model's artefacts."""
-        self.served = load_placement(Path(context.artifacts["placement"]))
+        self.bundle = load_placement(Path(context.artifacts["placement"]))
 
     def predict(
         self,
@@ -44,8 +44,8 @@ class PlacementLists(PythonModel):
         DataFrame
             One row per user_id and rank: item_id, score, strategy, reason.
         """
-        k = int((params or {}).get("k", self.served.rules.list_length))
-        return self.served.recommend(model_input["user_id"].tolist(), k)
+        k = int((params or {}).get("k", self.bundle.rules.list_length))
+        return self.bundle.recommend(model_input["user_id"].tolist(), k)
 
 
 set_model(PlacementLists())

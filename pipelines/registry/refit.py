@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.config import Settings, stable_hash
-from pipelines.base.durable import new_folder, write_ordered_json
+from pipelines.base.durable import new_folder, read_if_there, read_json, write_ordered_json
 from pipelines.base.errors import MissingEvaluationError
 from pipelines.base.paths import ROLE_FILE
 from pipelines.evaluate.inputs import code_hash, planned_spec, snapshot_hash
@@ -22,13 +21,7 @@ from pipelines.features.read import read_interactions
 from pipelines.gate.verdicts import read_gate
 from pipelines.models.artefacts import save_recommender
 from pipelines.models.candidates import Spec, fit_candidate
-from pipelines.registry.registry import register_placement
-from pipelines.registry.roles import (
-    CHALLENGER,
-    CHAMPION,
-    model_version,
-    read_role,
-)
+from pipelines.registry.registry import CHALLENGER, CHAMPION, register_placement
 
 logger = logging.getLogger(__name__)
 
@@ -40,16 +33,10 @@ def refit_placement(settings: Settings, as_of: date, placement: str) -> dict[str
     specification, version and run, and registered in MLflow. A recommender already fitted on the
     same inputs is used again, whichever placement it was fitted for.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    placement : str
-
     Returns
     -------
     dict of str to str
-        Model version, ``<candidate>-<spec_hash>@<as_of>``, by role.
+        Model version, by role.
 
     Raises
     ------
@@ -71,6 +58,17 @@ def refit_placement(settings: Settings, as_of: date, placement: str) -> dict[str
     return {role: model_version(holder, as_of) for role, holder in roles.items()}
 
 
+def model_version(holder: Mapping[str, Any], as_of: date) -> str:
+    """Model version: the name of a specification fitted on a night; needs no server.
+
+    Examples
+    --------
+    >>> model_version({"name": "ease", "spec_hash": "0123456789ab"}, date(2011, 12, 9))
+    'ease-0123456789ab@2011-12-09'
+    """
+    return f"{holder['name']}-{holder['spec_hash']}@{as_of.isoformat()}"
+
+
 def _arms(settings: Settings, as_of: date, placement: str) -> dict[str, dict[str, Any]]:
     """Specification of each arm but control, of the experiment that runs on the placement."""
     experiment = placement_experiment(settings, as_of, placement)
@@ -79,8 +77,7 @@ def _arms(settings: Settings, as_of: date, placement: str) -> dict[str, dict[str
     found = {}
     for arm in experiment.definition.arms[1:]:
         spec = planned_spec(settings, as_of, str(arm.candidate))
-        entry = {"name": spec.name, "spec": spec.as_dict(), "spec_hash": spec.spec_hash}
-        found[arm.name] = entry
+        found[arm.name] = {"name": spec.name, "spec": spec.as_dict(), "spec_hash": spec.spec_hash}
     return found
 
 
@@ -97,8 +94,8 @@ def _refit_role(
 ) -> None:
     folder = settings.run_folder(as_of).role(placement, role)
     wanted = stable_hash([as_of, holder, snapshot_hash(settings, as_of), code_hash()])
-    stored = read_role(settings, as_of, placement, role)
-    if stored is None or stored["input_hash"] != wanted:
+    before = read_if_there(folder / ROLE_FILE)
+    if before is None or before["input_hash"] != wanted:
         with new_folder(folder) as fresh:
             _make_recommender(settings, as_of, holder, wanted, fresh)
     else:
@@ -141,7 +138,7 @@ def _make_recommender(
 def _same_fit(settings: Settings, as_of: date, wanted: str) -> Path | None:
     """Folder of a role of any placement that was fitted tonight on the same inputs."""
     for path in sorted(settings.run_folder(as_of).models.glob(f"*/[!.]*/{ROLE_FILE}")):
-        if json.loads(path.read_text(encoding="utf-8"))["input_hash"] == wanted:
+        if read_json(path)["input_hash"] == wanted:
             return path.parent
     return None
 

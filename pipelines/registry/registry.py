@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from pipelines.base.config import PROJECT_ROOT, Settings, stable_hash
+from pipelines.base.durable import read_if_there
 from pipelines.base.faults import faultpoint
 from pipelines.base.tracking import attempt, end_night, experiment_id, parent_run_id
 from pipelines.evaluate.inputs import planned_spec, snapshot_hash
 from pipelines.models.artefacts import load_recommender
 from pipelines.registry.bundle import gather_placement, save_placement
 from pipelines.registry.examples import choose_examples, describe_lists
-from pipelines.registry.roles import ROLES, read_role
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+#: Roles that are registered, in the order they are fitted; arms of experiments are not.
+ROLES = (CHAMPION, CHALLENGER)
 PACKAGE = PROJECT_ROOT / "pipelines"
 #: Length of lists unless `params` has a `k`.
 DEFAULT_K = 10
@@ -62,12 +66,6 @@ def register_placement(settings: Settings, as_of: date, placement: str) -> dict[
 
     A version that was made from the same inputs (tag ``input_hash``) is used again.
 
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
-    placement : str
-
     Returns
     -------
     dict of str to str or None
@@ -75,7 +73,7 @@ def register_placement(settings: Settings, as_of: date, placement: str) -> dict[
     """
     found: dict[str, str | None] = {}
     for role in ROLES:
-        entry = read_role(settings, as_of, placement, role)
+        entry = read_if_there(settings.run_folder(as_of).role_file(placement, role))
         if entry is not None:
             found[role] = _register_role(settings, as_of, entry)
     return found
@@ -87,11 +85,6 @@ def promote_aliases(settings: Settings, as_of: date) -> dict[str, dict[str, str 
     This is the last step of a night in MLflow: its run is ended. An alias that a later night
     holds is not moved. `challenger` is removed where tonight has no challenger besides the
     champion.
-
-    Parameters
-    ----------
-    settings : Settings
-    as_of : date
 
     Returns
     -------
@@ -136,7 +129,7 @@ def _register_role(settings: Settings, as_of: date, entry: Mapping[str, Any]) ->
 
 
 def _version_tags(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> dict[str, str]:
-    """Tags that identify a version: the fit, and everything it is served with."""
+    """Tags that identify a version: the fit, and everything else that makes its lists."""
     rules = settings.placements[entry["placement"]]
     fallback = planned_spec(settings, as_of, rules.fallback).as_dict()
     inputs = [
@@ -213,9 +206,9 @@ def _staged(settings: Settings, as_of: date, entry: Mapping[str, Any]) -> Iterat
     folder = Path(tempfile.mkdtemp(prefix=f"model-{placement}-", dir=root))
     try:
         fitted = settings.run_folder(as_of).role(placement, entry["role"])
-        served = gather_placement(settings, as_of, placement, load_recommender(fitted))
-        save_placement(settings, as_of, served, fitted, folder / "placement")
-        text = describe_lists(served, choose_examples(served))
+        bundle = gather_placement(settings, as_of, placement, load_recommender(fitted))
+        save_placement(settings, as_of, bundle, fitted, folder / "placement")
+        text = describe_lists(bundle, choose_examples(bundle))
         (folder / "examples.md").write_text(text, encoding="utf-8")
         yield folder
     finally:

@@ -23,10 +23,10 @@ SHOWN_ROWS = 200
 @json_option
 @settings_options
 def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> None:
-    """Write a night's lists, audit them, and publish them if every rule holds.
+    """Refit the champions, write a night's lists, audit them, and publish if every rule holds.
 
-    Where Postgres is set, what is live is then copied there; if that fails, the publication stands
-    and the exit code is 2.
+    Needs the night's verdicts (`recsys gate`). Where Postgres is set, what is live is then copied
+    there; if that fails, the publication stands and the exit code is 2.
     """
     from pipelines.audit.audit import audit_lists
     from pipelines.base.durable import to_json
@@ -34,12 +34,16 @@ def publish_command(settings: Any, as_of: Any, force: bool, as_json: bool) -> No
     from pipelines.lists.similar_items import generate_similar
     from pipelines.publications.postgres import push_postgres
     from pipelines.publications.publish import describe_state, publish
+    from pipelines.registry.refit import refit_placement
+    from pipelines.registry.registry import promote_aliases
 
     for placement in settings.placements:
+        refit_placement(settings, as_of, placement)
         generate_lists(settings, as_of, placement)
     generate_similar(settings, as_of)
     audit = audit_lists(settings, as_of)
     result = publish(settings, as_of, force=force)
+    promote_aliases(settings, as_of)
     if as_json:
         click.echo(to_json({**result, "audit": audit}), nl=False)
     else:

@@ -46,9 +46,10 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     Returns
     -------
     dict
-        What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``load``, ``placements``
-        (leaderboards by window, the gate's verdict, and what each rule costs), ``tuned``,
-        ``seconds``, ``steps``, ``publication``, ``customers``, ``commands``.
+        What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``load``, ``warnings`` (what the
+        checks of the events found), ``placements`` (leaderboards by window, the gate's verdict, and
+        what each rule costs), ``tuned``, ``seconds``, ``steps``, ``publication``, ``customers``,
+        ``commands``.
     """
     report = build_report(settings, as_of)
     print_document(report_document(report, is_whole=False))
@@ -65,6 +66,7 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
         "home": str(settings.home),
         "run_folder": str(run.folder),
         "load": read_if_there(run.load),
+        "warnings": _check_warnings(read_if_there(run.event_checks)),
         "placements": {name: _placement(settings, as_of, name) for name in settings.placements},
         "tuned": _tuned_specifications(settings, as_of),
         "seconds": evaluation_seconds(settings, as_of),
@@ -77,6 +79,12 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
     write_text(run.report_text, to_markdown(report_document(report, is_whole=True)))
     logger.debug("report written to %s", run.report_text)
     return report
+
+
+def _check_warnings(checks: Mapping[str, Any] | None) -> list[str]:
+    """What the checks that failed found, in words."""
+    results = checks["results"] if checks else ()
+    return [result["meaning"] for result in results if not result["is_passed"]]
 
 
 def _placement(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:

@@ -43,6 +43,7 @@ _LOAD_COUNTS = {
     "loaded_days": "new days",
     "row_count": "new rows",
     "duplicate_count": "duplicates",
+    "repeated_count": "repeated",
     "quarantined_count": "quarantined",
     "total_days": "days known",
     "total_rows": "rows known",
@@ -56,7 +57,7 @@ def report_document(report: Row, *, is_whole: bool) -> list[Block]:
     figures.
     """
     document: list[Block] = [Heading(f"Night of {report['as_of']}", 1), Heading("Loaded")]
-    document += _load(report["load"])
+    document += _load(report["load"], report["warnings"])
     for name, placement in report["placements"].items():
         document += _board(name, placement, report)
         document += gate_blocks(placement["gate"], report["k"], is_whole=is_whole)
@@ -70,7 +71,7 @@ def report_document(report: Row, *, is_whole: bool) -> list[Block]:
     return [*document, Heading("Next"), *_commands(report)]
 
 
-def _load(load: Row | None) -> list[Block]:
+def _load(load: Row | None, warnings: Sequence[str]) -> list[Block]:
     if load is None:
         return [Paragraph("Nothing is recorded: the load did not end.")]
     rows = [
@@ -78,7 +79,8 @@ def _load(load: Row | None) -> list[Block]:
         for name, feed in load["feeds"].items()
     ]
     table = Table([left("feed"), *map(right, _LOAD_COUNTS.values())], rows)
-    return [table, Bullets([f"note: {note}" for note in load.get("notes", [])])]
+    notes = [f"note: {note}" for note in load.get("notes", [])]
+    return [table, Bullets([*notes, *(f"warning: {one}" for one in warnings)])]
 
 
 def _board(name: str, placement: Row, report: Row) -> list[Block]:
@@ -98,6 +100,9 @@ def _board(name: str, placement: Row, report: Row) -> list[Block]:
         tuning_note(candidate, tuned[candidate], name) for candidate in roles if candidate in tuned
     ]
     title = Heading(f"{name}: leaderboard on the gate window, {users} users")
+    if not rows[0]["user_count"]:
+        nobody = "Nobody could be scored in the gate window: nothing was compared tonight."
+        return [title, Paragraph(nobody)]
     return [title, table, Bullets([*first_stage_notes(rows), *notes])]
 
 

@@ -85,7 +85,6 @@ class ListRules:
         ----------
         lists : TopN
             As long as `fetch_length` says.
-        k : int
         """
         if not self.is_reordering:
             return _cut(lists, lists.items, lists.scores, k)

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipelines.models.base import Exclusion
-from pipelines.rules.shown_items import PINNED, PINNED_REASON
-
-__all__ = ["PINNED", "PINNED_REASON", "Pin", "PinnedLists", "falling_scores", "insert_pins"]
 
 
 @dataclass(frozen=True)

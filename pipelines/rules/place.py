@@ -15,8 +15,8 @@ from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.popularity import Popularity
 from pipelines.rules.fill import back_fill
 from pipelines.rules.list_rules import ListRules
-from pipelines.rules.pins import PINNED, PINNED_REASON, insert_pins
-from pipelines.rules.shown_items import WITHOUT_CONSENT
+from pipelines.rules.pins import insert_pins
+from pipelines.rules.shown_items import PINNED, PINNED_REASON, WITHOUT_CONSENT
 
 #: Who chose an item: the recommender from the user's history, the recommender to complete its own
 #: list, the fallback for a whole list, the fallback for the rest of a list, the fallback for
@@ -136,15 +136,12 @@ def place_for_anyone(
 
     Parameters
     ----------
-    fallback : Recommender
-        Fitted.
+    fallback, k, rules
+        As in `place`.
     history : Interactions
         Its items are those known; its users do not matter.
     user_ids : ndarray of str, shape (n_users,)
         Not in `history`.
-    k : int
-        Maximum length of a list.
-    rules : ListRules
     exclude : Exclusion
         In the rows of `user_ids` and the columns of `history`; pairs do not matter.
 
@@ -171,7 +168,6 @@ def make_labels(recommender: Recommender | None, fallback: Recommender) -> Label
     ----------
     recommender : Recommender or None
         None for the lists of users unknown on this night, which are the fallback's.
-    fallback : Recommender
     """
     writer = recommender or fallback
     whole = f"fallback: no history that {writer.strategy} can learn from"

@@ -128,7 +128,6 @@ def rerank(
         No category has more items than this among the chosen. An item of several categories
         counts for each. Where nothing else is left to choose the cap gives way: a list does not
         get shorter.
-    similarity : Similarity, optional
     diversity : float, default 0
         From 0, the old order, towards 1, items as dissimilar as possible.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from pipelines.base.event_meaning import told_type
+
 #: `strategy` of a pinned item's row in a list.
 PINNED = "pinned"
 #: `reason` of a pinned item's row in a list.
@@ -32,6 +34,7 @@ def keeps_item(
     within_days : int or None
         The placement's `exclude_within_days`; None for any age.
     event_type : str
+        Events of a low value exclude as others of their type do: the user knows the item.
     age_days : int
         Days from the event's date to the cutoff: 1 for the last day before the cutoff.
     exposures : collection of str, default none
@@ -46,7 +49,7 @@ def keeps_item(
     """
     if exclude == "none" or event_type in exposures:
         return False
-    if exclude != "all" and event_type not in exclude:
+    if exclude != "all" and {event_type, told_type(event_type)}.isdisjoint(exclude):
         return False
     return within_days is None or age_days <= within_days
 

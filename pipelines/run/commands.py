@@ -27,9 +27,11 @@ def run_command(settings: Settings, as_of: date) -> None:
     Progress is one line a task; Airflow's full log goes to <home>/logs/. The night can be run
     again: what did not change is not computed again, and the result is the same.
     """
+    from pipelines.events.day_changes import check_landing
     from pipelines.report.report import report_night
     from pipelines.run.scheduler import run_night
 
+    check_landing(settings)
     click.echo(
         f"Night of {as_of} on {settings.home} (Airflow DAG nightly_recommendations)", err=True
     )
@@ -76,17 +78,16 @@ def up_command(settings: Settings, airflow_port: int, mlflow_port: int, api_port
 @json_option
 def fingerprint_command(settings: Settings, as_json: bool) -> None:
     """Print rows and a content hash of every table, to compare two homes or two runs."""
-    import json
-
     from pipelines.base.warehouse import connect, fingerprint_tables
+    from pipelines.show.document import Table, left, right, wrap
+    from pipelines.show.figures import format_count
+    from pipelines.show.terminal import print_answer
 
     with connect(settings, read_only=True) as warehouse:
         found = fingerprint_tables(warehouse)
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-        return
-    for name, (rows, digest) in found.items():
-        click.echo(f"{name:40} {rows:>12,} {digest}")
+    rows = [[name, format_count(count), digest] for name, (count, digest) in found.items()]
+    columns = [wrap("table"), right("rows"), left("hash of the rows")]
+    print_answer(found, as_json, lambda: [Table(columns, rows)])
 
 
 @click.command("doctor", epilog=examples("recsys doctor", "recsys doctor --json"))
@@ -94,19 +95,20 @@ def fingerprint_command(settings: Settings, as_json: bool) -> None:
 @json_option
 def doctor_command(settings: Settings, as_json: bool) -> None:
     """Say what this home has and lacks: settings, disk, day files, warehouse, MLflow, lists."""
-    import json
-
     from pipelines.run.doctor import examine
+    from pipelines.show.document import Marked, Table, Words, left, wrap
+    from pipelines.show.terminal import print_answer
 
     findings = examine(settings)
-    if as_json:
-        click.echo(json.dumps([finding.__dict__ for finding in findings], indent=2))
-    else:
-        for finding in findings:
-            click.echo(
-                f"{'ok  ' if finding.is_fine else 'LOOK'} {finding.subject}: {finding.found}"
-            )
-            if not finding.is_fine:
-                click.echo(f"     {finding.remedy}")
+    rows: list[list[Words]] = [
+        [
+            Marked("ok", "good") if finding.is_fine else Marked("LOOK", "bad"),
+            finding.subject,
+            finding.found if finding.is_fine else f"{finding.found}\n{finding.remedy}",
+        ]
+        for finding in findings
+    ]
+    columns = [left(""), left("part"), wrap("found, and what mends it")]
+    print_answer([vars(finding) for finding in findings], as_json, lambda: [Table(columns, rows)])
     if not all(finding.is_fine for finding in findings):
         raise SystemExit(1)

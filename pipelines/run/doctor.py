@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipelines.base.config import Settings
+from pipelines.base.config import DEFAULT_CONFIG, PROJECT_ROOT, Settings
 from pipelines.base.errors import PipelineError
 from pipelines.show.figures import format_bytes
 
@@ -26,7 +26,7 @@ class Diagnosis:
     found : str
         What was seen.
     remedy : str
-        What to do if it is not fine; empty otherwise.
+        What to do where it is not fine.
     """
 
     subject: str
@@ -41,9 +41,10 @@ def examine(settings: Settings) -> list[Diagnosis]:
     Returns
     -------
     list of Diagnosis
-        Disk, day files, warehouse, candidates, MLflow, publication, in this order.
+        Settings, disk, day files, warehouse, candidates, MLflow, publication, in this order.
     """
     looks: tuple[Callable[[Settings], Diagnosis], ...] = (
+        _settings_file,
         _disk,
         _day_files,
         _warehouse,
@@ -52,6 +53,37 @@ def examine(settings: Settings) -> list[Diagnosis]:
         _publication,
     )
     return [look(settings) for look in looks]
+
+
+def _settings_file(settings: Settings) -> Diagnosis:
+    """Say which sections a settings file of one's own leaves to the defaults.
+
+    A file replaces the bundled one as a whole: what it does not hold has the defaults of the code,
+    not the values of the bundled shop.
+    """
+    if settings.file is None:
+        return Diagnosis("settings", True, "made by a program, of no file")
+    given = set(settings.model_fields_set)
+    kinds = type(settings).model_fields
+    missing = [name for name in kinds if name not in given | {"home", "experiments_folder"}]
+    found = str(settings.file)
+    if missing:
+        found += f"; the defaults hold for {', '.join(missing)}"
+    lists = [name for name in ("placements", "candidates") if name in missing]
+    if lists:
+        competing = ", ".join(one.name for one in settings.candidates)
+        found += (
+            f". It replaces the bundled settings as a whole: without {' and '.join(lists)}, "
+            f"the only placements are {', '.join(settings.placements)}, and the candidates "
+            f"{competing}"
+        )
+    return Diagnosis(
+        "settings",
+        not lists,
+        found,
+        "Write a whole file: recsys init FILE…, or copy what you want from "
+        f"{PROJECT_ROOT / DEFAULT_CONFIG}.",
+    )
 
 
 def _disk(settings: Settings) -> Diagnosis:
@@ -76,7 +108,8 @@ def _day_files(settings: Settings) -> Diagnosis:
             "day files",
             False,
             f"none under {settings.landing}",
-            "Land a source, for example: recsys land online-retail",
+            "Say what your files hold: recsys init FILE…, or land the bundled shop: "
+            "recsys land online-retail",
         )
     return Diagnosis("day files", True, f"{len(days)} days, {days[0]} to {days[-1]}")
 

@@ -1,6 +1,8 @@
 """Airflow, MLflow and the API on loopback, started for a person or a test, stopped by process.
 
-Nothing here is meant for other machines to reach: there is no authentication.
+Each is a context that gives the service's address once it is healthy, and raises `ServiceError` if
+it is not within `wait_seconds`. Nothing here is meant for other machines to reach: there is no
+authentication.
 """
 
 from __future__ import annotations
@@ -34,18 +36,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def airflow_standalone(settings: Settings, port: int, wait_seconds: int = 120) -> Iterator[str]:
-    """Run `airflow standalone` (API server, scheduler, DAG processor, triggerer) on this home.
-
-    Yields
-    ------
-    str
-        Its address, once it is healthy.
-
-    Raises
-    ------
-    ServiceError
-        If it is not healthy in time.
-    """
+    """Run `airflow standalone` (API server, scheduler, DAG processor, triggerer) on this home."""
     prepare_airflow(settings)
     address = f"http://{LOOPBACK}:{port}"
     environment = {
@@ -67,38 +58,16 @@ def airflow_standalone(settings: Settings, port: int, wait_seconds: int = 120) -
 
 @contextlib.contextmanager
 def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iterator[str]:
-    """Run the MLflow server over this home's runs.
-
-    Yields
-    ------
-    str
-        Its address, once it is healthy.
-
-    Raises
-    ------
-    ServiceError
-        If it is not healthy in time.
-    """
+    """Run the MLflow server over this home's runs."""
     address = f"http://{LOOPBACK}:{port}"
     command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "--env-file",
-        str(PROJECT_ROOT / "mlflow" / "server.env"),
-        "server",
-        "--host",
-        LOOPBACK,
-        "--port",
-        str(port),
-        "--backend-store-uri",
-        settings.tracking_uri,
-        "--workers",
-        "1",
-        "--allowed-hosts",
-        f"{LOOPBACK}:*,localhost:*",
-        "--default-artifact-root",
-        str(settings.mlflow_artifacts),
+        *(sys.executable, "-m", "mlflow"),
+        *("--env-file", str(PROJECT_ROOT / "mlflow" / "server.env"), "server"),
+        *("--host", LOOPBACK, "--port", str(port)),
+        *("--backend-store-uri", settings.tracking_uri),
+        *("--workers", "1"),
+        *("--allowed-hosts", f"{LOOPBACK}:*,localhost:*"),
+        *("--default-artifact-root", str(settings.mlflow_artifacts)),
     ]
     log = settings.logs / "mlflow-server.log"
     with _running(command, process_environment(settings), log) as process:
@@ -108,24 +77,7 @@ def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iter
 
 @contextlib.contextmanager
 def api_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iterator[str]:
-    """Run the API over this home's live publication; without one it waits for the first.
-
-    Parameters
-    ----------
-    settings : Settings
-    port : int
-    wait_seconds : int, default 60
-
-    Yields
-    ------
-    str
-        Its address, once it answers.
-
-    Raises
-    ------
-    ServiceError
-        If it does not answer in time.
-    """
+    """Run the API over this home's live publication; without one it waits for the first."""
     address = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "pipelines", "serve", "--host", LOOPBACK, "--port", str(port)]
     log = settings.logs / "api.log"

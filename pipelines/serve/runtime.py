@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 
 from pipelines.base.config import Settings
 from pipelines.serve.answer.list_store import ListStore
@@ -23,21 +23,19 @@ logger = logging.getLogger(__name__)
 
 
 class Runtime:
-    """The parts of a running API, made when it starts and closed when it stops.
-
-    Parameters
-    ----------
-    settings : Settings
-    metrics : ServeMetrics
-    clock : Clock
-    """
+    """The parts of a running API, made when it starts and closed when it stops."""
 
     def __init__(self, settings: Settings, metrics: ServeMetrics, clock: Clock) -> None:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
         self.instance = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._recent = RecentEvents(settings.exposures, self.instance, settings.events.exposures)
+        self._recent = RecentEvents(
+            settings.exposures,
+            self.instance,
+            settings.events.exposures,
+            settings.events.min_value,
+        )
         self._live = LivePublication(
             settings,
             before_swap=self._cover,
@@ -123,12 +121,9 @@ class Runtime:
                 "%s is old: what happened before %s is not held", store.publication_id, oldest
             )
         self._first_day = max(wanted, oldest)
-        if self._is_earlier_than_held(self._first_day):
-            self._recent.cover(self._first_day)
-
-    def _is_earlier_than_held(self, day: date) -> bool:
         held = self._recent.first_day
-        return held is None or day < held
+        if held is None or self._first_day < held:
+            self._recent.cover(self._first_day)
 
     def _swapped(self, store: ListStore) -> None:
         """Count a swap; the next poll drops the logged days that the new publication knows."""

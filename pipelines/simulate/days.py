@@ -74,10 +74,6 @@ def simulate_day(
     lists_of : callable, optional
         Published lists by arm; then the truth has the clicks to be expected in each.
 
-    Returns
-    -------
-    DayTruth
-
     Notes
     -----
     Who comes, and how far they look, is drawn from the seed, the day and the user alone, so it does

@@ -10,11 +10,7 @@ from typing import Any
 from pipelines.base.config import Settings
 from pipelines.experiments.state import read_experiment, start_experiment, started_experiments
 from pipelines.measure.experiment_text import experiment_document
-from pipelines.measure.measure import (
-    measure_experiment,
-    measure_experiments,
-    write_report,
-)
+from pipelines.measure.measure import measure_experiment, measure_experiments, write_report
 from pipelines.show.document import Block, Code
 from pipelines.simulate.days import DayTruth
 from pipelines.simulate.loop import Simulation, run_quietly, simulate_shop, true_lift

@@ -6,9 +6,9 @@ import contextlib
 import io
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipelines.run.night import run_in_a_row
 from pipelines.serve.answer.list_store import ListStore
 from pipelines.simulate.days import DayTruth, purchase_event, simulate_day
 from pipelines.simulate.past import write_past
-from pipelines.simulate.shops import HttpShop, ServiceShop, SimulatedClock, service_shop
+from pipelines.simulate.shops import HttpShop, ServiceShop, Shop, SimulatedClock
 from pipelines.simulate.world import World, make_world
 
 logger = logging.getLogger(__name__)
@@ -110,14 +110,15 @@ def simulate_shop(
     truths = []
     days = _Days(settings, simulation, world)
     with ExitStack() as stack:
-        shop: HttpShop | ServiceShop | None = None
+        shop: Shop | None = None
         for step in range(simulation.days):
             day = simulation.first_night + timedelta(days=step)
             run_quietly(settings, day)
             if after_night is not None:
                 after_night(day)
-            shop = shop or _open_shop(settings, stack, day, over_http=over_http)
-            _follow(settings, shop, day)
+            morning = datetime.combine(day, time(1))
+            shop = shop or _open_shop(settings, stack, morning, over_http=over_http)
+            shop.follow(read_current(settings).publication_id, morning)
             truth = days.live(day, shop)
             truths.append(truth)
             show(
@@ -156,11 +157,10 @@ class _Days:
     world: World
     pending: list[dict[str, Any]] = field(default_factory=list)
 
-    def live(self, day: date, shop: HttpShop | ServiceShop) -> DayTruth:
+    def live(self, day: date, shop: Shop) -> DayTruth:
         """Simulate a day; purchases due today from earlier clicks are sent in the evening."""
         placement = self.simulation.placement
-        store = ListStore.open(read_current(self.settings))
-        try:
+        with closing(ListStore.open(read_current(self.settings))) as store:
             truth = simulate_day(
                 self.world,
                 day,
@@ -169,12 +169,10 @@ class _Days:
                 lifts=self.simulation.lifts,
                 lists_of=lambda user_id: _published_lists(store, placement, user_id),
             )
-        finally:
-            store.close()
         self.pending += truth.purchases
         due = [one for one in self.pending if one["at"][:10] == day.isoformat()]
         self.pending = [one for one in self.pending if one["at"][:10] != day.isoformat()]
-        evening = datetime(day.year, day.month, day.day, 23, 58)
+        evening = datetime.combine(day, time(23, 58))
         shop.take_events([purchase_event(one) for one in due], evening)
         stored = {**asdict(truth), "day": day.isoformat(), "due": due}
         write_json(truth_path(self.settings, day), stored)
@@ -210,26 +208,12 @@ def _claim_home(settings: Settings, simulation: Simulation) -> None:
     write_json(path, wanted)
 
 
-def _open_shop(
-    settings: Settings, stack: ExitStack, day: date, *, over_http: bool
-) -> HttpShop | ServiceShop:
+def _open_shop(settings: Settings, stack: ExitStack, morning: datetime, *, over_http: bool) -> Shop:
     if not over_http:
-        return stack.enter_context(service_shop(settings))
+        return stack.enter_context(closing(ServiceShop(settings)))
     from pipelines.run.services import api_server, free_port
 
     clock = SimulatedClock(settings.home / CLOCK_FILE)
-    clock.set(datetime(day.year, day.month, day.day, 1))
+    clock.set(morning)
     address = stack.enter_context(api_server(settings, free_port()))
-    shop = HttpShop(address, clock)
-    stack.callback(shop.close)
-    return shop
-
-
-def _follow(settings: Settings, shop: HttpShop | ServiceShop, day: date) -> None:
-    """Wait until the shop answers with the newest publication."""
-    wanted = read_current(settings).publication_id
-    morning = datetime(day.year, day.month, day.day, 1)
-    if isinstance(shop, ServiceShop):
-        shop.follow(morning)
-        return
-    shop.wait_for(wanted, morning)
+    return stack.enter_context(closing(HttpShop(address, clock)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.base.config import Settings
 from pipelines.events.day_folders import day_file, write_atomically
-from pipelines.simulate.world import World
+from pipelines.simulate.world import TASTES, World
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,8 +87,6 @@ def _visits(world: World, day: date) -> dict[str, list[Any]]:
 
 
 def _write_items(settings: Settings, world: World, day: date) -> None:
-    from pipelines.simulate.world import TASTES
-
     items = range(world.n_items)
     _write(
         settings,

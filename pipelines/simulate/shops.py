@@ -6,8 +6,7 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +28,12 @@ class Shop(Protocol):
 
     def take_events(self, rows: Sequence[dict[str, Any]], at: datetime) -> None:
         """Tell the shop what people did."""
+
+    def follow(self, publication_id: str, at: datetime) -> None:
+        """Answer from a publication that has become live."""
+
+    def close(self) -> None:
+        """Close what was opened."""
 
 
 class SimulatedClock:
@@ -85,7 +90,7 @@ class HttpShop:
             results = self._ask("POST", "/v1/events", body)["results"]
             _check_taken(results)
 
-    def wait_for(self, publication_id: str, at: datetime, seconds: float = 30.0) -> None:
+    def follow(self, publication_id: str, at: datetime, seconds: float = 30.0) -> None:
         """Wait until answers come from a publication.
 
         Raises
@@ -129,12 +134,7 @@ class HttpShop:
 
 
 class ServiceShop:
-    """A shop in this process: the service behind the API, faster than over HTTP.
-
-    Parameters
-    ----------
-    settings : Settings
-    """
+    """A shop in this process: the service behind the API, faster than over HTTP."""
 
     def __init__(self, settings: Settings) -> None:
         from pipelines.serve.answer.metrics import ServeMetrics
@@ -143,8 +143,9 @@ class ServiceShop:
         self._clock = SimulatedClock()
         self._runtime = Runtime(settings, ServeMetrics(), self._clock)
 
-    def follow(self, at: datetime) -> None:
+    def follow(self, publication_id: str, at: datetime) -> None:
         """Poll the pointers and the logs, as the API does every two seconds."""
+        del publication_id  # it is the one that the pointers name
         self._clock.set(at)
         self._runtime.poll()
 
@@ -165,16 +166,6 @@ class ServiceShop:
     def close(self) -> None:
         """Flush the logs."""
         self._runtime.stop()
-
-
-@contextmanager
-def service_shop(settings: Settings) -> Iterator[ServiceShop]:
-    """Open a shop in this process, and flush its logs at the end."""
-    shop = ServiceShop(settings)
-    try:
-        yield shop
-    finally:
-        shop.close()
 
 
 def _check_taken(results: Sequence[dict[str, Any]]) -> None:

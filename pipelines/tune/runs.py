@@ -31,8 +31,6 @@ def log_trial(
 
     Parameters
     ----------
-    settings : Settings
-    as_of : date
     study : str
         Name of the search; its run is made with the first trial.
     number : int

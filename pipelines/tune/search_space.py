@@ -47,7 +47,6 @@ def suggest_spec(trial: Trial, base: Spec, space: Mapping[str, SearchSettings]) 
 
     Parameters
     ----------
-    trial : optuna.trial.Trial
     base : Spec
         Gives every value that is not searched.
     space : mapping of str to SearchSettings

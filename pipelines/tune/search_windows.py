@@ -107,15 +107,7 @@ def score_spec(
     windows: Mapping[Window, HeldOut],
     placements: Sequence[str],
 ) -> TuningScore:
-    """Fit a specification before each window and score its lists, with the evaluation's own code.
-
-    Parameters
-    ----------
-    settings : Settings
-    spec : Spec
-    windows : mapping of Window to HeldOut
-    placements : sequence of str
-    """
+    """Fit a specification before each window and score its lists by the evaluation's own code."""
     k = settings.evaluation.k
     evaluation = settings.evaluation.model_copy(update={"ks": (k,)})  # only this cut counts
     chosen = settings.model_copy(update={"evaluation": evaluation})

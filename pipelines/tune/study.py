@@ -70,8 +70,6 @@ def search(study: Study, budget: Budget, objective: Callable[[Trial], float]) ->
 
     Parameters
     ----------
-    study : optuna.study.Study
-    budget : Budget
     objective : callable
         Score of a trial, larger is better. A `PipelineError` ends only the trial.
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import date
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -97,8 +99,7 @@ def test_a_shop_without_conditions_has_no_findings_of_them(shop, make_lists):
 
 
 def file_of(settings, connection, variant):
-    path = settings.home / "discover" / f"{variant}.parquet"
-    return ListFile(connection, settings, pd.Timestamp("2024-03-10"), path, False)
+    return ListFile(connection, settings, date(2024, 3, 10), "discover", variant, None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -12,8 +11,7 @@ from pipelines.audit.findings import ListFile
 @pytest.fixture
 def file(shop):
     with duckdb.connect() as connection:
-        path = Path("lists/discover/control.parquet")
-        yield ListFile(connection, shop, date(2024, 3, 10), path, has_last=False)
+        yield ListFile(connection, shop, date(2024, 3, 10), "discover", "control", last=None)
 
 
 def test_a_finding_carries_the_names_of_its_file(file):

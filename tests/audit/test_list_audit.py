@@ -6,11 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.audit.audit import audit_lists
-from pipelines.audit.list_audit import audit_missing
+from pipelines.base.config import parse_settings
 from pipelines.base.durable import read_json
 from pipelines.base.errors import AuditError
+from pipelines.base.tables import FEAT_ITEMS
 from pipelines.features.snapshot import items_file
+from pipelines.lists.for_users import generate_lists
 from pipelines.lists.list_rows import LIST_SCHEMA
+from pipelines.lists.similar_items import generate_similar
+from tests.published_shop import write_table
 
 
 def damage(settings, night, defect, placement="discover", variant="control"):
@@ -156,7 +160,116 @@ def test_what_was_only_shown_excludes_nothing(shop, make_lists, bought_rows):
     audit_lists(shop, night)
 
 
-def test_a_missing_file_is_a_failed_rule():
-    assert audit_missing("discover", "control").rule == "rows"
-    assert audit_missing("discover", "fallback").rule == "fallback_present"
-    assert not audit_missing("discover", "control").passed
+@pytest.mark.parametrize(
+    ("variant", "rule"), [("control", "rows"), ("fallback", "fallback_present")]
+)
+def test_a_missing_file_is_a_failed_rule(shop, make_lists, variant, rule):
+    night = make_lists()
+    shop.run_folder(night).variant("discover", variant).unlink()
+    assert rule in failed_rules(shop, night)
+
+
+@pytest.fixture
+def sorted_night(shop, make_night):
+    """Lists of a shop whose items are tea, gifts, both or of no category."""
+    as_of = make_night()
+    kinds = ["Tea", "Tea | Gifts", "Gifts", None]
+    items = [
+        {
+            "cutoff_date": as_of,
+            "item_id": f"i{number:02}",
+            "title": "T",
+            "category": kinds[number % 4],
+            "is_available": True,
+            "is_in_feed": True,
+        }
+        for number in range(14)
+    ]
+    write_table(shop.run_folder(as_of).snapshot / items_file(as_of), FEAT_ITEMS, items)
+    for placement in shop.placements:
+        generate_lists(shop, as_of, placement)
+    generate_similar(shop, as_of)
+    return as_of
+
+
+def strays(shop, night):
+    rules = read_json(shop.run_folder(night).audit)["rules"]
+    return {rule["placement"]: rule["found"] for rule in rules if rule["rule"] == "categories"}
+
+
+def test_lists_by_category_pass_the_audit(shop, sorted_night):
+    path = shop.run_folder(sorted_night).variant("discover", "fallback")
+    assert set(pd.read_parquet(path)["user_id"]) == {"", "Tea", "Gifts"}
+    assert audit_lists(shop, sorted_night)["passed"]
+    assert strays(shop, sorted_night) == {"discover": 0, "for_you": 0}
+
+
+def test_an_item_in_the_list_of_another_category_fails(shop, sorted_night):
+    def mix(lists):
+        return lists.assign(user_id=lists["user_id"].replace({"Tea": "Gifts", "Gifts": "Tea"}))
+
+    damage(shop, sorted_night, mix, variant="fallback")
+    with pytest.raises(AuditError, match="rows of a list for a category it is not in"):
+        audit_lists(shop, sorted_night)
+    assert strays(shop, sorted_night)["discover"] > 0 and strays(shop, sorted_night)["for_you"] == 0
+
+
+PINS = [{"item_id": "i09", "rank": 2}, {"item_id": "i13", "rank": 1}]
+
+
+@pytest.fixture
+def pinned(shop, make_night):
+    """The shop with two pins in both placements, one of them out of stock; lists are made."""
+    night = make_night()
+    values = shop.model_dump(mode="json")
+    for placement in values["placements"].values():
+        placement["pinned"] = PINS
+    settings = parse_settings(values)
+    for name in settings.placements:
+        generate_lists(settings, night, name)
+    generate_similar(settings, night)
+    return settings, night
+
+
+def read_lists(settings, night, placement, variant="control"):
+    return pd.read_parquet(settings.run_folder(night).variant(placement, variant))
+
+
+def test_pinned_lists_pass_the_audit(pinned):
+    settings, night = pinned
+    report = audit_lists(settings, night)
+    assert report["passed"]
+    assert {rule["found"] for rule in report["rules"] if rule["rule"] == "pins"} == {0}
+
+
+def test_a_pinned_row_says_so_in_every_list_that_may_hold_it(pinned):
+    settings, night = pinned
+    rows = read_lists(settings, night, "for_you").query("item_id == 'i09'")
+    assert len(rows) == 12 and set(rows["rank"]) == {2}
+    assert set(rows["strategy"]) == {"pinned"}
+    assert set(rows["reason"]) == {"Placed at this rank by the shop"}
+
+
+def test_a_pinned_item_is_never_one_a_user_has_or_one_out_of_stock(pinned):
+    settings, night = pinned
+    lists = read_lists(settings, night, "discover")
+    has = {"u07", "u08", "u09"}  # they bought i09
+    assert set(lists.query("item_id == 'i09'")["user_id"]) == set(lists["user_id"]) - has
+    assert "i13" not in set(lists["item_id"])
+
+
+def test_the_list_for_people_not_known_has_the_pin_too(pinned):
+    settings, night = pinned
+    rows = read_lists(settings, night, "discover", "fallback")
+    assert rows.loc[rows["strategy"] == "pinned", "item_id"].tolist() == ["i09"]
+
+
+def test_a_row_that_calls_itself_pinned_and_is_not_fails(pinned):
+    settings, night = pinned
+    path = settings.run_folder(night).variant("for_you", "control")
+    lists = pd.read_parquet(path)
+    lists.loc[lists["rank"] == 4, "strategy"] = "pinned"
+    lists["rank"] = lists["rank"].astype("int32")
+    lists.to_parquet(path, index=False)
+    with pytest.raises(AuditError, match="pins must be 0. Found 12"):
+        audit_lists(settings, night)

@@ -46,6 +46,15 @@ def test_a_known_error_is_one_plain_line_and_exit_code_2():
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["load", "run"])
+def test_a_home_that_is_not_there_is_refused_and_not_made(verb, tmp_path):
+    home = tmp_path / "wrong"
+    done = recsys(verb, "--as-of", "2024-03-02", "--home", str(home))
+    assert done.returncode == 2 and not home.exists()
+    assert done.stderr.splitlines()[-1].startswith("DayFilesError: A home must have day files.")
+    assert f"no day file below {home}/landing" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_an_unknown_verb_is_refused():
     assert recsys("fly").returncode == 2
 
@@ -60,7 +69,7 @@ def test_examples_are_kept_line_by_line():
 def test_doctor_says_what_an_empty_home_lacks(tmp_path):
     done = recsys("doctor", "--home", str(tmp_path / "home"))
     assert done.returncode == 1
-    assert "LOOK day files: none" in done.stdout
+    assert ["LOOK", "day", "files", "none"] in [row.split()[:4] for row in done.stdout.splitlines()]
     assert "recsys land online-retail" in done.stdout
 
 

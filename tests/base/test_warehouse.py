@@ -24,6 +24,7 @@ def loads(day: date, count: int) -> pd.DataFrame:
                 "row_count": count,
                 "duplicate_count": 0,
                 "quarantined_count": 0,
+                "file_times": None,
             }
         ]
     )

@@ -32,7 +32,9 @@ def warehouse(make_settings):
                 "insert into raw.quarantine values (?, '2024-03-01', 'events', 'x', ?, false, null)",
                 [str(number), payload],
             )
-        connection.execute("insert into raw.loads values ('events', '2024-03-01', 'f', 1000, 0, 3)")
+        connection.execute(
+            "insert into raw.loads values ('events', '2024-03-01', 'f', 1000, 0, 3, null)"
+        )
     return settings
 
 

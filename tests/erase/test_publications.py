@@ -3,8 +3,15 @@ from __future__ import annotations
 import pytest
 
 from pipelines.ask.query import run_sql
-from pipelines.base.current import PIN, publish_lock, read_current, stored_ids
-from pipelines.base.durable import read_json, write_json
+from pipelines.base.current import (
+    PIN,
+    point_to,
+    publish_lock,
+    read_current,
+    read_publication,
+    stored_ids,
+)
+from pipelines.base.durable import read_json
 from pipelines.base.errors import PublicationNotFoundError
 from pipelines.base.warehouse import connect
 from pipelines.erase.publications import erase_from_publications
@@ -35,7 +42,7 @@ def test_every_publication_loses_the_user_and_nobody_else_notices(shop, two_nigh
     )
     rows = run_sql(shop, sql)
     counts = read_current(shop).manifest
-    write_json(shop.publications / PIN, {"publication_id": before, "as_of": before[:10]})
+    point_to(shop, read_publication(shop, before), PIN)
     assert erase(shop) == [before, live]
     assert find_user(shop.publications, WORDS) == []
     assert not {before, live} & set(stored_ids(shop)) and len(stored_ids(shop)) == 2

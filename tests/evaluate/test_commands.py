@@ -32,7 +32,8 @@ def settings(
     settings = with_store(make_settings())
     days = (date(2024, 1, 5), date(2024, 2, 5), date(2024, 2, 20))
     rows = [(f"u{n}", item, "purchase", day) for day in days for n, item in enumerate("abcab")]
-    take_shop(settings, [*rows, ("u0", "c", "purchase", days[2]), ("u1", "a", "purchase", days[2])])
+    new = [("u2", "a", days[1]), ("u0", "c", days[2]), ("u1", "a", days[2])]
+    take_shop(settings, [*rows, *((user, item, "purchase", day) for user, item, day in new)])
     return settings
 
 

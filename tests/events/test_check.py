@@ -80,5 +80,29 @@ def test_events_about_unknown_items_are_a_warning(shop):
     assert [result.check.arguments["column"] for result in report.warnings] == ["is_known_item"]
 
 
+def test_a_user_who_makes_most_of_the_shop_and_of_an_item_is_named(shop, event, write_rows, caplog):
+    settings = shop()
+    day = AS_OF - timedelta(days=20)  # before the look-back
+    at = datetime.combine(day, datetime.min.time())
+    bulk = [
+        event(n, event_id=f"b{n}", user_id="bulk", item_id="i9", event_at=at) for n in range(500)
+    ]
+    write_rows(settings, bulk, day=day, name="bulk.parquet")
+    with connect(settings) as connection:
+        connection.execute("delete from raw.loads")
+    load_days(settings, AS_OF)
+    report = check_events(settings, AS_OF)
+    assert report.is_passed
+    found = {result.check.arguments["column"]: result.sentence() for result in report.warnings}
+    assert (
+        "user 'bulk' made 500 of 850 (59%) of all events; no user should make more than 20%"
+        in (found["user_share"])
+    )
+    assert (
+        "user 'bulk' made 500 of 500 (100%) of the events of item 'i9'" in found["item_user_share"]
+    )
+    assert "user 'bulk' made 500" in caplog.text
+
+
 def test_an_empty_warehouse_passes_with_nothing_to_judge(make_settings):
     assert check_events(make_settings(), AS_OF).results == ()

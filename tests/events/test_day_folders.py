@@ -5,7 +5,14 @@ from datetime import date
 
 import pytest
 
-from pipelines.events.day_folders import DayFolder, day_file, list_day_folders, write_atomically
+from pipelines.base.errors import DayFilesError
+from pipelines.events.day_folders import (
+    DayFolder,
+    day_file,
+    has_day_file,
+    list_day_folders,
+    write_atomically,
+)
 
 DAY = date(2024, 3, 1)
 
@@ -61,6 +68,40 @@ def test_a_fingerprint_changes_with_names_and_bytes_only(make_settings):
     renamed = path.rename(path.with_name("b.csv"))
     renamed.write_text("one")
     assert DayFolder("events", DAY, (renamed,)).fingerprint() != first
+
+
+def test_file_times_change_with_names_sizes_and_times(make_settings):
+    settings = make_settings()
+    path = put(settings, "date=2024-03-01", "a.csv", content="one")
+
+    def times(*files):
+        return DayFolder("events", DAY, files).file_times()
+
+    found = [times(path)]
+    assert times(path) == found[0]
+    os.utime(path, (0, 0))
+    found.append(times(path))
+    path.write_text("longer")
+    found.append(times(path))
+    found.append(times(path.rename(path.with_name("b.csv"))))
+    assert len(set(found)) == 4
+
+
+def test_a_file_that_is_gone_while_it_is_read_is_an_error(make_settings):
+    folder = DayFolder("events", DAY, (make_settings().landing / "a.csv",))
+    for read in (folder.fingerprint, folder.file_times):
+        with pytest.raises(DayFilesError, match="must be readable. Got .*a.csv: No such file"):
+            read()
+
+
+def test_a_feed_has_day_files_where_a_day_folder_holds_one(make_settings):
+    settings = make_settings()
+    put(settings, "_SUCCESS.csv")
+    put(settings, "date=2024-03-01", ".a.csv.1.tmp")
+    put(settings, "date=2024-03-01", "readme.txt")
+    assert not has_day_file(settings, "events")
+    put(settings, "date=2024-03-01", "a.csv")
+    assert has_day_file(settings, "events") and not has_day_file(settings, "items")
 
 
 def test_a_file_is_written_once_and_then_left_alone(make_settings):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date, datetime, timedelta
 
 import pyarrow.parquet as pq
@@ -153,15 +154,28 @@ def test_a_day_that_lost_all_its_lines_is_emptied(settings, log):
     assert landed(settings) == []
 
 
-def test_the_day_of_the_night_itself_and_old_days_are_left_alone(settings, log):
+def test_the_day_of_the_night_itself_is_left_alone_and_days_of_any_age_are_taken_in(settings, log):
     log("events", CLICK, day=AS_OF)
     log("events", CLICK, day=DAY - timedelta(days=30))
     take_in_exposures(settings, AS_OF)
     assert landed(settings, day=AS_OF) is None
     assert len(landed(settings, day=DAY - timedelta(days=30))) == 1
-    log("events", {**CLICK, "event_id": "e2"}, day=DAY - timedelta(days=30))
-    take_in_exposures(settings, AS_OF)  # before the look-back
-    assert len(landed(settings, day=DAY - timedelta(days=30))) == 1
+
+
+def test_a_log_of_an_old_day_is_read_again_only_where_it_is_newer_than_its_day_file(settings, log):
+    old = DAY - timedelta(days=30)
+    log("events", CLICK, day=old)
+    path = settings.landing / "events" / f"date={old}" / "recsys-api.parquet"
+    take_in_exposures(settings, AS_OF)
+    log("events", {**CLICK, "event_id": "e2"}, day=old, instance="2-cd")
+    take_in_exposures(settings, AS_OF)
+    assert [row["event_id"] for row in landed(settings, day=old)] == ["e1", "e2"]
+    logs = settings.exposures / f"date={old}" / "events-2-cd.jsonl"
+    before = path.read_bytes()
+    os.utime(logs, (0, 0))  # a touch: read once, and not every night
+    take_in_exposures(settings, AS_OF)
+    assert path.stat().st_ctime_ns >= logs.stat().st_ctime_ns
+    assert path.read_bytes() == before
 
 
 def test_answers_are_not_taken_where_the_settings_do_not_know_them(make_settings, log):

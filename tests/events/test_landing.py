@@ -26,8 +26,7 @@ def orders(tmp_path):
 def day_files(settings):
     return {
         str(path.relative_to(settings.landing)): path.read_bytes()
-        for path in settings.landing.rglob("*")
-        if path.is_file()
+        for path in settings.landing.glob("*/date=*/*")
     }
 
 
@@ -35,8 +34,8 @@ def test_one_file_a_day_is_landed_and_reported(make_settings, orders):
     settings = make_settings()
     report = land(settings, "table", orders, **OPTIONS)
     assert sorted(day_files(settings)) == [
-        "events/date=2024-03-01/table.parquet",
-        "events/date=2024-03-03/table.parquet",
+        "events/date=2024-03-01/orders.parquet",
+        "events/date=2024-03-03/orders.parquet",
     ]
     assert (report.day_count, report.event_count, report.written_files) == (2, 2, 2)
     assert report.as_dict()["first_day"] == "2024-03-01"
@@ -89,6 +88,21 @@ def test_items_without_a_date_are_known_from_the_newest_day_of_events(make_setti
     report = land(settings, "table", items, name="items", feed="items")
     assert report.as_dict()["first_day"] == "2024-03-03"
     assert "known from 2024-03-03" in report.notes[0]
+
+
+def test_a_later_list_without_dates_does_not_change_what_was_known_before(make_settings, orders):
+    settings = make_settings()
+    items = orders.with_name("items.csv")
+    for day, title in (("2024-03-03", "Lamp"), ("2024-03-04", "Red lamp")):
+        orders.write_text(f"customer,sku,ordered\nu1,i1,{day}\n")
+        land(settings, "table", orders, **OPTIONS)
+        items.write_text(f"item_id,title\ni1,{title}\n")
+        land(settings, "table", items, name="items", feed="items")
+    known = {
+        path.parent.name: pq.read_table(path)["title"].to_pylist()
+        for path in (settings.landing / "items").rglob("*.parquet")
+    }
+    assert known == {"date=2024-03-03": ["Lamp"], "date=2024-03-04": ["Red lamp"]}
 
 
 def test_an_unknown_source_is_an_error(make_settings):

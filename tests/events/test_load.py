@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import random
 import shutil
 from datetime import date, datetime, timedelta
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as law
 from hypothesis import strategies as st
 
+from pipelines.base.config import parse_settings
 from pipelines.base.errors import QuarantineLimitError, SchemaError, WarehouseLockedError
 from pipelines.events.load import load_days
 
@@ -177,7 +180,67 @@ def test_a_derived_id_is_the_same_from_every_format(make_settings, event, write_
     report = load_days(settings, AS_OF)
     ((event_id,),) = dump(settings, columns="event_id")
     assert len(event_id) == 64
-    assert report.feeds["events"].duplicate_count == 2
+    found = report.feeds["events"]
+    assert (found.repeated_count, found.duplicate_count) == (2, 0)
+
+
+def test_rows_that_differ_in_nothing_are_counted_apart_from_those_of_one_id(
+    make_settings, event, write_rows, dump
+):
+    settings = make_settings()
+    rows = [event(1)] * 4 + [event(1, price=9.0), event(2), event(2, price=9.0), event(3)]
+    write_rows(settings, rows)
+    found = load_days(settings, AS_OF).feeds["events"]
+    assert (found.row_count, found.repeated_count, found.duplicate_count) == (3, 3, 2)
+    assert dump(settings, "raw.loads", "row_count, duplicate_count") == [(3, 5)]
+    again = load_days(settings, AS_OF).feeds["events"]
+    assert (again.repeated_count, again.duplicate_count) == (0, 0)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl"])
+def test_the_number_of_an_order_as_event_id_refuses_the_load(
+    make_settings, event, write_rows, dump, suffix
+):
+    settings = make_settings()
+    rows = [event(n, event_id=f"order-{n // 3}", item_id=f"i{n}") for n in range(60)]
+    write_rows(settings, rows, name=f"shop.{suffix}")
+    with pytest.raises(
+        QuarantineLimitError, match=r"repeated_event_id 60 \(as event_id 'order-0'\).*as session_id"
+    ):
+        load_days(settings, AS_OF)
+    assert dump(settings) == []
+
+
+def test_a_purchase_of_a_negative_quantity_is_loaded_as_a_return_and_said(
+    make_settings, event, write_rows, dump
+):
+    settings = make_settings()
+    rows = [event(1, value=2.0), event(2, value=-1.0), event(3, value=-2.0, event_type="return")]
+    write_rows(settings, [*rows, event(4, value=-5.0, event_type="rating")])
+    report = load_days(settings, AS_OF)
+    assert dump(settings, columns="event_id, event_type, value, price") == [
+        ("e1", "purchase", 2.0, 2.5),
+        ("e2", "return", 1.0, 2.5),
+        ("e3", "return", 2.0, 2.5),
+        ("e4", "rating", -5.0, 2.5),
+    ]
+    assert report.notes == [
+        "2 purchases or returns of a negative quantity count as returns of as many units "
+        "(events.negative_quantity)"
+    ]
+
+
+def test_a_purchase_of_a_negative_quantity_is_quarantined_where_it_is_refused(
+    make_settings, event, write_rows, dump
+):
+    events = {"negative_quantity": "refuse", "max_quarantine_share": 0.5}
+    settings = make_settings(events=events)
+    write_rows(settings, [event(1, value=2.0), event(2, value=-1.0)])
+    report = load_days(settings, AS_OF)
+    assert report.feeds["events"].reasons == {"negative_quantity": 1} and not report.notes
+    (payload,) = dump(settings, "raw.quarantine", "payload")[0]
+    assert json.loads(payload)["event_type"] == "purchase"
+    assert json.loads(payload)["value"] == "-1.0"
 
 
 def test_duplicates_of_a_day_count_once_and_the_pick_is_fixed(
@@ -222,13 +285,18 @@ def test_a_day_file_that_came_late_replaces_its_day(make_settings, event, write_
     assert [row[0] for row in dump(settings, columns="event_id")] == ["e1", "e2"]
 
 
-def test_a_change_before_the_look_back_is_left_alone(make_settings, event, write_rows, dump):
+def test_a_change_of_any_age_is_loaded_and_said(make_settings, event, write_rows, dump):
     settings = make_settings()
     write_rows(settings, [event(1)])
-    load_days(settings, AS_OF)
+    write_rows(settings, [event(9)], day=AS_OF)
+    load_days(settings, date(2024, 3, 3))
     write_rows(settings, [event(2)], name="late.csv")
-    load_days(settings, DAY + timedelta(days=5))
-    assert len(dump(settings)) == 1
+    report = load_days(settings, date(2025, 1, 1))
+    assert (report.feeds["events"].loaded_days, report.feeds["events"].unchanged_days) == (1, 1)
+    assert [row[0] for row in dump(settings, columns="event_id")] == ["e1", "e2", "e9"]
+    assert report.notes == [
+        "events: files of days before the look-back have changed and were loaded again: 2024-03-01"
+    ]
 
 
 def test_a_file_that_arrives_in_the_last_minute_of_the_look_back_is_loaded(
@@ -252,7 +320,9 @@ def test_a_day_never_loaded_is_loaded_whatever_its_age(make_settings, event, wri
 def test_days_from_as_of_on_are_not_looked_at(make_settings, event, write_rows, dump):
     settings = make_settings()
     write_rows(settings, [event(1)])
-    assert load_days(settings, DAY).feeds["events"].total_days == 0
+    report = load_days(settings, DAY)
+    assert report.feeds["events"].total_days == 0
+    assert report.notes == ["no day file is of a day before 2024-03-01"]
     assert dump(settings) == []
 
 
@@ -290,6 +360,57 @@ def test_the_report_is_written_to_the_run_folder(make_settings, event, write_row
     written = json.loads(settings.run_folder(AS_OF).load.read_text())
     assert written == json.loads(json.dumps(report.as_dict()))
     assert written["feeds"]["events"]["row_count"] == 1
+
+
+# a load that is killed
+
+
+def load_in_child(values, log):
+    from pipelines.base.faults import passed_places
+
+    os.environ["RECSYS_FAULT"] = log.read_text()
+    load_days(parse_settings(values), date(2024, 12, 1))
+    log.write_text(json.dumps(passed_places()))
+
+
+def test_a_load_of_corrected_days_that_is_killed_anywhere_ends_as_if_it_was_not(
+    make_settings, event, write_rows, dump, tmp_path
+):
+    settings = make_settings()
+    for day in (1, 2, 3):
+        at = datetime(2024, 3, day)
+        write_rows(settings, [event(day, event_at=at)], day=date(2024, 3, day))
+    load_days(settings, date(2024, 12, 1))
+    write_rows(settings, [event(8), event(9)])  # one day is another, one is gone, one is new
+    shutil.rmtree(settings.landing / "events" / "date=2024-03-02")
+    write_rows(settings, [event(4)], day=date(2024, 3, 4))
+    shutil.copytree(settings.home, tmp_path / "before")
+    values = {**settings.model_dump(include={"home"}), "events": {"weights": {}}}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.events.test_load"])
+    log = tmp_path / "log"
+
+    def run(fault):
+        shutil.rmtree(settings.home)
+        shutil.copytree(tmp_path / "before", settings.home)
+        log.write_text(fault)
+        child = context.Process(target=load_in_child, args=(values, log))
+        child.start()
+        child.join()
+        return child.exitcode
+
+    def rows():
+        return {
+            table: dump(settings, table, "* exclude file_times") for table in ("raw.loads",)
+        } | {table: dump(settings, table) for table in TABLES[:3]}
+
+    assert run("0") == 0
+    places, after = json.loads(log.read_text()), rows()
+    assert {"warehouse.changed", "warehouse.committed"} <= set(places)
+    for number in range(1, len(places) + 1):
+        assert run(str(number)) == -9, places[number - 1]
+        load_days(settings, date(2024, 12, 1))
+        assert rows() == after, f"killed at place {number}, {places[number - 1]}"
 
 
 def test_a_warehouse_held_by_another_process_is_an_error(make_settings, event, write_rows):

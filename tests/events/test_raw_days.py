@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.base.warehouse import connect
 from pipelines.events.feeds import EVENTS
-from pipelines.events.raw_days import payload_expression, replace_days
+from pipelines.events.raw_days import note_file_times, payload_expression, remove_days, replace_days
 from pipelines.events.staging import create_arrived
 
 DAY = date(2024, 3, 1)
@@ -41,7 +41,7 @@ def test_good_rows_bad_rows_and_bookkeeping_go_to_their_tables(warehouse):
         ("e2", 0.5),
     ]
     assert warehouse.execute("select * from raw.loads").fetchall() == [
-        ("events", DAY, "print", 2, 1, 1)
+        ("events", DAY, "print", 2, 1, 1, None)
     ]
 
 
@@ -74,3 +74,30 @@ def test_a_payload_leaves_nulls_out(warehouse):
         '{"event_id":"e1","event_type":"view","user_id":"u1","item_id":"i1",'
         '"event_at":"2024-03-01 00:00:00","price":"1.0"}'
     )
+
+
+def test_days_are_removed_with_their_bad_and_released_rows_and_bookkeeping(warehouse):
+    for event_id, reason in (("e1", None), ("e2", None), ("bad", "bad_type")):
+        put(warehouse, event_id, reason)
+    replace_days(warehouse, EVENTS, {DAY: "print"})
+    warehouse.execute("update raw.quarantine set is_released = true")
+    others = (
+        "insert into raw.events (landed_date, event_id) values ('2024-02-01', 'x')",
+        "insert into raw.items (landed_date, item_id) values ('2024-03-01', 'i1')",
+        "insert into raw.loads (feed, landed_date) values ('items', '2024-03-01')",
+    )
+    for statement in others:
+        warehouse.execute(statement)
+    assert remove_days(warehouse, EVENTS, [DAY]) == 2
+    assert warehouse.execute("select event_id from raw.events").fetchall() == [("x",)]
+    assert warehouse.execute("select item_id from raw.items").fetchall() == [("i1",)]
+    assert warehouse.execute("select feed from raw.loads").fetchall() == [("items",)]
+    assert warehouse.execute("select count(*) from raw.quarantine").fetchone() == (0,)
+
+
+def test_file_times_are_noted_for_their_feed_and_day(warehouse):
+    for feed in ("events", "items"):
+        warehouse.execute("insert into raw.loads (feed, landed_date) values (?, ?)", [feed, DAY])
+    note_file_times(warehouse, EVENTS, {DAY: "times"})
+    rows = warehouse.execute("select feed, file_times from raw.loads order by 1").fetchall()
+    assert rows == [("events", "times"), ("items", None)]

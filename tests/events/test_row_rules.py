@@ -17,12 +17,14 @@ GOOD_EVENT = {
 }
 
 
-def reason_of(feed, values):
+def reason_of(feed, values, *, refuses=False):
     columns = {name: f"null::{kind}" for name, kind in FEEDS[feed].columns.items()}
     columns |= {"line": "null::varchar", "unreadable": "null::varchar"} | values
     row = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
     expression = reason_expression(FEEDS[feed].rules)
-    known = {"types": ["view"], "nobody": ["null", "(not set)"]}
+    known = {"types": ["view", "purchase", "return", "add_to_cart"]}
+    known["nobody"] = ["null", "(not set)"]
+    known["refuse_negative"] = refuses
     parameters = {name: known[name] for name in known if f"${name}" in expression}
     query = f"select {expression} from (select {row})"
     return duckdb.connect().execute(query, parameters).fetchone()[0]
@@ -71,6 +73,22 @@ def test_a_bad_event_has_the_reason_of_the_first_rule_it_breaks(values, reason):
 )
 def test_the_edge_of_a_rule_is_good(values):
     assert reason_of("events", GOOD_EVENT | values) is None
+
+
+@pytest.mark.parametrize(
+    ("event_type", "value", "reason", "reason_if_refused"),
+    [
+        ("purchase", -1, None, "negative_quantity"),
+        ("purchase", 0, None, None),
+        ("return", -1, None, None),
+        ("add_to_cart", -1, "negative_quantity", "negative_quantity"),
+        ("view", -1, None, None),
+    ],
+)
+def test_a_negative_quantity_is_a_return_or_bad(event_type, value, reason, reason_if_refused):
+    row = GOOD_EVENT | {"event_type": f"'{event_type}'", "value": f"{value}::double"}
+    assert reason_of("events", row) == reason
+    assert reason_of("events", row, refuses=True) == reason_if_refused
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -7,11 +9,26 @@ import pytest
 from pipelines.base.errors import SettingsError
 from pipelines.models.candidates import RECOMMENDERS, recommender_class
 from pipelines.models.parameters import (
-    check_choice,
     check_event_weights,
-    check_flag,
     check_number,
+    check_parameters,
+    choice,
+    event_list,
+    flag,
+    number,
+    require,
+    whole,
 )
+
+
+@dataclass(kw_only=True)
+class Declared:
+    half_life_days: float | None = number(None, above=0, optional=True)
+    depth: int = whole(5)
+    similarity: str = choice("dot", ("cosine", "dot"))
+    normalize: bool = flag(False)
+    target_events: Sequence[str] | None = event_list()
+    free: Any = None
 
 
 @pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), "3", True, None])
@@ -32,16 +49,31 @@ def test_number_at_a_closed_bound_or_left_out_is_allowed() -> None:
     check_number("x", None, above=0, optional=True)
 
 
-def test_word_that_is_no_choice_is_refused() -> None:
-    check_choice("similarity", "dot", ("cosine", "dot"))
-    with pytest.raises(SettingsError, match="`similarity` must be one of cosine, dot. Got 1"):
-        check_choice("similarity", 1, ("cosine", "dot"))
+def test_declared_parameters_within_their_ranges_are_allowed() -> None:
+    check_parameters(Declared())
+    check_parameters(Declared(half_life_days=0.5, depth=1, similarity="cosine", free=-1))
+    check_parameters(Declared(normalize=True, target_events=["purchase"]))
 
 
-def test_flag_that_is_neither_true_nor_false_is_refused() -> None:
-    check_flag("normalize", False)
-    with pytest.raises(SettingsError, match="`normalize` must be true or false. Got 1"):
-        check_flag("normalize", 1)
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ({"half_life_days": 0}, "`half_life_days` must be a finite number above 0 or left out"),
+        ({"depth": 0}, "`depth` must be a whole number of at least 1. Got 0"),
+        ({"similarity": 1}, "`similarity` must be one of cosine, dot. Got 1"),
+        ({"normalize": 1}, "`normalize` must be true or false. Got 1"),
+        ({"target_events": "view"}, "`target_events` must be a list. Got 'view'"),
+    ],
+)
+def test_declared_parameter_out_of_its_range_is_refused(parameter: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        check_parameters(Declared(**parameter))
+
+
+def test_parameter_that_is_not_valid_is_refused_with_what_it_must_be() -> None:
+    require(True, "b", 0.5, "be at most 1")
+    with pytest.raises(SettingsError, match="`b` must be at most 1. Got 2. Set it in the cand"):
+        require(False, "b", 2, "be at most 1")
 
 
 @pytest.mark.parametrize("weights", [{}, None, {"view": float("nan")}, {"view": "1"}, {1: 1.0}])

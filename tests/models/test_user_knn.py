@@ -65,3 +65,11 @@ def test_parameter_out_of_range_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=f"`{name}` must be"):
         UserKNN(**params).fit(random_history)
+
+
+def test_a_neighbour_counts_an_item_once(make_history):
+    rows = [("u", "a"), ("v", "a"), ("v", "b"), ("w", "a"), ("w", "b")]
+    bulk = [("x", "a"), ("x", "c", "purchase", 1, 100_000)]
+    history = make_history([*rows, *bulk])
+    lists = UserKNN().fit(history).recommend(history.select_users(np.array([0])), 3)
+    assert lists.item_ids[lists.items[0, 1:]].tolist() == ["b", "c"]  # of two, and of one

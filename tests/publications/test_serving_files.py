@@ -7,7 +7,6 @@ from pipelines.base.current import SCHEMA_VERSION
 from pipelines.publications.serving_files import (
     build_serving,
     count_lists,
-    count_users,
     logical_hash,
 )
 
@@ -45,8 +44,8 @@ def test_the_hash_covers_what_goes_with_the_lists(frame_of, open_rows):
 
 def test_counts_are_per_placement_and_variant(frame_of, open_rows):
     connection = open_rows(frame_of())
-    control = count_lists(connection)[0]
-    assert control == {
+    found = count_lists(connection)
+    assert found["lists"][0] == {
         "placement": "discover",
         "variant": "control",
         "user_count": 2,
@@ -54,7 +53,7 @@ def test_counts_are_per_placement_and_variant(frame_of, open_rows):
         "item_count": 3,
         "strategies": {"ease": 2, "popularity": 2},
     }
-    assert count_users(connection) == 2
+    assert (found["user_count"], found["row_count"]) == (2, 4)
 
 
 def test_people_find_lists_items_and_the_publication_in_one_file(

@@ -16,7 +16,7 @@ from pipelines.registry.bundle import (
 
 @pytest.fixture
 def gather(shop, night):
-    """`ease` as it is served in a placement."""
+    """`ease` as it stands in a placement."""
 
     def make(placement="discover"):
         spec = candidate_spec(shop, shop.candidate("ease"))
@@ -37,17 +37,17 @@ def test_known_users_get_the_recommenders_own_lists_without_what_they_have(gathe
 
 
 def test_lists_are_those_of_the_recommender_itself(gather):
-    served = gather("for_you")
-    own = served.recommender.recommend(served.history.select_users(np.array([3])), 4)
-    assert served.recommend(["u03"], 4)["item_id"].tolist() == own.item_ids[own.items[0]].tolist()
+    bundle = gather("for_you")
+    own = bundle.recommender.recommend(bundle.history.select_users(np.array([3])), 4)
+    assert bundle.recommend(["u03"], 4)["item_id"].tolist() == own.item_ids[own.items[0]].tolist()
 
 
 def test_unknown_user_gets_the_fallback_list_labelled_as_such(gather):
-    served = gather("for_you")
-    lists = served.recommend(["nobody", "u00"], 2)
+    bundle = gather("for_you")
+    lists = bundle.recommend(["nobody", "u00"], 2)
     assert lists["user_id"].tolist() == ["nobody", "nobody", "u00", "u00"]
     assert lists["reason"].tolist()[:2] == ["fallback: for anyone not known on this night"] * 2
-    assert lists["strategy"].tolist()[0] == served.fallback.strategy
+    assert lists["strategy"].tolist()[0] == bundle.fallback.strategy
     assert not lists["reason"][2:].str.startswith("fallback").any()
 
 
@@ -60,24 +60,24 @@ def test_nobody_asked_is_an_empty_frame(gather):
 
 
 def test_item_that_is_gone_or_in_no_feed_is_shown_to_nobody(gather):
-    served = gather("for_you")
-    catalogue = served.catalogue.copy()
+    bundle = gather("for_you")
+    catalogue = bundle.catalogue.copy()
     catalogue.loc[catalogue["item_id"] == "i1", "is_in_feed"] = False
     catalogue.loc[catalogue["item_id"] == "i0", "is_available"] = False
-    narrow = type(served)(**{**vars(served), "catalogue": catalogue})
-    assert {"i0", "i1"} & set(served.recommend(["u00"], 8)["item_id"])
+    narrow = type(bundle)(**{**vars(bundle), "catalogue": catalogue})
+    assert {"i0", "i1"} & set(bundle.recommend(["u00"], 8)["item_id"])
     assert not {"i0", "i1"} & set(narrow.recommend(["u00", "nobody"], 8)["item_id"])
 
 
 def test_placement_comes_back_from_its_folder_with_the_same_lists(shop, night, gather, tmp_path):
-    served = gather()
+    bundle = gather()
     save_recommender(
-        served.recommender, candidate_spec(shop, shop.candidate("ease")), tmp_path / "fitted"
+        bundle.recommender, candidate_spec(shop, shop.candidate("ease")), tmp_path / "fitted"
     )
-    save_placement(shop, night, served, tmp_path / "fitted", tmp_path / "placement")
+    save_placement(shop, night, bundle, tmp_path / "fitted", tmp_path / "placement")
     again = load_placement(tmp_path / "placement")
     users = ["u05", "nobody", "u02"]
-    assert again.recommend(users, 3).equals(served.recommend(users, 3))
+    assert again.recommend(users, 3).equals(bundle.recommend(users, 3))
 
 
 def test_lists_follow_the_rules_of_the_placement(gather):

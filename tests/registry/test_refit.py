@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.base.durable import write_json
+from pipelines.base.durable import read_if_there, write_json
 from pipelines.base.errors import NoChampionError
 from pipelines.experiments.definition import Experiment, ExperimentDefinition, definition_hash
 from pipelines.features.read import read_interactions
@@ -14,7 +14,10 @@ from pipelines.gate.select import select_challengers
 from pipelines.gate.verdicts import decide_gates
 from pipelines.models.artefacts import load_recommender
 from pipelines.registry.refit import refit_placement
-from pipelines.registry.roles import read_role
+
+
+def read_role(settings, night, placement, role):
+    return read_if_there(settings.run_folder(night).role_file(placement, role))
 
 
 @pytest.fixture

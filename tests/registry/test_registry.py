@@ -8,13 +8,13 @@ import mlflow
 import pandas as pd
 import pytest
 
+from pipelines.base.durable import read_json
 from pipelines.gate.select import select_challengers
 from pipelines.gate.verdicts import decide_gates
 from pipelines.models.artefacts import load_recommender
 from pipelines.registry.bundle import gather_placement
 from pipelines.registry.refit import refit_placement
 from pipelines.registry.registry import promote_aliases, register_placement, registered_name
-from pipelines.registry.roles import read_role
 
 NAME = "recommender-discover"
 
@@ -84,7 +84,7 @@ def test_version_holds_data_and_code_but_no_pickle(refit_night, client):
 
 def test_version_and_its_run_say_where_they_come_from(refit_night, client):
     settings, as_of = refit_night()
-    role = read_role(settings, as_of, "discover", "champion")
+    role = read_json(settings.run_folder(as_of).role_file("discover", "champion"))
     [found] = versions(client).values()
     assert found["model_version"] == role["model_version"]
     assert (found["candidate"], found["as_of"]) == ("ease", "2024-03-01")
@@ -126,7 +126,8 @@ def test_server_that_is_down_stops_nothing(refit_night, shop, change, caplog):
     )
     assert promote_aliases(down, as_of) == {"discover": {"champion": None}}
     assert "registering ease-" in caplog.text
-    assert read_role(down, as_of, "discover", "champion")["model_version"].startswith("ease-")
+    role = read_json(down.run_folder(as_of).role_file("discover", "champion"))
+    assert role["model_version"].startswith("ease-")
 
 
 def test_night_without_a_run_is_not_registered(refit_night, shop, night, caplog, client):

@@ -168,3 +168,15 @@ def test_evaluations_without_times_have_no_table(shop, report_home):
     report = build_report(shop, report_home)
     assert report["seconds"] == []
     assert "Where the time went" not in filed(report) + printed(report)
+
+
+def test_what_the_checks_warn_of_stands_under_what_was_loaded(shop, report_home):
+    results = [
+        {"meaning": "user 'bulk' made 500 of 850 (59%) of all events", "is_passed": False},
+        {"meaning": "every event has user_id", "is_passed": True},
+    ]
+    write_json(shop.run_folder(report_home).event_checks, {"results": results})
+    report = build_report(shop, report_home)
+    assert report["warnings"] == [results[0]["meaning"]]
+    for text in (printed(report), filed(report)):
+        assert "warning: user 'bulk' made 500 of 850 (59%) of all events" in text

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+from pipelines.base.config import load_settings
 from pipelines.publications.choose import pin
 from pipelines.run.doctor import MIN_FREE_BYTES, examine
 from tests.conftest import land_small_shop
 
+ROOT = Path(__file__).parent.parent.parent
 BASELINES = ("popularity", "recent_popularity")
 
 
@@ -37,6 +41,22 @@ def test_a_home_after_a_night_lacks_nothing(small_shop):
     (settings.publications / "PIN.json").write_text("{")
     broken = by_subject(settings)["publication"]
     assert not broken.is_fine and "recsys unpin" in broken.found
+
+
+def test_a_settings_file_of_ones_own_says_what_it_leaves_to_the_defaults(tmp_path):
+    own = tmp_path / "recsys.toml"
+    own.write_text("[gate]\nmin_users = 408\n")
+    finding = by_subject(load_settings(own, tmp_path / "home"))["settings"]
+    assert not finding.is_fine
+    assert "the defaults hold for placements, candidates, events" in finding.found
+    assert "gate" not in finding.found.partition("hold for")[2].partition(".")[0]
+    assert "candidates popularity, recent_popularity" in finding.found
+    assert "recsys init FILE" in finding.remedy
+
+
+def test_the_bundled_settings_leave_no_section_to_the_defaults(tmp_path):
+    finding = by_subject(load_settings(ROOT / "recsys.toml", tmp_path / "home"))["settings"]
+    assert finding.is_fine and "defaults" not in finding.found
 
 
 def test_days_that_were_landed_are_counted(make_settings):

@@ -31,6 +31,9 @@ def test_a_run_with_neither_is_refused():
 
 def test_call_verb_passes_settings_and_day_and_returns_small_values(tmp_path, monkeypatch):
     monkeypatch.setenv("RECSYS_HOME", str(tmp_path))
+    day = tmp_path / "landing" / "events" / "date=2011-12-08" / "shop.csv"
+    day.parent.mkdir(parents=True)
+    day.write_text("event_type,user_id,item_id,event_at\n")
     report = call_verb("load_days", "2011-12-09")
     assert report is None
     assert (tmp_path / "runs" / "night-2011-12-09" / "load.json").exists()

@@ -39,12 +39,12 @@ def test_the_service_and_the_api_give_the_same_answers(make_settings):
     clock.set(AT)
     with running_api(settings, clock_file="clock") as api:
         over_http = HttpShop(api.address, clock)
-        over_http.wait_for("2024-03-10-00000000", AT)
+        over_http.follow("2024-03-10-00000000", AT)
         answered = over_http.recommend("u1", "discover", 2, AT)
         over_http.take_events([event("a")], AT)
         over_http.close()
     inside = ServiceShop(settings)
-    inside.follow(AT)
+    inside.follow("2024-03-10-00000000", AT)
     same = inside.recommend("u1", "discover", 2, AT)
     # the service read the log of the API: a was clicked, and is kept from the user now
     assert [row["item_id"] for row in answered["items"]] == ["a", "b"]
@@ -58,7 +58,7 @@ def test_an_event_that_is_refused_stops_the_simulation(make_settings):
     settings = make_settings()
     publish_by_hand(settings, CONTENT, generated_at=AT)
     shop = ServiceShop(settings)
-    shop.follow(AT)
+    shop.follow("2024-03-10-00000000", AT)
     with pytest.raises(ServiceError, match="1 rejected"):
         shop.take_events([event("a", datetime(2031, 1, 1))], AT)
     shop.close()
@@ -102,7 +102,7 @@ def test_a_connection_that_was_dropped_during_a_night_is_opened_again(tmp_path):
     thread.start()
     shop = HttpShop(f"http://127.0.0.1:{server.server_port}", SimulatedClock(tmp_path / "clock"))
     for _ in range(3):
-        shop.wait_for("p", AT, seconds=5)
+        shop.follow("p", AT, seconds=5)
     shop.close()
     server.shutdown()
     thread.join()

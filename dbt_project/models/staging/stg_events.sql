@@ -34,7 +34,7 @@ renamed as (
         item_id,
 
         ---------- what happened
-        event_type,
+        {{ counted_type('event_type', 'value') }} as event_type,
         value as event_value,
         price as unit_price,
 

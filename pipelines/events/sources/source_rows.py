@@ -27,6 +27,9 @@ class SourceRows:
         Values bound to the queries; that of the users has none.
     unread : dict of str to int
         Column and reason to the number of values that could not be read, of rows that stay.
+    is_list_of_its_day : bool
+        Whether the rows are all that is there on the day they land, such as products without dates:
+        lists of earlier days stay then, since they say what was known on these days.
     notes : list of str
         What was decided while reading that a person should know.
     """
@@ -36,6 +39,7 @@ class SourceRows:
     exclusions: dict[str, int] = field(default_factory=dict)
     events_parameters: dict[str, Any] = field(default_factory=dict)
     items_parameters: dict[str, Any] = field(default_factory=dict)
+    is_list_of_its_day: bool = False
     unread: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     users: str | None = None

@@ -16,6 +16,7 @@ from pipelines.events.sources.typed_rows import (
     check_kept,
     check_types,
     left_out,
+    note_returns,
     read_columns,
     source_rows,
     type_rows,
@@ -49,7 +50,7 @@ def read_table(
         A file or a folder of files, of CSV, JSON or Parquet; local or in an object store.
     options : TableSettings
     events : EventSettings
-        Known event types, and the texts that mean nobody.
+        Known event types, the texts that mean nobody, and what a negative quantity is.
     landing_day : date
         Day from which items or users without a date are known.
     attributes : AttributeSettings
@@ -73,7 +74,9 @@ def read_table(
         )
     create_macros(connection)
     table = open_table(connection, path, options, attributes.declared(options.feed))
-    if options.feed != "events" and "valid_from" not in table.sources and not options.known_from:
+    is_undated = "valid_from" not in table.sources and not options.known_from
+    is_list_of_its_day = options.feed != "events" and is_undated
+    if is_list_of_its_day:
         options = options.model_copy(update={"known_from": landing_day})
         table.notes.append(
             f"the file has no dates: its {options.feed} are known from {landing_day} on "
@@ -90,6 +93,7 @@ def read_table(
         check_types(connection, options, events)
         check_event_ids(connection, table)
     notes = [*table.notes, *table.faults.examples]
+    notes += note_returns(connection, table)
     notes += [reading.note for reading in readings.values() if reading.note]
-    rows = SourceRows(None, None, exclusions=exclusions, unread=unread, notes=notes)
+    rows = SourceRows(None, None, exclusions, {}, {}, is_list_of_its_day, unread, notes)
     return source_rows(connection, table, options, rows)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import LandingError
+from pipelines.base.event_meaning import ADD_TO_CART, PURCHASE
 from pipelines.base.ids import BAD_BYTE, CONTROLS, MAX_ID_LENGTH, NESTED
 from pipelines.base.settings_sections import EventSettings
 from pipelines.base.source_settings import TableSettings
@@ -92,14 +93,14 @@ def type_rows(
         f"""
         create or replace temp table typed as
         with read as (select {typed}, {raw}, source_row from staged)
-        select *, case {_reasons(table, expressions)} end as reason from read
+        select *, case {_reasons(table, expressions, events)} end as reason from read
         """,
         parameters,
     )
     connection.execute("drop table staged")
 
 
-def _reasons(table: SourceTable, expressions: Mapping[str, str]) -> str:
+def _reasons(table: SourceTable, expressions: Mapping[str, str], events: EventSettings) -> str:
     """SQL cases: why a row is left out."""
     cases = []
     for name in _IDS[table.feed.name]:
@@ -123,6 +124,15 @@ def _reasons(table: SourceTable, expressions: Mapping[str, str]) -> str:
             ("event_type = ''", "event_type is left out by --map-value"),
             ("event_type is null", "event_type is empty"),
         ]
+        if "value" in expressions:
+            refused = [ADD_TO_CART, *((PURCHASE,) if events.refuses_negative_quantity else ())]
+            cases += [
+                (
+                    f"event_type = '{kind}' and value < 0",
+                    f"an event of type {kind} has a quantity below 0 (events.negative_quantity)",
+                )
+                for kind in refused
+            ]
     return " ".join(f"when {condition} then '{reason}'" for condition, reason in cases)
 
 
@@ -203,24 +213,40 @@ def check_types(
     )
 
 
+def note_returns(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> list[str]:
+    """Say how many purchases of a negative quantity the load will count as returns."""
+    if table.feed.name != "events" or "value" not in table.sources:
+        return []
+    ((count,),) = connection.execute(
+        f"select count(*) from typed where reason is null and event_type = '{PURCHASE}' "
+        "and value < 0"
+    ).fetchall()
+    if not count:
+        return []
+    return [
+        f"{count} purchases of a negative quantity count as returns of as many units; to leave "
+        'them out, set negative_quantity = "refuse" in [events] of the settings'
+    ]
+
+
 def check_event_ids(connection: duckdb.DuckDBPyConnection, table: SourceTable) -> None:
-    """Refuse an event id that several different events share, such as the number of an order."""
+    """Refuse an id that events of other users, items or types share, as the number of an order."""
     if "event_id" not in table.sources:
         return
     count, example = connection.execute(
         """
         select count(*), min(event_id) from (
             select event_id from typed where reason is null and event_id is not null
-            group by event_id having count(distinct hash(user_id, item_id)) > 1
+            group by event_id having count(distinct hash(user_id, item_id, event_type)) > 1
         )
         """
     ).fetchall()[0]
     if count:
         raise LandingError(
             f"An event id must name one event. {count} values of column "
-            f"{table.sources['event_id']!r} repeat over different items, the first is "
-            f"{example!r}: rows would be lost as duplicates. Leave event_id out, or map the number "
-            f"of an order as --map session_id={table.sources['event_id']}."
+            f"{table.sources['event_id']!r} repeat over different items, users or types, the first "
+            f"is {example!r}: rows would be lost as duplicates. Leave event_id out, or map the "
+            f"number of an order as --map session_id={table.sources['event_id']}."
         )
 
 
@@ -253,7 +279,13 @@ def source_rows(
     day = f"{table.feed.time}::date"
     query = f"select {', '.join(columns)} from landed order by {', '.join((day, *names))}"
     of_feed: dict[str, Any] = {"events": None, "items": None, table.feed.name: query}
-    return SourceRows(**of_feed, exclusions=exclusions, unread=rows.unread, notes=notes)
+    return SourceRows(
+        **of_feed,
+        exclusions=exclusions,
+        is_list_of_its_day=rows.is_list_of_its_day,
+        unread=rows.unread,
+        notes=notes,
+    )
 
 
 _REPEATED = "a row repeats another in everything (if rows are units: --quantity-per-row)"

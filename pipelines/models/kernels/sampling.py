@@ -41,7 +41,6 @@ def lowest_hashes(users: np.ndarray, hashes: np.ndarray, at_most: int) -> np.nda
         Positions into `hashes`, ascending.
     hashes : ndarray of int
         Hashes of everybody's user_id.
-    at_most : int
 
     Returns
     -------

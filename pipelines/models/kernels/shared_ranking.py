@@ -24,15 +24,8 @@ def top_n_of_one_ranking(
         Higher is better; -inf is never listed.
     n_users, k : int
         Number of lists, and their maximum length.
-    exclude_pairs : csr_array of shape (n_users, n_items), optional
-        Stored entries are not listed for that user.
-    exclude_items : ndarray of bool, shape (n_items,), optional
-        Items that are not listed for anybody.
-
-    Returns
-    -------
-    items : ndarray of int32, shape (n_users, k)
-    scores : ndarray of float32, shape (n_users, k)
+    exclude_pairs, exclude_items
+        As in `top_n_of_scores`; so is what is returned.
 
     Raises
     ------

@@ -31,7 +31,6 @@ def read_interest(
 
     Parameters
     ----------
-    history : Interactions
     event_weights : mapping of str to float
         Weight of one event of a type.
     half_life_days : float, optional
@@ -51,6 +50,35 @@ def read_interest(
     elif clip is not None:
         interest.data = np.minimum(interest.data, np.float32(clip))
     return interest
+
+
+def cap_users(
+    weighted: sparse.csr_array,
+    event_weights: Mapping[str, float],
+    user_cap: float | None = 1.0,
+) -> sparse.csr_array:
+    """Limit what one user adds to an item, where users are summed: min(value, cap).
+
+    Parameters
+    ----------
+    weighted : csr_array of shape (n_users, n_items)
+        Sums of event weights, as `Interactions.matrix` gives them.
+    event_weights : mapping of str to float
+        Weight of one event of a type.
+    user_cap : float or None, default 1.0
+        In events of the greatest weight: with 1.0 an item's sum counts users, not events, and
+        nobody makes an item popular alone. None adds up all events.
+
+    Returns
+    -------
+    csr_array of shape (n_users, n_items)
+        A copy.
+    """
+    capped = weighted.copy()
+    if user_cap is not None:
+        greatest = max(event_weights.values())
+        capped.data = np.minimum(capped.data, capped.dtype.type(user_cap * greatest))
+    return capped
 
 
 def in_product_blocks(

@@ -26,13 +26,8 @@ def weigh_titles(
 
     Parameters
     ----------
-    attributes : ItemAttributes
-    analyzer : {"word", "char_wb"}, default "word"
-        Whether titles are cut into words or into runs of characters within words.
-    ngram_range : sequence of two int, default (1, 1)
-        Shortest and longest run of words or characters that is one token.
-    min_df : int, default 1
-        Tokens in fewer items are left out.
+    analyzer, ngram_range, min_df
+        As in `ItemContent`.
 
     Returns
     -------

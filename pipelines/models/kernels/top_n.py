@@ -73,7 +73,6 @@ def top_n_of_scores(
     (array([[1, 2]], dtype=int32), array([[3., 3.]], dtype=float32))
     """
     block = np.array(scores, dtype=np.float32, order="C", copy=None if overwrite_scores else True)
-    n_users, n_items = block.shape
     # min propagates NaN and, unlike isnan, needs no second block.
     if block.size and np.isnan(block.min()):
         raise InvalidScoreError(
@@ -83,9 +82,7 @@ def top_n_of_scores(
         block[:, exclude_items] = -np.inf
     if exclude_pairs is not None:
         block[_rows_of(exclude_pairs), exclude_pairs.indices] = -np.inf
-    heaps = _Heaps(n_users, k)
-    heaps.add(block, np.arange(n_items))
-    return heaps.finish()
+    return _best_of(block, k)
 
 
 def top_n_of_factors(
@@ -102,19 +99,8 @@ def top_n_of_factors(
     ----------
     user_factors : ndarray of float32, shape (n_users, n_factors)
     item_factors : ndarray of float32, shape (n_items, n_factors)
-    k : int
-        Maximum length of a list.
-    exclude_pairs : csr_array of shape (n_users, n_items), optional
-        Stored entries are not listed for that user.
-    exclude_items : ndarray of bool, shape (n_items,), optional
-        Items that are not listed for anybody.
-
-    Returns
-    -------
-    items : ndarray of int32, shape (n_users, k)
-        Positions in `item_factors`, best first, equal scores by lowest position; -1 past the end.
-    scores : ndarray of float32, shape (n_users, k)
-        NaN past the end.
+    k, exclude_pairs, exclude_items
+        As in `top_n_of_scores`; so is what is returned.
 
     Raises
     ------
@@ -284,40 +270,31 @@ def _rows_of(matrix: sparse.csr_array) -> np.ndarray:
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
-class _Heaps:
-    """One heap of k per user, filled from blocks of ascending columns.
+def _best_of(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Items and scores of every row's k best, by one heap of k per row.
 
     A heap's entries are ordered by (score, id), and an equal score does not replace its smallest
     entry. Columns enter as ids that fall where columns rise, so of equal scores the highest
     column is the first to go, and the final order needs no repair.
     """
-
-    def __init__(self, n_users: int, k: int) -> None:
-        self._values = np.empty((n_users, k), dtype=np.float32)
-        self._ids = np.empty((n_users, k), dtype=np.int64)
-        self._heaps = faiss.float_minheap_array_t()
-        self._heaps.k, self._heaps.nh = int(k), int(n_users)
-        self._heaps.val = faiss.swig_ptr(self._values)
-        self._heaps.ids = faiss.swig_ptr(self._ids)
-        self._heaps.heapify()
-
-    def add(self, scores: np.ndarray, columns: np.ndarray) -> None:
-        """Offer scores of some columns, which rise from call to call; a row's rest is -inf."""
-        if scores.size:
-            ids = np.full(scores.shape[1], -1, dtype=np.int64)
-            ids[: len(columns)] = np.iinfo(np.int32).max - columns
-            self._heaps.addn_with_ids(len(ids), faiss.swig_ptr(scores), faiss.swig_ptr(ids), 0)
-
-    def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sort every heap into a list."""
-        if self._ids.size:
-            self._heaps.reorder()
-        empty = self._ids < 0
-        items = np.where(empty, -1, np.iinfo(np.int32).max - self._ids).astype(np.int32)
-        scores = np.where(empty, np.float32(np.nan), self._values)
-        if np.isposinf(scores[:, :1]).any():
-            raise InvalidScoreError(
-                "Scores must be finite or -inf. Found +inf. Check the recommender's "
-                "learned attributes for overflow."
-            )
-        return items, scores
+    n_users, n_items = scores.shape
+    values = np.empty((n_users, k), dtype=np.float32)
+    ids = np.empty((n_users, k), dtype=np.int64)
+    heaps = faiss.float_minheap_array_t()
+    heaps.k, heaps.nh = int(k), int(n_users)
+    heaps.val, heaps.ids = faiss.swig_ptr(values), faiss.swig_ptr(ids)
+    heaps.heapify()
+    if scores.size:
+        falling = np.iinfo(np.int32).max - np.arange(n_items, dtype=np.int64)
+        heaps.addn_with_ids(n_items, faiss.swig_ptr(scores), faiss.swig_ptr(falling), 0)
+    if ids.size:
+        heaps.reorder()
+    empty = ids < 0
+    items = np.where(empty, -1, np.iinfo(np.int32).max - ids).astype(np.int32)
+    found = np.where(empty, np.float32(np.nan), values)
+    if np.isposinf(found[:, :1]).any():
+        raise InvalidScoreError(
+            "Scores must be finite or -inf. Found +inf. Check the recommender's "
+            "learned attributes for overflow."
+        )
+    return items, found

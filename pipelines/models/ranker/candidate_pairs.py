@@ -45,7 +45,7 @@ class CandidateBlock:
 def gather_candidates(
     parts: Sequence[Recommender],
     history: Interactions,
-    depths: Sequence[int],
+    depth: int,
     exclude: Exclusion,
     *,
     rank_offset: float = 60.0,
@@ -58,7 +58,7 @@ def gather_candidates(
         Fitted.
     history : Interactions
         Of the block's users, over the items that may be candidates.
-    depths : sequence of int
+    depth : int
         Items taken from each part.
     exclude : Exclusion
         In the rows and columns of `history`; excluded items are no candidates.
@@ -66,7 +66,7 @@ def gather_candidates(
         c in 1 / (c + rank), as in `Blend`.
     """
     scores, best, keys, places = [], [], [], []
-    for part, depth in zip(parts, depths, strict=True):
+    for part in parts:
         dense = _dense_scores(part, history)
         best.append(dense.max(axis=1, initial=-np.inf))
         items, _ = top_n_of_scores(

@@ -70,7 +70,6 @@ def read_facts(
 
     Parameters
     ----------
-    history : Interactions
     event_weights : mapping of str to float
         Weight of one event of a type; types of positive weight are choices ("purchase").
     items : ndarray of float32, shape (n_items, n_item_features), optional

@@ -34,7 +34,6 @@ def read_likeness(
 
     Parameters
     ----------
-    history : Interactions
     event_weights : mapping of str to float
         Weight of one event of a type; types of positive weight are choices.
     vectors : csr_array of shape (n_items, n_tokens), float32

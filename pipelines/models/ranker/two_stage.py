@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import THREAD_BLOCK_BYTES, Exclusion, Explanation, Recommender, TopN
 from pipelines.models.composed import ComposedRecommender
@@ -19,11 +19,7 @@ from pipelines.models.kernels.sampling import evenly_spaced
 from pipelines.models.kernels.threads import in_threads
 from pipelines.models.kernels.title_vectors import weigh_titles
 from pipelines.models.kernels.top_n import top_n_of_scores
-from pipelines.models.parameters import (
-    PURCHASES_ONLY,
-    check_number,
-    choice_types,
-)
+from pipelines.models.parameters import choice_types, event_list, flag, number, require, whole
 from pipelines.models.ranker.candidate_pairs import PART_FEATURES, CandidateBlock, gather_candidates
 from pipelines.models.ranker.explained import explain_trees
 from pipelines.models.ranker.features import FACT_FEATURES, read_facts, read_item_facts
@@ -36,15 +32,11 @@ DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
     {"recommender": "item_rules"},
     {"recommender": "popularity", "params": {"half_life_days": 10.0}},
 )
-#: Parameters that must be whole numbers of at least 1.
-WHOLE_NUMBERS = (
-    *("depth", "n_folds", "horizon_days", "max_users", "max_negatives"),
-    *("n_iterations", "n_seeds", "min_samples_leaf"),
-)
 #: Most users whose candidates an explanation averages over, and most rows of them.
 SAMPLE_USERS, SAMPLE_ROWS = 300, 2000
 
 
+@dataclass(kw_only=True, eq=False)
 class TwoStageRanker(ComposedRecommender):
     """Rank the candidates of other recommenders by boosted trees grown on earlier windows.
 
@@ -114,44 +106,22 @@ class TwoStageRanker(ComposedRecommender):
     strategy = "ranker"
     reason = "Fits what you chose before and what is chosen now"
 
-    def __init__(
-        self,
-        *,
-        parts: Sequence[Mapping[str, Any]] = DEFAULT_PARTS,
-        repeats: bool = True,
-        depth: int = 50,
-        n_folds: int = 6,
-        horizon_days: int = 14,
-        truth_events: Sequence[str] | None = None,
-        max_users: int = 3000,
-        max_negatives: int = 80,
-        n_iterations: int = 200,
-        n_seeds: int = 1,
-        learning_rate: float = 0.06,
-        max_leaf_nodes: int = 31,
-        min_samples_leaf: int = 100,
-        regularization: float = 10.0,
-        max_features: float = 1.0,
-        random_state: int = 0,
-        event_weights: Mapping[str, float] = PURCHASES_ONLY,
-    ) -> None:
-        self.parts = parts
-        self.repeats = repeats
-        self.depth = depth
-        self.n_folds = n_folds
-        self.horizon_days = horizon_days
-        self.truth_events = truth_events
-        self.max_users = max_users
-        self.max_negatives = max_negatives
-        self.n_iterations = n_iterations
-        self.n_seeds = n_seeds
-        self.learning_rate = learning_rate
-        self.max_leaf_nodes = max_leaf_nodes
-        self.min_samples_leaf = min_samples_leaf
-        self.regularization = regularization
-        self.max_features = max_features
-        self.random_state = random_state
-        self.event_weights = event_weights
+    parts: Sequence[Mapping[str, Any]] = DEFAULT_PARTS
+    repeats: bool = flag(True)
+    depth: int = whole(50)
+    n_folds: int = whole(6)
+    horizon_days: int = whole(14)
+    truth_events: Sequence[str] | None = event_list()
+    max_users: int = whole(3000)
+    max_negatives: int = whole(80)
+    n_iterations: int = whole(200)
+    n_seeds: int = whole(1)
+    learning_rate: float = number(0.06, above=0)
+    max_leaf_nodes: int = whole(31, at_least=2)
+    min_samples_leaf: int = whole(100)
+    regularization: float = number(10.0, at_least=0)
+    max_features: float = number(1.0, above=0)
+    random_state: int = whole(0, at_least=0)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -164,7 +134,7 @@ class TwoStageRanker(ComposedRecommender):
         return (*of_parts, *FACT_FEATURES, *TITLE_FEATURES)
 
     def _fit(self, history: Interactions) -> None:
-        self._check_parameters()
+        require(self.max_features <= 1, "max_features", self.max_features, "be at most 1")
         self.parts_, self.item_facts_, self.title_vectors_ = self._fit_first_stage(history)
         self.trees_ = self._learn(history)
 
@@ -179,26 +149,6 @@ class TwoStageRanker(ComposedRecommender):
         ]
         *parts, item_facts, titles = in_threads(lambda learn: learn(), learners)
         return tuple(parts), item_facts, titles
-
-    def _check_parameters(self) -> None:
-        for name in WHOLE_NUMBERS:
-            check_number(name, getattr(self, name), at_least=1, integer=True)
-        check_number("max_leaf_nodes", self.max_leaf_nodes, at_least=2, integer=True)
-        check_number("random_state", self.random_state, at_least=0, integer=True)
-        check_number("regularization", self.regularization, at_least=0)
-        for name in ("learning_rate", "max_features"):
-            check_number(name, getattr(self, name), above=0)
-        events = self.truth_events
-        for name, is_valid, allowed in (
-            ("repeats", isinstance(self.repeats, bool), "true or false"),
-            ("truth_events", events is None or isinstance(events, (list, tuple)), "a list"),
-            ("max_features", self.max_features <= 1, "at most 1"),
-        ):
-            if not is_valid:
-                raise SettingsError(
-                    f"`{name}` must be {allowed}. Got {getattr(self, name)!r}. "
-                    "Set it in the candidate's `params` in recsys.toml."
-                )
 
     def _learn(self, history: Interactions) -> np.ndarray:
         """Table of trees grown on all folds; empty where all rows or none are relevant."""
@@ -249,7 +199,8 @@ class TwoStageRanker(ComposedRecommender):
 
         def gather(block: slice) -> tuple[slice, CandidateBlock]:
             exclude = Exclusion(met).select_users(block)
-            return block, self._gather(parts, past.select_users(block), exclude)
+            some = past.select_users(block)
+            return block, gather_candidates(parts, some, self.depth, exclude)
 
         blocks = self.user_blocks(past, len(parts))
         for block, gathered in in_threads(gather, blocks, single_blas=True):
@@ -267,11 +218,6 @@ class TwoStageRanker(ComposedRecommender):
         step = max(1, THREAD_BLOCK_BYTES // (4 * n_parts * history.n_items))
         for start in range(0, history.n_users, step):
             yield slice(start, start + step)
-
-    def _gather(
-        self, parts: Sequence[Recommender], history: Interactions, exclude: Exclusion
-    ) -> CandidateBlock:
-        return gather_candidates(parts, history, [self.depth] * len(parts), exclude)
 
     def _describe(
         self,
@@ -323,7 +269,8 @@ class TwoStageRanker(ComposedRecommender):
         users = np.flatnonzero(chooses)
         if exclude.pairs is not None:
             exclude = Exclusion(sparse.csr_array(exclude.pairs[users]), exclude.items)
-        return users, self._gather(self.parts_, history.select_users(users), exclude)
+        chosen = history.select_users(users)
+        return users, gather_candidates(self.parts_, chosen, self.depth, exclude)
 
     def list_candidates(
         self, history: Interactions, *, exclude: Exclusion | None = None

@@ -37,8 +37,6 @@ def describe_users(
 
     Parameters
     ----------
-    rows : Choices
-    baskets : BasketFacts
     keys : ndarray of int64, shape (n_pairs,)
         ``user * n_items + item`` of the pairs that met.
     pairs : ndarray of float32, shape (n_pairs, n_pair_features)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
+from pipelines.base.event_meaning import is_unwanted
 from pipelines.rules.shown_items import (
     PINNED,
     POOL_FACTOR,
@@ -14,7 +14,7 @@ from pipelines.rules.shown_items import (
     keeps_item,
 )
 from pipelines.serve.answer.explore import draw_swap, shown_order
-from pipelines.serve.answer.list_store import ItemInfo, ListStore, PlacementRules, StoredList
+from pipelines.serve.answer.list_store import ItemInfo, ListStore, StoredList
 from pipelines.serve.answer.person import Person
 from pipelines.serve.answer.ranking import (
     Row,
@@ -25,7 +25,6 @@ from pipelines.serve.answer.ranking import (
     let_scores_fall,
     rows_of,
 )
-from pipelines.serve.answer.static_lists import StaticLists
 from pipelines.serve.answer.team_draft import draft_teams
 from pipelines.serve.answer.wishes import AnswerRows, Wish
 from pipelines.serve.log.recent import RecentEvent
@@ -36,8 +35,6 @@ _FALLBACK = "fallback:"
 _SEGMENT = "segment_popularity"
 #: Rows of a pool that are looked at together.
 _CHUNK = 200
-#: Events that do not say that their item is wanted.
-_UNWANTED = "return"
 
 
 class AnswerMaker:
@@ -45,7 +42,7 @@ class AnswerMaker:
 
     Parameters
     ----------
-    store : ListStore or StaticLists
+    store : ListStore
     wish : Wish
     events : sequence of RecentEvent
         What the user did since the batch.
@@ -57,7 +54,7 @@ class AnswerMaker:
 
     def __init__(
         self,
-        store: ListStore | StaticLists,
+        store: ListStore,
         wish: Wish,
         events: Sequence[RecentEvent],
         today: int,
@@ -65,7 +62,7 @@ class AnswerMaker:
     ) -> None:
         self._store = store
         self._wish = wish
-        self._rules: PlacementRules = store.placements[wish.placement]
+        self._rules = store.placements[wish.placement]
         self._events = events
         self._today = today
         self._stock = stock
@@ -149,11 +146,13 @@ class AnswerMaker:
         made = self._finish(own, rows, "personal", user_id)
         made.model_version = f"{own.model_version} {other.model_version}"
         names = (self._wish.variant, rival)
-        made.teams = {
+        drafted = {
             row.item_id: names[team]
             for row, team in zip(rows, teams, strict=True)
             if row.strategy != PINNED
         }
+        if drafted:
+            made.chances["teams"] = [drafted.get(row.item_id) for row in made.rows]
         return made
 
     def for_item(self, item_id: str) -> AnswerRows:
@@ -185,7 +184,8 @@ class AnswerMaker:
         wanted = [
             event.item_id
             for event in self._events
-            if event.event_type != _UNWANTED and event.event_type not in self._store.exposure_types
+            if not is_unwanted(event.event_type)
+            and event.event_type not in self._store.exposure_types
         ]
         return list(dict.fromkeys(reversed(wanted)))
 
@@ -256,7 +256,8 @@ class AnswerMaker:
             return
         order = shown_order(length, draw_swap(odds, self._wish.request_id))
         made.rows[:length] = [made.rows[place] for place in order]
-        made.propensities = [odds.shown_chance(was, now) for now, was in enumerate(order)]
+        chances = [odds.shown_chance(was, now) for now, was in enumerate(order)]
+        made.chances["propensities"] = chances
 
     def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:
         """Rows that may be shown now; `is_checked` if the batch left out unavailable items."""
@@ -302,14 +303,11 @@ class AnswerMaker:
         """
         if not rows:
             return rows
-        pins = [(str(pin["item_id"]), int(pin["rank"])) for pin in self._pins()]
+        pins = [(pin.item_id, pin.rank) for pin in self._rules.pinned]
         allowed = self._allowed_pins([item_id for item_id, _ in pins], user_id, pinned)
         rows = [row for row in rows if row.item_id not in allowed]
         rows = rows if is_capped else self._cap(rows)
         return insert_pins(rows, [pin for pin in pins if pin[0] in allowed])
-
-    def _pins(self) -> Collection[Any]:
-        return self._rules.pinned
 
     def _allowed_pins(
         self, item_ids: list[str], user_id: str | None, pinned: set[str] | None

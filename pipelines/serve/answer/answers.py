@@ -82,8 +82,7 @@ class Answer:
     exposed : Exposed or None
         The user's arm, in an experiment.
     chances : dict of str to list
-        What the log holds of each item besides its id: ``teams`` of an interleaved answer,
-        ``propensities`` of an explored one.
+        What the log holds of each item besides its id, as in `AnswerRows`.
     """
 
     request_id: str

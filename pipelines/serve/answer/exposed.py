@@ -11,7 +11,7 @@ from pipelines.serve.answer.list_store import ListStore
 
 @dataclass(frozen=True)
 class Exposed:
-    """An assignment, as an exposure is logged.
+    """An assignment; these are also its fields in a log line.
 
     Parameters
     ----------
@@ -33,16 +33,6 @@ class Exposed:
     def as_dict(self) -> dict[str, Any]:
         """The assignment as fields of an answer."""
         return {"id": self.experiment_id, "variant": self.variant, "bucket": self.bucket}
-
-    def log_fields(self) -> dict[str, Any]:
-        """The assignment as fields of a log line."""
-        return {
-            "experiment_id": self.experiment_id,
-            "variant": self.variant,
-            "bucket": self.bucket,
-            "config_hash": self.config_hash,
-            "lists_differ": self.lists_differ,
-        }
 
 
 #: Assignment fields of a log line for a user in no experiment.

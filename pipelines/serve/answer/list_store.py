@@ -6,21 +6,34 @@ import json
 import random
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication
 from pipelines.base.errors import PublicationNotFoundError
+from pipelines.base.settings_sections import PlacementSettings
 from pipelines.experiments.definition import CONTROL, Experiment
 from pipelines.publications.lookup_file import open_lookups
 
+#: Errors of a look-up in a file that was damaged after it was checked.
+STORE_FAILURES = (
+    *(sqlite3.Error, PublicationNotFoundError),
+    *(OSError, ValueError, KeyError, TypeError),
+)
 #: Errors from reading a file that is damaged or is no `lists.sqlite`.
-_BROKEN = (sqlite3.Error, OSError, ValueError, KeyError, TypeError, AttributeError)
+_BROKEN = (*STORE_FAILURES, AttributeError)
 #: Random characters of a probe key, after the prefix that all keys share.
 _PROBE_LENGTH = 8
+#: Rules of a placement that answers keep to.
+_RULES = (
+    *("exclude", "exclude_within_days", "list_length"),
+    *("max_per_category", "rerank_depth", "pinned"),
+)
+#: Further ones, which older publications have not: their nights had no such rules.
+_LATER_RULES = ("eligible", "personalise_without_consent")
 _ITEMS = (
     "select item_id, title, category, price, is_available from items"
     " where item_id in (select value from json_each(?))"
@@ -73,45 +86,6 @@ class ItemInfo:
     is_available: bool | None
 
 
-@dataclass(frozen=True)
-class PlacementRules:
-    """A placement's rules as the publication's night had them.
-
-    Parameters
-    ----------
-    exclude : str or tuple of str
-        ``none``, ``all``, or the event types that keep an item from its user.
-    exclude_within_days : int or None
-        Only events at most this many days old keep an item from its user.
-    list_length : int
-        Items of a list, at most.
-    max_per_category : int or None
-        Items of a category in the first `rerank_depth` ranks, at most.
-    rerank_depth : int
-    pinned : tuple of mapping
-        ``item_id`` and ``rank``, from 1.
-    diversity : float, default 0.0
-        Weight of unlikeness in the first `rerank_depth` ranks, from 0 (off) to below 1.
-    fallback : str or None, default None
-        Candidate that completes lists.
-    eligible : tuple of str, default ()
-        Conditions that must be true for an item to be shown.
-    personalise_without_consent : bool, default True
-        Whether histories are used of users who are not known to consent.
-    """
-
-    exclude: str | tuple[str, ...]
-    exclude_within_days: int | None
-    list_length: int
-    max_per_category: int | None
-    rerank_depth: int
-    pinned: tuple[Mapping[str, Any], ...]
-    diversity: float = 0.0
-    fallback: str | None = None
-    eligible: tuple[str, ...] = ()
-    personalise_without_consent: bool = True
-
-
 class ListStore:
     """Look-ups in the `lists.sqlite` of one publication.
 
@@ -125,8 +99,9 @@ class ListStore:
         What happened before this day is known in the lists.
     generated_at : datetime
         UTC, in whole seconds.
-    placements : mapping of str to PlacementRules
-        The first is the default placement.
+    placements : mapping of str to PlacementSettings
+        Rules that answers keep to, as the publication's night had them; the first is the default
+        placement.
     exposure_types : frozenset of str
         Event types that tell what a user was shown, not what the user did.
 
@@ -152,8 +127,12 @@ class ListStore:
         running = [Experiment.from_dict(one) for one in json.loads(meta.get("experiments", "[]"))]
         #: By placement, the experiment whose arms' lists are in the file.
         self.experiments = {one.definition.placement: one for one in running}
-        self.placements: Mapping[str, PlacementRules] = {
-            name: _read_rules(rules) for name, rules in json.loads(meta["placements"]).items()
+        self.placements = {
+            name: PlacementSettings(
+                **{rule: rules[rule] for rule in _RULES},
+                **{rule: rules[rule] for rule in _LATER_RULES if rule in rules},
+            )
+            for name, rules in json.loads(meta["placements"]).items()
         }
 
     @classmethod
@@ -184,13 +163,46 @@ class ListStore:
             ) from error
         return store
 
+    def hold_popular(self) -> ListStore:
+        """Copy the lists for anyone, with their items, to a store in memory.
+
+        It answers when the file cannot be read any more, and holds nothing of single users,
+        categories and similar items.
+        """
+        pinned = (pin.item_id for rules in self.placements.values() for pin in rules.pinned)
+        popular = (self.get_fallback(name) for name in self.placements)
+        listed = (item_id for one in popular if one is not None for item_id in one.items)
+        wanted = json.dumps([*pinned, *listed])
+        held = {
+            table: self._connection.execute(
+                f"select * from {table} where {rows}", values
+            ).fetchall()
+            for table, rows, values in (
+                ("meta", "true", ()),
+                ("fallbacks", "category = ''", ()),
+                ("exclusions", "user_id = ''", ()),
+                ("items", "item_id in (select value from json_each(?))", (wanted,)),
+                *(
+                    [("item_attributes", "item_id in (select value from json_each(?))", (wanted,))]
+                    if self.has_attributes()
+                    else []
+                ),
+            )
+        }
+        tables = self._connection.execute("select sql from sqlite_master where type = 'table'")
+        memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        memory.executescript(";".join(statement for (statement,) in tables))
+        for table, rows in held.items():
+            for row in rows:
+                memory.execute(f"insert into {table} values ({', '.join('?' * len(row))})", row)
+        return ListStore(memory)
+
     def get_list(self, placement: str, variant: str, user_id: str) -> StoredList | None:
         """A user's list; None if there is none."""
-        found = self._payload(
+        return self._list(
             "select payload from lists where placement = ? and variant = ? and user_id = ?",
             *(placement, variant, user_id),
         )
-        return None if found is None else StoredList(**found)
 
     def variants(self, placement: str) -> tuple[str, ...]:
         """Variants that a placement has lists of, control first."""
@@ -199,11 +211,10 @@ class ListStore:
 
     def get_fallback(self, placement: str, category: str = "") -> StoredList | None:
         """The list for anyone, or the best items of a category; None if there is none."""
-        found = self._payload(
+        return self._list(
             "select payload from fallbacks where placement = ? and category = ?",
             *(placement, category),
         )
-        return None if found is None else StoredList(**found)
 
     def get_exclusions(self, placement: str, user_id: str) -> frozenset[str]:
         """Items that the placement kept from a user at `as_of`, or from everybody (``""``).
@@ -221,8 +232,7 @@ class ListStore:
 
     def get_similar(self, item_id: str) -> StoredList | None:
         """Items like this one, best first; None if none are known."""
-        found = self._payload("select payload from similar where item_id = ?", item_id)
-        return None if found is None else StoredList(**found)
+        return self._list("select payload from similar where item_id = ?", item_id)
 
     def get_items(self, item_ids: Iterable[str]) -> dict[str, ItemInfo]:
         """Attributes of items, by item_id; items in no feed are left out."""
@@ -239,7 +249,8 @@ class ListStore:
 
         Asked only where a placement has such rules: older publications have no such table.
         """
-        return self._payload("select payload from people where user_id = ?", user_id) or {}
+        found = self._payload("select payload from people where user_id = ?", user_id)
+        return {} if found is None else dict(found)
 
     def get_item_attributes(self, item_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Declared further attributes by item_id, of the items that have some."""
@@ -251,8 +262,8 @@ class ListStore:
     def get_pool(self, placement: str) -> StoredList | None:
         """All that people without a history may be shown, best first; None where it is the list."""
         if placement not in self._pools:
-            found = self._payload("select payload from pools where placement = ?", placement)
-            self._pools[placement] = None if found is None else StoredList(**found)
+            sql = "select payload from pools where placement = ?"
+            self._pools[placement] = self._list(sql, placement)
         return self._pools[placement]
 
     def has_attributes(self) -> bool:
@@ -336,21 +347,11 @@ class ListStore:
         with self._lock, closing(self._connection.execute(sql, values)) as cursor:
             return cursor.fetchone()
 
+    def _list(self, sql: str, *key: str) -> StoredList | None:
+        found = self._payload(sql, *key)
+        return None if found is None else StoredList(**found)
+
     def _payload(self, sql: str, *key: str) -> Any:
         with self._lock:
             row = self._connection.execute(sql, key).fetchone()
         return None if row is None else json.loads(row[0])
-
-
-def _read_rules(values: Mapping[str, Any]) -> PlacementRules:
-    """A placement's rules as stored in the file; unknown fields are ignored."""
-    exclude = values["exclude"]
-    known = {field.name for field in fields(PlacementRules)} & set(values)
-    return PlacementRules(
-        **{
-            **{name: values[name] for name in known},
-            "exclude": exclude if isinstance(exclude, str) else tuple(exclude),
-            "pinned": tuple(values["pinned"]),
-            "eligible": tuple(values.get("eligible", ())),
-        }
-    )

@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from pipelines.base.config import Settings
 from pipelines.base.current import PIN, POINTER, read_current
 from pipelines.base.errors import RequestRefusedError
-from pipelines.serve.answer.list_store import ListStore
-from pipelines.serve.answer.static_lists import STORE_FAILURES, StaticLists
+from pipelines.serve.answer.list_store import STORE_FAILURES, ListStore
 
 logger = logging.getLogger(__name__)
 
@@ -24,12 +23,17 @@ MAX_PATIENCE = 16
 
 @dataclass
 class LiveStore:
-    """An open publication and how many requests read it."""
+    """An open publication, its popular lists in memory, and how many requests read it."""
 
     store: ListStore
-    static: StaticLists
+    static: ListStore
     readers: int = 0
     is_retired: bool = False
+
+    def close(self) -> None:
+        """Close the file, and forget what is in memory."""
+        self.store.close()
+        self.static.close()
 
 
 class LivePublication:
@@ -56,7 +60,7 @@ class LivePublication:
         self._before_swap = before_swap
         self._on_swap = on_swap
         self._on_failure = on_failure
-        self._current: LiveStore | None = None
+        self._live: LiveStore | None = None
         self._lock = threading.Lock()
         self._pointers: tuple[bytes | None, ...] = ()
         self._refused: tuple[bytes | None, ...] = ()
@@ -65,7 +69,7 @@ class LivePublication:
     @property
     def is_ready(self) -> bool:
         """Whether a verified publication is open."""
-        return self._current is not None
+        return self._live is not None
 
     @contextmanager
     def use(self) -> Iterator[LiveStore]:
@@ -77,7 +81,7 @@ class LivePublication:
             503 until the first publication is verified.
         """
         with self._lock:
-            live = self._current
+            live = self._live
             if live is not None:
                 live.readers += 1
         if live is None:
@@ -94,7 +98,7 @@ class LivePublication:
                 live.readers -= 1
                 is_done = live.is_retired and not live.readers
             if is_done:
-                live.store.close()
+                live.close()
 
     def poll(self) -> None:
         """Read the pointers; if they changed, check the publication they name and swap it in.
@@ -136,15 +140,13 @@ class LivePublication:
 
     def _open(self) -> LiveStore:
         publication = read_current(self._settings, verify=True)
-        store = ListStore.open(publication)
-        try:
+        with ExitStack() as opened:
+            store = opened.enter_context(closing(ListStore.open(publication)))
             store.sample_check(SAMPLE_SIZE)
-            live = LiveStore(store, StaticLists(store))
+            static = opened.enter_context(closing(store.hold_popular()))
             self._before_swap(store)
-        except BaseException:
-            store.close()
-            raise
-        return live
+            opened.pop_all()  # nothing went wrong: they stay open
+        return LiveStore(store, static)
 
     def _swap(self, live: LiveStore) -> None:
         self._retire(live)
@@ -153,12 +155,12 @@ class LivePublication:
 
     def _retire(self, successor: LiveStore | None) -> None:
         with self._lock:
-            old, self._current = self._current, successor
+            old, self._live = self._live, successor
             is_unused = old is not None and not old.readers
             if old is not None:
                 old.is_retired = True
         if old is not None and is_unused:
-            old.store.close()
+            old.close()
 
     def _be_patient(self, pointers: tuple[bytes | None, ...]) -> None:
         is_again = pointers == self._refused

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from pipelines.base.settings_sections import PlacementSettings
 from pipelines.rules.eligibility import Eligibility
-from pipelines.serve.answer.list_store import ListStore, PlacementRules
-from pipelines.serve.answer.static_lists import StaticLists
+from pipelines.serve.answer.list_store import ListStore
 
 _eligibility = lru_cache(maxsize=256)(Eligibility)
 #: Attributes that every publication has in its table of items.
@@ -20,8 +20,8 @@ class Person:
 
     Parameters
     ----------
-    store : ListStore or StaticLists
-    rules : PlacementRules
+    store : ListStore
+    rules : PlacementSettings
     user_id : str or None
     given : mapping of str to str, float or bool
         What the request says. What the publication knows counts before it; consent needs both.
@@ -29,15 +29,15 @@ class Person:
 
     def __init__(
         self,
-        store: ListStore | StaticLists,
-        rules: PlacementRules,
+        store: ListStore,
+        rules: PlacementSettings,
         user_id: str | None,
         given: Mapping[str, Any],
     ) -> None:
         self._store = store
         self._rules = _eligibility(rules.eligible)
         self._attributes: dict[str, Any] = {}
-        needs_consent = not rules.personalise_without_consent
+        needs_consent = rules.personalise_without_consent is False
         if rules.eligible or needs_consent:
             known = {} if user_id is None else store.get_person(user_id)
             self._attributes = {**given, **known}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,10 @@ from pipelines.base.errors import EventLogError, RequestRefusedError
 from pipelines.serve.answer.answer_maker import AnswerMaker
 from pipelines.serve.answer.answers import Answer, Query, entry_of
 from pipelines.serve.answer.exposed import NOT_EXPOSED, Exposed, assign_user
-from pipelines.serve.answer.list_store import ListStore
+from pipelines.serve.answer.list_store import STORE_FAILURES, ListStore
 from pipelines.serve.answer.live_publication import LivePublication, LiveStore
 from pipelines.serve.answer.metrics import ServeMetrics
-from pipelines.serve.answer.static_lists import STORE_FAILURES, StaticLists
-from pipelines.serve.answer.wishes import AnswerRows, Wish, chances_of, wish_for
+from pipelines.serve.answer.wishes import AnswerRows, Wish, wish_for
 from pipelines.serve.log.clock import Clock, day_number, iso
 from pipelines.serve.log.event_log import EventLog
 from pipelines.serve.log.event_rows import EventRules, read_event, read_stock
@@ -58,7 +57,12 @@ class RecommendationService:
         self._clock = clock
         lookback = timedelta(days=max(1, settings.events.lookback_days))
         self._settings = settings
-        self._event_rules = EventRules(frozenset(settings.events.types), lookback)
+        self._event_rules = EventRules(
+            frozenset(settings.events.types),
+            lookback,
+            settings.events.nobody,
+            settings.events.refuses_negative_quantity,
+        )
         self._stale_seconds = settings.serve.stale_hours * 3600
         self._alarm_seconds = settings.serve.alarm_hours * 3600
 
@@ -74,18 +78,14 @@ class RecommendationService:
         with self._live.use() as live:
             placement, warnings = _placement_of(live.store, query)
             exposed = self._assign(live.store, placement, query)
-            request_id = secrets.token_hex(16)
             wish = wish_for(
                 *(self._settings.serve, live.store, placement, query),
                 exposed=exposed,
-                request_id=request_id,
+                request_id=secrets.token_hex(16),
             )
             events = self._recent.events_of(query.user_id)
-            made, titles = self._make_rows(
-                live, wish, events, now, lambda work: work.for_user(query.user_id, query.recent)
-            )
             answer = self._answer(
-                live.store, made, titles, now, placement=placement, request_id=request_id
+                live, wish, events, now, lambda maker: maker.for_user(query.user_id, query.recent)
             )
         answer.exposed = None if answer.source == "static" else exposed
         answer.warnings[:0] = warnings
@@ -114,9 +114,11 @@ class RecommendationService:
         now = self._clock()
         with self._live.use() as live:
             placement = next(iter(live.store.placements))
-            wish = Wish(n, placement, None, is_strict, (), attributes=attributes or {})
-            made, titles = self._make_rows(live, wish, [], now, lambda work: work.for_item(item_id))
-            answer = self._answer(live.store, made, titles, now, placement=placement)
+            wish = Wish(
+                *(n, placement, None, is_strict, (), secrets.token_hex(16)),
+                attributes=attributes or {},
+            )
+            answer = self._answer(live, wish, [], now, lambda maker: maker.for_item(item_id))
         self._metrics.count_answer(answer.source, answer.warnings)
         return answer
 
@@ -157,7 +159,7 @@ class RecommendationService:
                 accepted[event_id] = event
         if accepted:
             day = self._append("events", list(accepted.values()))
-            self._recent.add_events(day, accepted.values())
+            self._recent.add("events", day, accepted.values())
         self._metrics.count_rows("events", results)
         return results
 
@@ -196,7 +198,7 @@ class RecommendationService:
         if changes:
             lines = self._stock_lines(changes, at)
             day = self._append("items", lines)
-            self._recent.add_stock(day, lines)
+            self._recent.add("items", day, lines)
         self._metrics.count_rows("items", results)
         return results
 
@@ -210,55 +212,43 @@ class RecommendationService:
             logger.error("no arm could be looked up: %r", error)
             return None
 
-    def _make_rows(
+    def _answer(
         self,
         live: LiveStore,
         wish: Wish,
         events: Sequence[RecentEvent],
         now: datetime,
-        write: Any,
-    ) -> tuple[AnswerRows, dict[str, str | None]]:
-        """An answer's rows and titles; from memory if the publication's file cannot be read."""
+        write: Callable[[AnswerMaker], AnswerRows],
+    ) -> Answer:
+        """The answer to a wish; from memory if the publication's file cannot be read."""
 
-        def work(store: ListStore | StaticLists) -> tuple[AnswerRows, dict[str, str | None]]:
+        def work(store: ListStore) -> tuple[AnswerRows, dict[str, str | None]]:
             stock = self._recent.is_available
             maker = AnswerMaker(store, wish, events, day_number(now.date()), stock)
             made = write(maker)
             return made, maker.titles(made.rows)
 
         try:
-            return work(live.store)
+            made, titles = work(live.store)
         except STORE_FAILURES as error:
             logger.error("answered from memory: %r", error)
             made, titles = work(live.static)
             made.source = "static"
             made.warnings.insert(0, "store_failure")
-            return made, titles
-
-    def _answer(
-        self,
-        store: ListStore,
-        made: AnswerRows,
-        titles: dict[str, str | None],
-        now: datetime,
-        *,
-        placement: str,
-        request_id: str | None = None,
-    ) -> Answer:
-        age = max(0, int((now - store.generated_at).total_seconds()))
+        age = max(0, int((now - live.store.generated_at).total_seconds()))
         aged = ["stale"] * (age >= self._stale_seconds) + ["alarm"] * (age >= self._alarm_seconds)
         return Answer(
-            request_id=request_id or secrets.token_hex(16),
+            request_id=wish.request_id,
             items=[entry_of(rank, row, titles) for rank, row in enumerate(made.rows, 1)],
             source=made.source,
             model_version=made.model_version,
-            publication_id=store.publication_id,
-            generated_at=iso(store.generated_at),
+            publication_id=live.store.publication_id,
+            generated_at=iso(live.store.generated_at),
             age_seconds=age,
             is_stale=bool(aged),
-            placement=placement,
+            placement=wish.placement,
             warnings=list(dict.fromkeys([*made.warnings, *aged])),
-            chances=chances_of(made),
+            chances=made.chances,
         )
 
     def _log_exposure(self, query: Query, answer: Answer, now: datetime) -> None:
@@ -269,7 +259,7 @@ class RecommendationService:
             "placement": answer.placement,
             "source": answer.source,
             "publication_id": answer.publication_id,
-            **(answer.exposed.log_fields() if answer.exposed else NOT_EXPOSED),
+            **(vars(answer.exposed) if answer.exposed else NOT_EXPOSED),
             "items": [item["item_id"] for item in answer.items],
             **answer.chances,
         }

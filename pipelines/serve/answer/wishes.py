@@ -29,6 +29,8 @@ class Wish:
     is_strict : bool
     exclude : collection of str
         Items not to show, whatever the rules say.
+    request_id : str
+        Of the answer; seeds the draw of the swap.
     variant : str, default "control"
         Variant whose lists answer.
     opponent : str or None, default None
@@ -37,8 +39,6 @@ class Wish:
         Of `draft_coin`.
     odds : callable or None, default None
         From the number of rows and the places of pinned rows to the `SwapOdds`.
-    request_id : str, default ""
-        Seeds the draw of the swap.
     attributes : mapping of str to str, float or bool
         What the request says of the user.
     """
@@ -48,11 +48,11 @@ class Wish:
     category: str | None
     is_strict: bool
     exclude: Collection[str]
+    request_id: str
     variant: str = CONTROL
     opponent: str | None = None
     coin: int = 0
     odds: Callable[[int, Collection[int]], SwapOdds] | None = None
-    request_id: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -65,18 +65,17 @@ class AnswerRows:
     rows : list of Row
     source, model_version : str
     warnings : list of str
-    teams : dict of str to str
-        By item_id, the variant that drafted it; empty where lists were not interleaved.
-    propensities : list of float
-        Of each row, the chance that its item is where it is; empty where no chance was involved.
+    chances : dict of str to list
+        Of each row, besides its id: ``teams``, the variant that drafted it, where lists were
+        interleaved; ``propensities``, the chance that its item is where it is, where that was left
+        to chance.
     """
 
     rows: list[Row]
     source: str
     model_version: str
     warnings: list[str] = field(default_factory=list)
-    teams: dict[str, str] = field(default_factory=dict)
-    propensities: list[float] = field(default_factory=list)
+    chances: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def wish_for(
@@ -99,6 +98,7 @@ def wish_for(
         **{"n": query.n, "placement": placement, "category": query.category},
         **{"is_strict": query.is_strict, "exclude": query.exclude},
         "variant": exposed.variant if exposed else CONTROL,
+        "request_id": request_id,
         "attributes": query.attributes,
     }
     if exposed is not None and exposed.variant == INTERLEAVED:
@@ -110,15 +110,4 @@ def wish_for(
         and query.category is None
     ):
         wish["odds"] = partial(swap_odds, depth=settings.explore_depth, share=share)
-        wish["request_id"] = request_id
     return Wish(**wish)
-
-
-def chances_of(made: AnswerRows) -> dict[str, list[Any]]:
-    """Log fields of each item besides its id; empty where no chance was involved."""
-    found: dict[str, list[Any]] = {}
-    if made.teams:
-        found["teams"] = [made.teams.get(row.item_id) for row in made.rows]
-    if made.propensities:
-        found["propensities"] = made.propensities
-    return found

@@ -61,32 +61,23 @@ def refused(error: RequestRefusedError) -> Response:
 
 def handle_problems(app: FastAPI) -> None:
     """Make an app answer every error with problem details."""
-    app.add_exception_handler(RequestRefusedError, _on_refusal)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Exception, _on_error)
+    for kind in (RequestRefusedError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _on_error)
 
 
-async def _on_refusal(_request: Request, error: Exception) -> Response:
-    return refused(error) if isinstance(error, RequestRefusedError) else problem(500, _DETAILS[500])
-
-
-async def _on_invalid(_request: Request, error: Exception) -> Response:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    errors = [{"where": ".".join(map(str, one["loc"])), "detail": str(one["msg"])} for one in found]
-    return problem(
-        422, "Every parameter must be of its kind and in its range. See `errors`.", errors=errors
-    )
-
-
-async def _on_http_error(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        return problem(500, _DETAILS[500])
-    detail = _DETAILS.get(error.status_code, str(error.detail))
-    return problem(error.status_code, detail, headers=error.headers)
-
-
-async def _on_error(request: Request, _error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestRefusedError):
+        return refused(error)
+    if isinstance(error, RequestValidationError):
+        errors = [
+            {"where": ".".join(map(str, one["loc"])), "detail": str(one["msg"])}
+            for one in error.errors()
+        ]
+        detail = "Every parameter must be of its kind and in its range. See `errors`."
+        return problem(422, detail, errors=errors)
+    if isinstance(error, HTTPException):
+        detail = _DETAILS.get(error.status_code, str(error.detail))
+        return problem(error.status_code, detail, headers=error.headers)
     route = getattr(request.scope.get("route"), "path_format", "unmatched")
     logger.error("an error in %s; its traceback follows", route)
     return problem(500, _DETAILS[500])

@@ -8,9 +8,8 @@ from typing import Any
 from fastapi import Request
 
 from pipelines.base.errors import RequestRefusedError
-from pipelines.base.ids import clean_id as clean_text
+from pipelines.base.ids import clean_id
 from pipelines.serve.http.schemas import MAX_ROWS
-from pipelines.serve.log.limits import clean_id
 
 #: Most ids in one parameter.
 MAX_IDS = 500
@@ -83,7 +82,7 @@ def read_attributes(text: str | None) -> dict[str, str | float | bool]:
 
 def _as_text(name: str, value: str) -> str:
     try:
-        return clean_text(value)
+        return clean_id(value)
     except ValueError as error:
         raise refuse(f"attributes.{name}", str(error)) from error
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.serve.http.problems import MEDIA_TYPE
+from pipelines.serve.log.event_rows import FEEDBACK, IDS, MAX_POSITION, REQUIRED
 from pipelines.serve.log.limits import MAX_BODY_BYTES
 
 #: Most rows of one request.
@@ -186,23 +187,16 @@ def rows_body(name: str, row: dict[str, Any], example: dict[str, Any]) -> dict[s
 
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 256}
-_AMOUNT = {"type": "number", "minimum": 0}
 EVENT_ROW: dict[str, Any] = {
     "type": "object",
-    "required": ["event_type", "user_id", "item_id"],
+    "required": list(REQUIRED),
     "additionalProperties": False,
     "properties": {
-        **dict.fromkeys(
-            (
-                *("event_type", "user_id", "item_id", "event_id", "session_id"),
-                *("request_id", "experiment_id", "variant", "publication_id"),
-            ),
-            _ID,
-        ),
+        **dict.fromkeys((*IDS, *FEEDBACK), _ID),
         "event_at": {"type": "string", "format": "date-time"},
-        "value": _AMOUNT,
-        "price": _AMOUNT,
-        "position": {"type": "integer", "minimum": 1, "maximum": 10_000},
+        "value": {"type": "number"},
+        "price": {"type": "number", "minimum": 0},
+        "position": {"type": "integer", "minimum": 1, "maximum": MAX_POSITION},
     },
 }
 STOCK_ROW: dict[str, Any] = {

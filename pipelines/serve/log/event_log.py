@@ -107,7 +107,7 @@ class EventLog:
         self._thread.join()
         with self._lock:
             for file in self._files.values():
-                _close(file)
+                _close(file.path, file.descriptor)
             self._files = {}
 
     def _open(self, kind: str, day: date) -> _File:
@@ -117,7 +117,7 @@ class EventLog:
             return file
         if file is not None:
             del self._files[kind]
-            _close(file)
+            _close(file.path, file.descriptor)
         path = self._folder / f"date={day.isoformat()}" / f"{kind}-{self.instance}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -146,14 +146,9 @@ class EventLog:
             copies = []
             for file in dirty:
                 file.is_dirty = False
-                copies.append(os.dup(file.descriptor))
-        for descriptor in copies:
-            try:
-                os.fsync(descriptor)
-            except OSError as error:
-                logger.error("a log was not flushed to the disk: %s", error)
-            finally:
-                os.close(descriptor)
+                copies.append((file.path, os.dup(file.descriptor)))
+        for path, descriptor in copies:
+            _close(path, descriptor)
 
 
 def _inode(path: Path) -> int:
@@ -163,10 +158,11 @@ def _inode(path: Path) -> int:
         return -1
 
 
-def _close(file: _File) -> None:
+def _close(path: Path, descriptor: int) -> None:
+    """Flush what was written to the disk, then close."""
     try:
-        os.fsync(file.descriptor)
+        os.fsync(descriptor)
     except OSError as error:
-        logger.error("%s was not flushed to the disk: %s", file.path, error)
+        logger.error("%s was not flushed to the disk: %s", path, error)
     finally:
-        os.close(file.descriptor)
+        os.close(descriptor)

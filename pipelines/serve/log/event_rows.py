@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pipelines.base.event_meaning import take_units
+from pipelines.base.ids import clean_id, is_nobody
 from pipelines.serve.log.clock import iso, parse_utc
-from pipelines.serve.log.limits import clean_id
 
 #: How far a client's clock may be ahead; a time that is ahead by less becomes the server's.
 MAX_AHEAD = timedelta(minutes=5)
@@ -20,8 +21,9 @@ IDS = ("event_type", "user_id", "item_id", "event_id", "session_id", "request_id
 FEEDBACK = ("experiment_id", "variant", "publication_id")
 NUMBERS = ("value", "price")
 FIELDS = (*IDS, *FEEDBACK, *NUMBERS, "event_at", "position")
-_REQUIRED = IDS[:3]
-_MAX_POSITION = 10_000
+REQUIRED = IDS[:3]
+MAX_POSITION = 10_000
+_OF_THE_EVENT = ("user_id", "item_id")
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,16 @@ class EventRules:
         `events.types`.
     lookback : timedelta
         `events.lookback_days`: an older event would not be looked at any more.
+    nobody : collection of str
+        `events.nobody`: texts that are nobody's id.
+    refuses_negative : bool
+        `events.refuses_negative_quantity`; otherwise such a purchase is logged as a return.
     """
 
     types: Collection[str]
     lookback: timedelta
+    nobody: Collection[str] = ()
+    refuses_negative: bool = False
 
 
 def read_event(row: Any, rules: EventRules, now: datetime) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def read_event(row: Any, rules: EventRules, now: datetime) -> dict[str, Any]:
     ValueError
         Saying which field is wrong and how.
     """
-    values = _check_fields(row, FIELDS, _REQUIRED)
+    values = _check_fields(row, FIELDS, REQUIRED)
     event: dict[str, Any] = {}
     for name in (*IDS, *FEEDBACK):
         if name in values:
@@ -71,9 +79,16 @@ def read_event(row: Any, rules: EventRules, now: datetime) -> dict[str, Any]:
         known = ", ".join(sorted(rules.types))
         raise ValueError(f"event_type must be one of {known}")
     event["event_at"] = iso(_event_at(values.get("event_at"), rules, now))
-    for name in NUMBERS:
-        if name in values:
-            event[name] = _number(name, values[name])
+    for name in _OF_THE_EVENT:
+        if is_nobody(event[name], rules.nobody):
+            raise ValueError(f"{name} {event[name]!r} means nobody (events.nobody)")
+    event |= {name: _number(name, values[name]) for name in NUMBERS if name in values}
+    if event.get("price", 0) < 0:
+        raise ValueError("price must not be below 0")
+    if "value" in event:
+        kind, units = event["event_type"], event["value"]
+        taken = take_units(kind, units, refuses_negative=rules.refuses_negative)
+        event["event_type"], event["value"] = taken
     if "position" in values:
         event["position"] = _position(values["position"])
     event.setdefault("event_id", _derived_id(event))
@@ -136,14 +151,14 @@ def _number(name: str, value: Any) -> float:
         number = float(value)
     except OverflowError as error:
         raise ValueError(f"{name} must be finite") from error
-    if not math.isfinite(number) or number < 0:
-        raise ValueError(f"{name} must be finite and not below 0")
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite")
     return number
 
 
 def _position(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_POSITION:
-        raise ValueError(f"position must be a whole number from 1 to {_MAX_POSITION}")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_POSITION:
+        raise ValueError(f"position must be a whole number from 1 to {MAX_POSITION}")
     return value
 
 

@@ -1,62 +1,19 @@
-"""Limits of requests: how often, how big, and which ids are valid."""
+"""Limits of requests: how often, and how big."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from pipelines.base.assignment import normalise_id
 from pipelines.base.errors import RequestRefusedError
 
-#: Longest id, in characters, as in the event load.
-MAX_ID_LENGTH = 256
 #: Longest body of a request.
 MAX_BODY_BYTES = 1_000_000
-#: Control characters, surrogates and codes that are no character.
-_NOT_IN_IDS = frozenset({"Cc", "Cs"})
-#: What undecodable bytes become, and the load's mark for them.
-_DAMAGE = frozenset("\ufffd\ufdd0")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-
-
-def clean_id(text: str) -> str:
-    r"""Check an id and normalise it to NFC, as all code behind the edge expects.
-
-    Raises
-    ------
-    ValueError
-        If it is empty or blank, longer than `MAX_ID_LENGTH`, or holds control characters,
-        surrogates or bytes that were not UTF-8.
-
-    Examples
-    --------
-    >>> clean_id("cafe\u0301") == "caf\u00e9"
-    True
-    """
-    if len(text) > MAX_ID_LENGTH:
-        raise ValueError(f"must have at most {MAX_ID_LENGTH} characters, has {len(text)}")
-    if not text.isascii():
-        text = normalise_id(text)
-        if len(text) > MAX_ID_LENGTH:
-            raise ValueError(f"must have at most {MAX_ID_LENGTH} characters, has {len(text)}")
-    if not text.strip():
-        raise ValueError("must not be empty")
-    if not text.isprintable():
-        _refuse_controls(text)
-    if not text.isascii() and not _DAMAGE.isdisjoint(text):
-        raise ValueError("must be valid UTF-8")
-    return text
-
-
-def _refuse_controls(text: str) -> None:
-    for character in text:
-        if unicodedata.category(character) in _NOT_IN_IDS:
-            raise ValueError(f"must not hold control characters, holds U+{ord(character):04X}")
 
 
 class RateLimiter:

@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipelines.base.event_meaning import counted_type
 from pipelines.events.log_lines import LogFile, list_log_files, read_rows
 from pipelines.serve.log.clock import parse_utc
 
@@ -57,15 +58,24 @@ class RecentEvents:
     folder : Path
         `settings.exposures`.
     own_instance : str
-        Instance whose lines are added by `add_events` and `add_stock`, not read from its file.
+        Instance whose lines are added by `add`, not read from its file.
     exposures : collection of str
         Event types that tell what a user was shown; they are not held.
+    min_value : mapping of str to float, optional
+        `events.min_value`: an event below it is held as of the low type.
     """
 
-    def __init__(self, folder: Path, own_instance: str, exposures: Collection[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        own_instance: str,
+        exposures: Collection[str],
+        min_value: Mapping[str, float] | None = None,
+    ) -> None:
         self._folder = folder
         self._own = own_instance
         self._exposures = frozenset(exposures)
+        self._min_value = dict(min_value or {})
         self._days: dict[date, _Day] = {}
         self._stock: dict[str, tuple[str, bool]] = {}
         self._seen: dict[Path, tuple[int, int]] = {}
@@ -122,7 +132,7 @@ class RecentEvents:
     def _read_anew(self, first_day: date) -> None:
         """Read all logs again and replace the index at once; answers see the old or the new one."""
         logger.info("logs were rewritten: reading them again")
-        fresh = RecentEvents(self._folder, "", self._exposures)
+        fresh = RecentEvents(self._folder, "", self._exposures, self._min_value)
         fresh.cover(first_day)
         with self._lock:
             self._days, self._stock, self._seen = fresh._days, fresh._stock, fresh._seen
@@ -138,22 +148,15 @@ class RecentEvents:
             if row is not None:
                 batch.append(row)
             if len(batch) == _BATCH_ROWS:
-                self._add(file.kind, file.day, batch)
+                self.add(file.kind, file.day, batch)
                 batch = []
-        self._add(file.kind, file.day, batch)
+        self.add(file.kind, file.day, batch)
         self._seen[file.path] = (inode, offset)
 
     # rows
 
-    def add_events(self, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add events of this instance that are in its log of `day`."""
-        self._add("events", day, rows)
-
-    def add_stock(self, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add changes of availability of this instance that are in its log of `day`."""
-        self._add("items", day, rows)
-
-    def _add(self, kind: str, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, kind: str, day: date, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add ``events``, or ``items`` that changed their availability, of the log of `day`."""
         with self._lock:
             held = self._days.setdefault(day, _Day())
             for row in rows:
@@ -170,7 +173,8 @@ class RecentEvents:
         if known in day.event_hashes:
             return
         moment = parse_utc(row["event_at"]).timestamp()
-        pair = (str(row["item_id"]), str(row["event_type"]))
+        kind = counted_type(str(row["event_type"]), row.get("value"), self._min_value)
+        pair = (str(row["item_id"]), kind)
         day.event_hashes.add(known)
         if pair[1] not in self._exposures:
             last = day.users.setdefault(str(row["user_id"]), {})

@@ -19,13 +19,14 @@ from pipelines.events.sources.table import read_table
 
 MAPPING = {"user_id": "customer", "item_id": "sku", "event_at": "ts"}
 LANDING_DAY = date(2024, 4, 1)
+EVENTS = EventSettings()
 
 
 @pytest.fixture
 def read():
     """Rows of a file as dicts, and what was said about them."""
 
-    def read_file(path, preset=None, **options):
+    def read_file(path, preset=None, *, events=EVENTS, **options):
         if preset is None:
             options = {"mapping": MAPPING, "event_type": "purchase"} | options
             if options.get("feed") == "items":
@@ -33,7 +34,7 @@ def read():
         connection = duckdb.connect(config={"threads": 1})
         connection.execute("set TimeZone = 'UTC'")
         settings = table_settings(preset, options)
-        rows = read_table(connection, str(path), settings, EventSettings(), LANDING_DAY)
+        rows = read_table(connection, str(path), settings, events, LANDING_DAY)
         found = connection.execute(rows.events or rows.items)
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()], rows
@@ -308,6 +309,37 @@ def test_the_number_of_an_order_is_no_event_id(read, write):
     path = write("log.csv", "order,customer,sku,ts\n1,u1,i1,2024-03-01\n1,u1,i2,2024-03-01\n")
     with pytest.raises(LandingError, match="'order' repeat over different items.*session_id=order"):
         read(path, mapping=MAPPING | {"event_id": "order"})
+
+
+def test_an_id_of_events_of_two_users_or_types_is_no_event_id(read, write):
+    mapping = MAPPING | {"event_id": "id", "event_type": "kind"}
+    for rows in ("1,u1,i1,D,view\n1,u2,i1,D,view", "1,u1,i1,D,view\n1,u1,i1,D,purchase"):
+        path = write("log.csv", f"id,customer,sku,ts,kind\n{rows}\n".replace("D", "2024-03-01"))
+        with pytest.raises(LandingError, match="users or types, the first is '1'"):
+            read(path, mapping=mapping, event_type=None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "negative", "said"),
+    [
+        ("purchase", "return", "2 purchases of a negative quantity count as returns"),
+        ("purchase", "refuse", "an event of type purchase has a quantity below 0"),
+        ("add_to_cart", "return", "an event of type add_to_cart has a quantity below 0"),
+        ("rating", "refuse", None),
+        ("return", "refuse", None),
+    ],
+)
+def test_negative_quantities_are_said_and_counted(read, write, kind, negative, said):
+    rows = "u1,i1,2024-03-01,2\nu1,i2,2024-03-01,-1\nu1,i3,2024-03-01,-2\n"
+    path = write("log.csv", "customer,sku,ts,units\n" + rows)
+    options = {"mapping": MAPPING | {"value": "units"}, "event_type": kind}
+    events = EventSettings(negative_quantity=negative)
+    found, read_rows = read(path, **options, events=events)
+    is_kept = said is None or said.endswith("returns")
+    assert [row["value"] for row in found] == ([2, -1, -2] if is_kept else [2])
+    assert [*read_rows.exclusions.values()] == ([] if is_kept else [2])
+    told = [*read_rows.notes, *read_rows.exclusions]
+    assert [text.startswith(said or "") for text in told] == ([] if said is None else [True])
 
 
 def test_rows_that_differ_in_nothing_are_counted_or_are_units(read, write):

@@ -21,7 +21,7 @@ def history(make_history: Callable[..., Interactions]) -> Interactions:
 def test_union_of_lists_has_scores_and_ranks_of_every_part(history: Interactions) -> None:
     parts = [Popularity().fit(history), PersonalFrequency().fit(history)]
     found = gather_candidates(
-        parts, history.select_users(slice(0, 1)), [1, 1], Exclusion(), rank_offset=10.0
+        parts, history.select_users(slice(0, 1)), 1, Exclusion(), rank_offset=10.0
     )
     assert found.item.tolist() == [0, 2]  # the first of each part
     popular, own = found.features[:, :3], found.features[:, 3:]
@@ -33,7 +33,7 @@ def test_union_of_lists_has_scores_and_ranks_of_every_part(history: Interactions
 
 def test_excluded_items_are_no_candidates(history: Interactions) -> None:
     rule = Exclusion(history.pairs(), np.array([True, False, False]))
-    found = gather_candidates([Popularity().fit(history)], history, [3], rule)
+    found = gather_candidates([Popularity().fit(history)], history, 3, rule)
     assert list(zip(found.user, found.item, strict=True)) == [
         (0, 1),
         (1, 2),
@@ -49,6 +49,6 @@ def test_part_of_another_vocabulary_is_read_by_item(
     history: Interactions, make_history: Callable[..., Interactions]
 ) -> None:
     part = Popularity().fit(make_history([("v", "b"), ("w", "b"), ("w", "c")]))
-    found = gather_candidates([part], history.select_users(slice(0, 1)), [3], Exclusion())
+    found = gather_candidates([part], history.select_users(slice(0, 1)), 3, Exclusion())
     assert found.item.tolist() == [1, 2]
     assert found.features[:, 0].tolist() == [2.0, 1.0]

@@ -26,6 +26,7 @@ def ask(make_settings, content):
             "category": None,
             "is_strict": False,
             "exclude": (),
+            "request_id": "r",
         }
         maker = AnswerMaker(
             stores[-1], Wish(**{**values, **wish}), events, TODAY, (stock or {}).get
@@ -119,6 +120,7 @@ def test_recent_items_lead_a_stranger_to_items_like_them(ask):
 
 def test_a_strangers_own_events_are_recent_items_too(ask):
     events = [did("e", "view"), did("a", "view"), did("k", "return"), did("k", "impression")]
+    events.append(did("k", "low_view"))
     found = ask(user="nobody", events=events, n=3)
     assert (names(found), found.source) == ("cbd", "recent")
 

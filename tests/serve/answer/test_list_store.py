@@ -13,11 +13,12 @@ import pytest
 from pipelines.base.config import parse_settings
 from pipelines.base.current import LOOKUPS, Publication, read_current
 from pipelines.base.errors import PublicationNotFoundError
+from pipelines.base.settings_sections import PlacementSettings
 from pipelines.base.tables import FEAT_ITEMS
 from pipelines.base.warehouse import connect
 from pipelines.features.read import read_interactions
 from pipelines.features.snapshot import items_file
-from pipelines.serve.answer.list_store import ItemInfo, ListStore, PlacementRules
+from pipelines.serve.answer.list_store import ItemInfo, ListStore
 from tests.published_shop import (
     CHAMPIONS,
     NIGHT,
@@ -28,6 +29,7 @@ from tests.published_shop import (
     write_snapshot,
     write_table,
 )
+from tests.serve.publications import RULES, publish_by_hand
 
 pytestmark = pytest.mark.xdist_group("store")
 
@@ -166,8 +168,12 @@ def test_a_store_says_what_it_is_of(settings, publication, store):
 
 def test_rules_of_placements_come_in_the_order_of_the_settings(store):
     assert list(store.placements) == ["discover", "for_you"]
-    assert store.placements["for_you"] == PlacementRules(
-        "none", None, 5, 4, 10, (PIN,), 0.0, "recent_popularity"
+    assert store.placements["for_you"] == PlacementSettings(
+        exclude="none",
+        list_length=5,
+        max_per_category=4,
+        pinned=(PIN,),
+        personalise_without_consent=True,
     )
     assert store.placements["discover"].exclude == "all"
 
@@ -185,8 +191,9 @@ def test_rules_by_event_type_are_a_tuple_and_unknown_ones_are_passed_over(damage
     change(
         damaged, "update meta set value = ? where key = 'placements'", json.dumps({"home": rules})
     )
+    rules_of_home = PlacementSettings(exclude=("purchase",), exclude_within_days=30)
     with closing(ListStore.open(damaged)) as store:
-        assert store.placements == {"home": PlacementRules(("purchase",), 30, 50, None, 10, ())}
+        assert store.placements == {"home": rules_of_home}
 
 
 def test_what_is_not_known_is_none_or_left_out(store):
@@ -367,3 +374,30 @@ def test_the_sample_costs_no_more_with_more_lists(damaged):
 
     few = steps(500)
     assert 0 < steps(10_000) < 1.2 * few
+
+
+@pytest.fixture
+def popular_store(make_settings, content):
+    pinned = [{"item_id": "a", "rank": 1}]
+    given = content(placements={"discover": {**RULES, "pinned": pinned}, "bare": RULES})
+    one = ListStore.open(publish_by_hand(make_settings(), given))
+    yield one
+    one.close()
+
+
+def test_the_lists_for_anyone_outlive_the_file(popular_store):
+    wanted = popular_store.get_fallback("discover")
+    with closing(popular_store.hold_popular()) as held:
+        popular_store.close()
+        assert held.get_fallback("discover") == wanted
+        assert held.get_fallback("discover", "tea") is None and held.get_fallback("bare") is None
+        assert held.get_items(["k", "a", "zz", "b"]).keys() == {"k", "a"}  # a is pinned, b in none
+
+
+def test_nothing_of_a_user_or_an_item_is_held_in_memory(popular_store):
+    with closing(popular_store.hold_popular()) as held:
+        assert held.get_list("discover", "control", "u1") is None
+        assert held.get_exclusions("discover", "u1") == frozenset()
+        assert held.get_similar("a") is None
+        for name in ("publication_id", "as_of", "generated_at", "placements", "exposure_types"):
+            assert getattr(held, name) == getattr(popular_store, name)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.serve.answer.list_store import ItemInfo, PlacementRules
+from pipelines.base.settings_sections import PlacementSettings
+from pipelines.serve.answer.list_store import ItemInfo
 from pipelines.serve.answer.person import Person
 
 
@@ -21,7 +22,7 @@ class Store:
 
 
 def rules_of(*eligible, **values):
-    return PlacementRules("all", None, 50, None, 10, (), eligible=eligible, **values)
+    return PlacementSettings(eligible=eligible, **values)
 
 
 def who(user_id, given=None, rules=None):

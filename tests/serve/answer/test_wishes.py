@@ -5,8 +5,7 @@ import pytest
 from pipelines.base.config import parse_settings
 from pipelines.base.errors import SettingsError
 from pipelines.serve.answer.answers import Query
-from pipelines.serve.answer.ranking import Row
-from pipelines.serve.answer.wishes import AnswerRows, chances_of, wish_for
+from pipelines.serve.answer.wishes import wish_for
 
 SERVE = {"explore_share": {"discover": 0.05}, "explore_depth": 2}
 
@@ -38,14 +37,3 @@ def test_without_the_setting_nothing_is_left_to_chance(make_settings):
 def test_a_share_must_be_small_and_of_a_placement(tmp_path, share, found):
     with pytest.raises(SettingsError, match=found):
         parse_settings({"home": tmp_path, "serve": {"explore_share": share}})
-
-
-def test_an_answer_without_chance_logs_none():
-    rows = [Row("a", 1.0, "ease", ""), Row("b", 0.5, "pinned", "")]
-    assert chances_of(AnswerRows(rows, "personal", "m")) == {}
-    assert chances_of(AnswerRows(rows, "personal", "m", teams={"a": "control"})) == {
-        "teams": ["control", None]
-    }
-    assert chances_of(AnswerRows(rows, "personal", "m", propensities=[0.9, 1.0])) == {
-        "propensities": [0.9, 1.0]
-    }

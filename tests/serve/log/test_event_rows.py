@@ -1,26 +1,36 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipelines.base.settings_sections import EventSettings
 from pipelines.serve.log.event_rows import EventRules, read_event, read_stock
 
 NOW = datetime(2024, 3, 10, 10, tzinfo=UTC)
-RULES = EventRules(frozenset({"view", "purchase"}), timedelta(days=3))
+RULES = EventRules(
+    frozenset({"view", "purchase", "add_to_cart"}), timedelta(days=3), EventSettings().nobody
+)
 ROW = {"event_type": "purchase", "user_id": "u", "item_id": "i"}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"event_type": "buy"}, "event_type must be one of purchase, view"),
+        ({"event_type": "buy"}, "event_type must be one of add_to_cart, purchase, view"),
         ({"user_id": None}, "user_id is missing"),
         ({"user_id": 7}, "user_id must be a text"),
         ({"item_id": ""}, "item_id must not be empty"),
         ({"event_id": "a\x00"}, "event_id must not hold control characters"),
         ({"variant": "v" * 300}, "variant must have at most 256"),
-        ({"price": -0.01}, "price must be finite and not below 0"),
+        ({"price": -0.01}, "price must not be below 0"),
+        (
+            {"event_type": "add_to_cart", "value": -1},
+            "value must not be below 0 where the type is add_to_cart",
+        ),
+        ({"user_id": "NULL"}, r"user_id 'NULL' means nobody \(events.nobody\)"),
+        ({"item_id": " (not set)\t"}, r"item_id '\(not set\)' means nobody"),
         ({"value": float("inf")}, "value must be finite"),
         ({"value": 10**400}, "value must be finite"),
         ({"value": "3"}, "value must be a number"),
@@ -37,6 +47,18 @@ ROW = {"event_type": "purchase", "user_id": "u", "item_id": "i"}
 def test_a_bad_row_says_which_field_and_how(changes, message):
     with pytest.raises(ValueError, match=message):
         read_event({**ROW, **changes}, RULES, NOW)
+
+
+def test_a_purchase_of_a_negative_quantity_is_logged_as_a_return_or_refused():
+    event = read_event({**ROW, "value": -2, "price": 3.5}, RULES, NOW)
+    assert (event["event_type"], event["value"], event["price"]) == ("return", 2.0, 3.5)
+    refusing = replace(RULES, refuses_negative=True)
+    with pytest.raises(ValueError, match="value must not be below 0 where the type is purchase"):
+        read_event({**ROW, "value": -2}, refusing, NOW)
+
+
+def test_a_value_that_is_no_quantity_may_be_below_zero():
+    assert read_event({**ROW, "event_type": "view", "value": -2}, RULES, NOW)["value"] == -2.0
 
 
 @pytest.mark.parametrize("row", [None, 3, "x", [], [ROW]])

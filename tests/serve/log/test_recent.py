@@ -83,7 +83,7 @@ def test_a_line_that_is_being_written_waits_and_a_torn_one_is_passed_over(recent
 def test_own_events_count_at_once_and_are_not_read_again(recent, write):
     recent.cover(MONDAY)
     write([event(1)], instance="own")
-    recent.add_events(MONDAY, [event(1)])
+    recent.add("events", MONDAY, [event(1)])
     recent.poll()
     assert items_of(recent) == ["i"]
     assert recent.knows_event("e1")
@@ -92,7 +92,7 @@ def test_own_events_count_at_once_and_are_not_read_again(recent, write):
 
 def test_exposures_are_known_by_id_but_are_nothing_a_user_did(recent):
     recent.cover(MONDAY)
-    recent.add_events(MONDAY, [event(1, kind="impression")])
+    recent.add("events", MONDAY, [event(1, kind="impression")])
     assert items_of(recent) == []
     assert recent.knows_event("e1")
 
@@ -105,7 +105,7 @@ def test_a_later_publication_drops_days_and_an_earlier_one_reads_them_again(rece
     recent.cover(MONDAY)
     recent.cover(tuesday)
     assert (items_of(recent), recent.is_available("i")) == (["tuesday"], None)
-    recent.add_events(tuesday, [event(3, item="own", at="2024-03-12T10:00:00Z")])
+    recent.add("events", tuesday, [event(3, item="own", at="2024-03-12T10:00:00Z")])
     recent.cover(MONDAY)
     assert items_of(recent) == ["monday", "tuesday", "own"]
     assert recent.is_available("i") is False
@@ -113,7 +113,7 @@ def test_a_later_publication_drops_days_and_an_earlier_one_reads_them_again(rece
 
 def test_the_last_change_of_stock_counts_whoever_wrote_it(recent, write):
     recent.cover(MONDAY)
-    recent.add_stock(MONDAY, [stock("i", True, "2024-03-11T12:00:00.000000Z")])
+    recent.add("items", MONDAY, [stock("i", True, "2024-03-11T12:00:00.000000Z")])
     write([stock("i", False, "2024-03-11T11:00:00.000000Z"), stock("j", False)], kind="items")
     recent.poll()
     assert (recent.is_available("i"), recent.is_available("j")) == (True, False)
@@ -122,7 +122,8 @@ def test_the_last_change_of_stock_counts_whoever_wrote_it(recent, write):
 
 def test_events_are_in_order_of_time_with_the_last_of_each_type(recent):
     recent.cover(MONDAY)
-    recent.add_events(
+    recent.add(
+        "events",
         MONDAY,
         [
             event(1, item="a", at="2024-03-11T09:00:00Z"),
@@ -138,7 +139,7 @@ def test_rewritten_logs_are_read_anew_with_what_came_since(recent, write):
     write([event(1, user="gone"), event(2)])
     recent.cover(MONDAY)
     own = write([event(3, user="gone"), event(4, item="mine")], instance="own")
-    recent.add_events(MONDAY, [event(3, user="gone"), event(4, item="mine")])
+    recent.add("events", MONDAY, [event(3, user="gone"), event(4, item="mine")])
     recent.poll()
     assert items_of(recent, "gone") == ["i"]  # the same item twice
     for path in own.parent.iterdir():
@@ -156,3 +157,20 @@ def test_lines_of_another_form_are_passed_over(recent, write):
     write([{"item_id": "i"}], kind="items")
     recent.cover(MONDAY)
     assert items_of(recent) == ["i"]
+
+
+def test_an_event_below_the_least_value_of_its_type_is_held_as_low(tmp_path, write):
+    recent = RecentEvents(tmp_path, "own", [], {"rating": 4.0})
+    rows = [
+        event(1, item="bad", kind="rating") | {"value": 0.5},
+        event(2, item="good", kind="rating") | {"value": 4},
+        event(3, item="unsaid", kind="rating"),
+        event(4, item="broken", kind="rating") | {"value": "four"},  # no line of ours
+    ]
+    write(rows)
+    recent.cover(MONDAY)
+    assert sorted((found.item_id, found.event_type) for found in recent.events_of("u")) == [
+        ("bad", "low_rating"),
+        ("good", "rating"),
+        ("unsaid", "rating"),
+    ]
