@@ -147,6 +147,7 @@ def _explain_placement(
     item_rules = ItemReasons(
         night=night,
         placement=placement,
+        user_id=user_id,
         rules=rules,
         kept=night.kept_items(placement, user_id),
         events=night.keeping_events(placement, user_id),

@@ -8,7 +8,9 @@ from typing import Any
 
 from pipelines.ask.why_night import LiveNight
 from pipelines.ask.why_ranking import Ranking
+from pipelines.base.expressions import attributes_of, parse_condition
 from pipelines.base.settings_sections import PlacementSettings
+from pipelines.rules.eligibility import Eligibility
 
 #: Rules that only move items, as the settings name them.
 MOVING_RULES = ("max_per_category", "diversity", "pinned")
@@ -22,6 +24,7 @@ class ItemReasons:
     ----------
     night : LiveNight
     placement : str
+    user_id : str
     rules : PlacementSettings
     kept : set of str
         Items that the placement's rule keeps from the user.
@@ -33,6 +36,7 @@ class ItemReasons:
 
     night: LiveNight
     placement: str
+    user_id: str
     rules: PlacementSettings
     kept: set[str]
     events: dict[str, list[dict[str, Any]]]
@@ -51,8 +55,8 @@ class ItemReasons:
         Returns
         -------
         list of dict
-            ``rule`` (``exclude``, ``show_items_without_feed``, ``is_available``, one of
-            `MOVING_RULES`, ``below_the_end``, ``not_ranked``, ``not_known``) and ``in_words``;
+            ``rule`` (``exclude``, ``show_items_without_feed``, ``is_available``, ``eligible``, one
+            of `MOVING_RULES`, ``below_the_end``, ``not_ranked``, ``not_known``) and ``in_words``;
             ``events`` with ``exclude``, ``rank`` with ``below_the_end`` and the rules that move.
         """
         found = []
@@ -64,7 +68,23 @@ class ItemReasons:
         if known.get(item_id, {}).get("is_available") is False:
             words = "it was not available, so nobody is shown it"
             found.append({"rule": "is_available", "in_words": words})
+        found += self._not_eligible(item_id, known.get(item_id, {}))
         return found or [self._place(item_id)]
+
+    def _not_eligible(self, item_id: str, known: dict[str, Any]) -> list[dict[str, Any]]:
+        """The conditions that do not hold, each with the values that it reads."""
+        if not self.rules.eligible:
+            return []
+        item = {**known, **self.night.item_attributes(item_id), "item_id": item_id}
+        user = self.night.person(self.user_id)
+        return [
+            {
+                "rule": "eligible",
+                "in_words": f"this user may not be shown it: {rule} does not hold; "
+                f"{values_in_words(rule, item, user)}",
+            }
+            for rule in Eligibility(self.rules.eligible).broken_rules(item, user)
+        ]
 
     def _kept(self, item_id: str) -> dict[str, Any]:
         events = self.events.get(item_id, [])
@@ -140,6 +160,22 @@ def exclusion_in_words(rules: PlacementSettings) -> str:
     return f"{what}{recent} {'is' if isinstance(rules.exclude, str) else 'are'} left out"
 
 
+def values_in_words(rule: str, item: dict[str, Any], user: dict[str, Any]) -> str:
+    """The values that a condition reads.
+
+    Examples
+    --------
+    >>> values_in_words("item.min_age <= user.age", {"min_age": 18.0}, {})
+    'item.min_age is 18, user.age is not known'
+    """
+    told = []
+    for one in dict.fromkeys(attributes_of(parse_condition(rule))):
+        value = (item if one.owner == "item" else user).get(one.name)
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        told.append(f"{one.owner}.{one.name} is {'not known' if value is None else shown}")
+    return ", ".join(told)
+
+
 def feed_in_words(rules: PlacementSettings) -> str:
     """A sentence on what a placement does with items that only events know.
 
@@ -175,6 +211,9 @@ def rules_in_words(rules: PlacementSettings) -> list[str]:
     words = [exclusion_in_words(rules), f"lists have {rules.list_length:,} items"]
     if rules.show_items_without_feed is not None:
         words.append(feed_in_words(rules))
+    words += [f"shown is only what {rule} holds for" for rule in rules.eligible]
+    if rules.personalise_without_consent is False:
+        words.append("a list is made from a history only with consent")
     if rules.max_per_category is not None:
         cap = f"at most {rules.max_per_category} items of a category"
         words.append(f"{cap} in the first {rules.rerank_depth} ranks")

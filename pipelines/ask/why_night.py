@@ -57,7 +57,9 @@ class LiveNight:
                 f"{self.publication.publication_id} of version {found}. Publish a newer night."
             )
         (stored,) = self._lookup("select value from meta where key = 'placements'")
-        now = self.settings.placements
+        # an older night had no such rules, whatever the settings say now
+        had = {"eligible": (), "personalise_without_consent": True}
+        now = {name: one.model_copy(update=had) for name, one in self.settings.placements.items()}
         return {
             name: PlacementSettings(**{**(now[name].model_dump() if name in now else {}), **rules})
             for name, rules in json.loads(stored).items()
@@ -106,6 +108,16 @@ class LiveNight:
             *(placement, user_id),
         )
         return set() if row is None else set(json.loads(row[0]))
+
+    def person(self, user_id: str) -> dict[str, Any]:
+        """What rules read of a user; empty if the publication knows nothing of the kind."""
+        row = self._lookup("select payload from people where user_id = ?", user_id)
+        return {"user_id": user_id, **({} if row is None else json.loads(row[0]))}
+
+    def item_attributes(self, item_id: str) -> dict[str, Any]:
+        """Declared further attributes of an item."""
+        row = self._lookup("select payload from item_attributes where item_id = ?", item_id)
+        return {} if row is None else json.loads(row[0])
 
     def without_feed(self, placement: str) -> set[str]:
         """Items that the placement showed to nobody because no items feed had them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipelines.ask.why_night import LiveNight
 from pipelines.models.parameters import choice_types
-from pipelines.rules.shown_items import PINNED
+from pipelines.rules.shown_items import PINNED, WITHOUT_CONSENT
 
 
 def describe_model(role: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -61,6 +61,12 @@ def describe_source(
     if not own:
         words = "the rules leave no item that may be shown to this user"
         return {"source": "nothing", "because": words}
+    if own[0]["reason"].startswith(WITHOUT_CONSENT):
+        return {
+            "source": "fallback",
+            "because": f"the list is that of {fallback}, as for somebody who did nothing: no "
+            "consent of this user to lists from a history is known (consent in the users feed)",
+        }
     if len(filled) == len(own):
         return {
             "source": "fallback",

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.audit.eligible import ITEM_COLUMNS, open_people
 from pipelines.audit.findings import Finding, ListFile
 from pipelines.audit.list_audit import audit_file
 from pipelines.audit.similar import audit_similar
@@ -19,7 +20,7 @@ from pipelines.base.durable import file_sha256, read_json, write_json
 from pipelines.base.errors import AuditError, PublicationNotFoundError
 from pipelines.base.warehouse import connect
 from pipelines.experiments.definition import CONTROL
-from pipelines.features.read import forget_histories, read_catalogue
+from pipelines.features.read import forget_histories, read_catalogue, read_user_attributes
 from pipelines.features.snapshot import DAYS_FILE
 from pipelines.lists.list_rows import FALLBACK
 
@@ -98,7 +99,11 @@ def _hashes(settings: Settings, as_of: date) -> dict[str, str]:
     """sha256 by path under `lists/` of every file a publication is made of."""
     folder = settings.run_folder(as_of).lists
     sides = [settings.run_folder(as_of).similar]
-    sides += [settings.run_folder(as_of).exclusions(name) for name in settings.placements]
+    for name in settings.placements:
+        sides += [
+            settings.run_folder(as_of).exclusions(name),
+            settings.run_folder(as_of).pool(name),
+        ]
     found = [*list_files(settings, as_of), *(str(path.relative_to(folder)) for path in sides)]
     return {name: file_sha256(folder / name) for name in found if (folder / name).exists()}
 
@@ -149,13 +154,14 @@ def _find_last(settings: Settings, as_of: date) -> tuple[Publication | None, lis
 def _register_inputs(
     connection: duckdb.DuckDBPyConnection, settings: Settings, as_of: date, last: Publication | None
 ) -> None:
-    """Create the tables `items`, `history` and `last_lists` that the rules read."""
+    """Create the tables `items`, `people`, `history` and `last_lists` that the rules read."""
     catalogue = read_catalogue(settings, as_of, as_of)
     connection.register(
-        "catalogue", catalogue[["item_id", "category", "is_available", "is_in_feed"]]
+        "catalogue", catalogue.reindex(columns=["is_available", "is_in_feed", *ITEM_COLUMNS])
     )
     connection.execute("create table items as select * from catalogue")
     connection.unregister("catalogue")
+    open_people(connection, read_user_attributes(settings, as_of, as_of))
     # The rows of `read_interactions`, read again in SQL, so that its mistakes are found here.
     connection.execute(
         """

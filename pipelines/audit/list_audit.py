@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import duckdb
 
+from pipelines.audit.eligible import audit_eligible, open_unconsenting, reads_user
 from pipelines.audit.findings import WITHOUT_FEED, Finding, ListFile
 from pipelines.base.durable import read_if_there, read_json
 from pipelines.base.settings_sections import LOW
@@ -29,7 +30,8 @@ def audit_file(file: ListFile) -> list[Finding]:
         return [file.finding(_rows_rule(file), "more than 0", 0, False, note)]
     try:
         _open_lists(file)
-        checks = [*_form(file), *_items(file), _pins(file)]
+        open_unconsenting(file)
+        checks = [*_form(file), *_items(file), _pins(file), *audit_eligible(file)]
         if file.variant != FALLBACK:
             checks += [*_users(file), *_against_last(file), _item_share(file)]
     except (duckdb.Error, OSError, ValueError, KeyError) as error:
@@ -70,7 +72,12 @@ def _form(file: ListFile) -> Iterator[Finding]:
     """Check the form of a file, which needs no other data of the night."""
     anyone = ANYONE if file.variant == FALLBACK else None
     rows = file.value("select count(*) from lists where user_id = coalesce(?, user_id)", anyone)
-    yield file.finding(_rows_rule(file), "more than 0", rows, bool(rows), "rows of the file")
+    if file.variant == FALLBACK and reads_user(file):
+        note = "rows of the file; a rule of `eligible` reads the user"
+        yield file.finding(_rows_rule(file), "0 or more", rows, True, note)
+    else:
+        note = "rows of the file"
+        yield file.finding(_rows_rule(file), "more than 0", rows, bool(rows), note)
     mislabelled = file.value(
         """
         select count(*) from lists
@@ -139,6 +146,7 @@ def _items(file: ListFile) -> Iterator[Finding]:
             from history
             where event_date >= coalesce($1::date, event_date)
                 and ($2::varchar[] is null or list_contains($2::varchar[], event_type))
+                and user_id not in (select user_id from unconsenting)
         ) as excluded using (user_id, item_id)
         """,
         *(since, types),
@@ -309,6 +317,7 @@ def _item_share(file: ListFile) -> Finding:
             select user_id, item_id from lists
             where
                 strategy not in (select strategy from read_parquet($1))
+                and not ($4 and starts_with(reason, 'fallback'))
                 and strategy <> $2
                 and rank <= $3
         ),
@@ -318,7 +327,7 @@ def _item_share(file: ListFile) -> Finding:
         )
         select max(share) from shares
         """,
-        *(str(fallback), PINNED, k),
+        *(str(fallback), PINNED, k, reads_user(file)),
     )
     high = file.settings.audit.max_item_share
     if share is None:

@@ -21,7 +21,9 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
+from pipelines.base.attributes import AttributeSettings
 from pipelines.base.errors import SettingsError
+from pipelines.base.expressions import check_kinds
 from pipelines.base.paths import HomePaths
 from pipelines.base.settings_sections import (
     AuditSettings,
@@ -65,6 +67,7 @@ class Settings(HomePaths, Section):
         ),
     )
     events: EventSettings = EventSettings()
+    attributes: AttributeSettings = AttributeSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     features: FeatureSettings = FeatureSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -89,6 +92,11 @@ class Settings(HomePaths, Section):
         if len(set(names)) != len(names):
             raise ValueError(f"candidate names must be unique. Got {sorted(names)}")
         for placement_name, placement in self.placements.items():
+            for rule in placement.eligible:
+                try:
+                    check_kinds(rule, self.attributes.item_kinds, self.attributes.user_kinds)
+                except ValueError as error:
+                    raise ValueError(f"placements.{placement_name}.eligible: {error}") from error
             asked = {*placement.baselines, placement.fallback, *(placement.candidates or ())}
             if unknown := asked - set(names):
                 raise ValueError(

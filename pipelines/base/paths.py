@@ -111,6 +111,10 @@ class NightFolder:
         """File of the items excluded from a placement's lists, for everybody or for a user."""
         return self.lists / "exclusions" / f"{placement}.parquet"
 
+    def pool(self, placement: str) -> Path:
+        """File of all that a placement may show to people without a history, best first."""
+        return self.lists / "pools" / f"{placement}.parquet"
+
 
 class HomePaths:
     """Paths of everything that is written below a home."""

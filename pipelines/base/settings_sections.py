@@ -10,7 +10,9 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pipelines.base.expressions import parse_condition
 
 #: Start of the name of a type that an event counts as when its value is below `events.min_value`.
 LOW = "low_"
@@ -172,6 +174,17 @@ class PlacementSettings(Section):
     """Number of first ranks that the category cap and diversification rearrange."""
     pinned: tuple[PinSettings, ...] = ()
     """Items at fixed ranks, for every user they are not excluded for."""
+    eligible: tuple[str, ...] = ()
+    """Conditions on item and user that must all be true for an item to be shown."""
+    personalise_without_consent: bool | None = None
+    """Whether histories are used of users not known to consent; unset, if no feed says who does."""
+
+    @field_validator("eligible")
+    @classmethod
+    def _check_conditions(cls, rules: tuple[str, ...]) -> tuple[str, ...]:
+        for rule in rules:
+            parse_condition(rule)
+        return rules
 
     @model_validator(mode="after")
     def _check_pins(self) -> PlacementSettings:

@@ -31,7 +31,7 @@ class FileFormat(Section):
 class TableSettings(FileFormat):
     """What the columns of a table mean: options of `recsys land table`, and of a preset."""
 
-    feed: Literal["events", "items"] = "events"
+    feed: Literal["events", "items", "users"] = "events"
     """What a row is."""
     mapping: Mapping[str, str] = Field(default_factory=dict)
     """Feed column to the file's; a path such as ``items[].item_id`` makes a row of each element."""
@@ -44,7 +44,7 @@ class TableSettings(FileFormat):
     event_at: date | None = None
     """Day of every event, for a file without times."""
     known_from: date | None = None
-    """Day from which the items are known, for a file without such a column."""
+    """Day from which the items or users are known, for a file without such a column."""
     day_zero: date | None = None
     """Day from which a column of days counts, such as 2016-01-01."""
     time_format: str | None = None

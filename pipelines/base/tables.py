@@ -124,6 +124,16 @@ ITEM_COLUMNS = {
     "price": "DOUBLE",
     "is_available": "BOOLEAN",
     "valid_from": "TIMESTAMP",
+    "attributes": "VARCHAR",
+}
+USER_COLUMNS = {
+    "user_id": "VARCHAR",
+    "country": "VARCHAR",
+    "language": "VARCHAR",
+    "age": "DOUBLE",
+    "consent": "BOOLEAN",
+    "valid_from": "TIMESTAMP",
+    "attributes": "VARCHAR",
 }
 
 RAW_EVENTS = Table(
@@ -139,6 +149,13 @@ RAW_ITEMS = Table(
     "one row per item_id, valid_from and landed_date",
     ("landed_date", "item_id", "valid_from"),
     {"landed_date": "DATE", **ITEM_COLUMNS},
+)
+RAW_USERS = Table(
+    "raw",
+    "users",
+    "one row per user_id, valid_from and landed_date",
+    ("landed_date", "user_id", "valid_from"),
+    {"landed_date": "DATE", **USER_COLUMNS},
 )
 RAW_QUARANTINE = Table(
     "raw",
@@ -385,6 +402,7 @@ SERVING_EXPERIMENT_PREFERENCES = Table(
 PYTHON_TABLES = (
     RAW_EVENTS,
     RAW_ITEMS,
+    RAW_USERS,
     RAW_QUARANTINE,
     RAW_LOADS,
     SERVING_CANDIDATE_METRICS,
@@ -405,6 +423,7 @@ INT_ITEM_VERSIONS = DbtTable("intermediate", "int_item_versions")
 INT_SHOWN_ITEMS = DbtTable("intermediate", "int_shown_items")
 FEAT_USERS = DbtTable("features", "feat_users")
 FEAT_ITEMS = DbtTable("features", "feat_items")
+FEAT_USER_ATTRIBUTES = DbtTable("features", "feat_user_attributes")
 MET_EXPERIMENT_USERS = DbtTable("metrics", "met_experiment_users")
 MET_INTERLEAVED_USERS = DbtTable("metrics", "met_interleaved_users")
 #: Tables dbt writes for Python and for people to read.
@@ -415,6 +434,7 @@ DBT_TABLES = (
     DbtTable("features", "feat_user_items"),
     FEAT_USERS,
     FEAT_ITEMS,
+    FEAT_USER_ATTRIBUTES,
     DbtTable("metrics", "met_list_days"),
     DbtTable("metrics", "met_publications"),
     MET_EXPERIMENT_USERS,

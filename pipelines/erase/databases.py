@@ -98,14 +98,15 @@ def _names(payload: str | None, words: UserWords) -> bool:
 
 def _recount(connection: duckdb.DuckDBPyConnection) -> None:
     """Set the counts in `raw.loads` to what the raw tables hold now."""
-    connection.execute(
-        """
-        update raw.loads set row_count = (
-            select count(*) from raw.events where events.landed_date = loads.landed_date
+    for feed in ("events", "users"):
+        connection.execute(
+            f"""
+            update raw.loads set row_count = (
+                select count(*) from raw.{feed} where {feed}.landed_date = loads.landed_date
+            )
+            where feed = '{feed}'
+            """
         )
-        where feed = 'events'
-        """
-    )
     connection.execute(
         """
         update raw.loads set quarantined_count = (

@@ -151,7 +151,7 @@ def _price_rules(
     ruled = Ruled(
         recommender,
         users,
-        placement_exclusion(rules, users, held_out.catalogue),
+        placement_exclusion(rules, users, held_out.catalogue, held_out.people),
         make_list_rules(rules, held_out.history, held_out.catalogue),
         held_out.truth,
     )

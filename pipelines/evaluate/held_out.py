@@ -18,7 +18,13 @@ from pipelines.evaluate.ndcg_parts import head_items, ndcg_parts
 from pipelines.evaluate.score import per_user_table, reported_cuts
 from pipelines.evaluate.truth import Truth, align_truth, without_excluded
 from pipelines.features.interactions import Interactions
-from pipelines.features.read import read_catalogue, read_interactions, read_truth, read_users
+from pipelines.features.read import (
+    read_catalogue,
+    read_interactions,
+    read_truth,
+    read_user_attributes,
+    read_users,
+)
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.sampling import evenly_spaced
 from pipelines.rules.exclusion import placement_exclusion
@@ -44,12 +50,15 @@ class HeldOut:
         Segment by user_id.
     truth : Truth
         Items that users of the history met in the window, before any placement's rule.
+    people : DataFrame, optional
+        One row per user_id of a users feed, as known before the window.
     """
 
     history: Interactions
     catalogue: pd.DataFrame | None
     segments: pd.Series
     truth: Truth
+    people: pd.DataFrame | None = None
 
     @cached_property
     def met(self) -> sparse.csr_array:
@@ -109,6 +118,7 @@ def read_held_out(
         catalogue=read_catalogue(settings, as_of, window.cutoff),
         segments=users.set_index("user_id")["segment"],
         truth=align_truth(read_truth(settings, truth_as_of or as_of, window), history),
+        people=read_user_attributes(settings, as_of, window.cutoff),
     )
 
 
@@ -126,7 +136,8 @@ def read_earlier(settings: Settings, as_of: date, window: Window, *, known_by: d
     Notes
     -----
     Segments follow from the history as in `features.feat_users`: one active day is new,
-    `features.heavy_user_days` and more is heavy. What was in stock then is no longer known.
+    `features.heavy_user_days` and more is heavy. What was in stock then is no longer known, nor who
+    might be shown what.
     """
     history = read_interactions(settings, as_of, window.cutoff)
     truth = read_truth(settings, as_of, window, known_by=known_by)
@@ -174,13 +185,13 @@ def score_recommender(
     if not with_candidates:
         return scored
     rows = evenly_spaced(users.n_users, MAX_CANDIDATE_USERS)
-    candidates = recommender.list_candidates(
-        users.select_users(rows), exclude=exclude.select_users(rows)
-    )
-    if candidates is None:
-        return scored
     recall = np.full(users.n_users, np.nan)
-    recall[rows] = candidate_recall(candidates, truth.relevant[rows])
+    for positions, one in exclude.select_users(rows).by_group():
+        group = rows[positions]
+        candidates = recommender.list_candidates(users.select_users(group), exclude=one)
+        if candidates is None:
+            return scored
+        recall[group] = candidate_recall(candidates, truth.relevant[group])
     return replace(scored, per_user=scored.per_user.assign(**{CANDIDATE_RECALL: recall}))
 
 
@@ -203,10 +214,11 @@ def scored_users(
 ) -> tuple[Interactions, Truth, Exclusion]:
     """Users a placement is scored on, with their truth and what may not be shown to them."""
     users = held_out.history.select_users(held_out.truth.positions)
-    rule = placement_exclusion(settings.placements[placement], users, held_out.catalogue)
+    rule = placement_exclusion(
+        settings.placements[placement], users, held_out.catalogue, held_out.people
+    )
     truth, rows = without_excluded(held_out.truth, rule, held_out.history.n_items)
-    pairs = None if rule.pairs is None else rule.pairs[rows]
-    return users.select_users(rows), truth, Exclusion(pairs, rule.items)
+    return users.select_users(rows), truth, rule.select_users(rows)
 
 
 def _scored(

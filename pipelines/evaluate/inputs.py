@@ -28,6 +28,8 @@ LIST_SETTINGS = (
     "diversity",
     "rerank_depth",
     "pinned",
+    "eligible",
+    "personalise_without_consent",
 )
 
 

@@ -66,8 +66,8 @@ def price_rules(ruled: Ruled, evaluation: EvaluationSettings) -> list[dict[str, 
     Notes
     -----
     Lists with and without a rule are scored on the same users and the same truth. Items that a
-    rule of exclusion (`seen`, `availability`) keeps from a user are left out of the gate's truth;
-    in the price of that rule they stay, for they are what the rule gives away.
+    rule of exclusion (`seen`, `availability`, `eligible`) keeps from a user are left out of the
+    gate's truth; in the price of that rule they stay, for they are what the rule gives away.
     """
     return [_price(ruled, evaluation, rule) for rule in _rules_on(ruled)]
 
@@ -78,6 +78,8 @@ def _rules_on(ruled: Ruled) -> Iterator[str]:
         yield "seen"
     if ruled.exclude.items is not None:
         yield "availability"
+    if ruled.exclude.groups is not None:
+        yield "eligible"
     yield from ruled.rules.names
 
 
@@ -87,6 +89,8 @@ def _without(ruled: Ruled, rule: str) -> Ruled:
         return replace(ruled, exclude=replace(ruled.exclude, pairs=None))
     if rule == "availability":
         return replace(ruled, exclude=replace(ruled.exclude, items=None))
+    if rule == "eligible":
+        return replace(ruled, exclude=replace(ruled.exclude, groups=None, group_items=None))
     return replace(ruled, rules=ruled.rules.without(rule))
 
 

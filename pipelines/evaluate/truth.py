@@ -29,7 +29,7 @@ class Truth:
     left_out : dict of str to int
         Users that are not scored, by reason: `users_without_history` have truth only,
         `users_without_truth` have history only, `users_with_excluded_truth_only` met nothing in
-        the window that the placement may show them.
+        the window that the placement may show them, or do not consent to lists of their own.
     """
 
     positions: np.ndarray
@@ -68,7 +68,7 @@ def align_truth(pairs: pd.DataFrame, history: Interactions) -> Truth:
 
 
 def without_excluded(truth: Truth, exclusion: Exclusion, n_items: int) -> tuple[Truth, np.ndarray]:
-    """Remove excluded items from the truth, and users who have no relevant item left.
+    """Remove excluded items from the truth, and users without a relevant item or without consent.
 
     Parameters
     ----------
@@ -89,12 +89,11 @@ def without_excluded(truth: Truth, exclusion: Exclusion, n_items: int) -> tuple[
     cells = truth.relevant.tocoo()
     is_excluded = np.zeros(cells.nnz, dtype=bool)
     known = cells.col < n_items
-    if exclusion.pairs is not None and cells.nnz:
-        pairs, shape = exclusion.pairs, truth.relevant.shape
-        barred = sparse.csr_array((pairs.data, pairs.indices, pairs.indptr), shape=shape)
-        is_excluded |= barred[cells.row, cells.col]
-    if exclusion.items is not None:
-        is_excluded[known] |= exclusion.items[cells.col[known]]
+    is_excluded[known] = exclusion.has(cells.row[known], cells.col[known])
+    if exclusion.groups is not None:
+        is_excluded[~known] = True  # nothing was known of it that a rule could be true of
+    if exclusion.impersonal is not None:
+        is_excluded |= exclusion.impersonal[cells.row]
     keep = ~is_excluded
     remaining = sparse.csr_array(
         (cells.data[keep], (cells.row[keep], cells.col[keep])), shape=truth.relevant.shape

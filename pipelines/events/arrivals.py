@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pipelines.base.config import Settings
+from pipelines.events.attributes import with_attributes
 from pipelines.events.day_folders import DayFolder
-from pipelines.events.feeds import Feed
+from pipelines.events.feeds import PACKED, Feed
 from pipelines.events.schema import (
     check_columns,
     check_readable,
@@ -77,16 +78,19 @@ def stage_arrivals(
     text = [path for path in files if path.suffix == ".csv"]
     lines = [path for path in files if path.suffix == ".jsonl"]
     strange: dict[str, list[Path]] = defaultdict(list)
+    kinds = settings.attributes.declared(feed.name)
     headers = _check_files(feed, parquet, text, lines, strange)
+    strange = {name: paths for name, paths in strange.items() if name not in kinds}
+    known = {*feed.columns, *kinds}
     for schema, paths in _groups(parquet, headers):
-        types = {name: kind for name, kind in schema if name in feed.columns}
+        types = {name: kind for name, kind in schema if name in known}
         _stage_parquet(connection, settings, feed, types, paths)
     for header, paths in _groups(text, headers):
-        columns = {name: f"column{n}" for n, (name, _) in enumerate(header) if name in feed.columns}
+        columns = {name: f"column{n}" for n, (name, _) in enumerate(header) if name in known}
         _stage_csv(connection, settings, feed, columns, (len(header), paths))
     for path in lines:
-        names = list(feed.columns)
-        source = _in_batches(feed, {name: name for name in names}, "line")
+        names = sorted(known)
+        source = _in_batches(settings, feed, {name: name for name in names}, "line")
         _stage_batches(connection, settings, feed, source, (path, json_rows(path, names)))
     _check_text_columns(connection, feed)
     return judge_days(connection, settings, feed) + [
@@ -139,34 +143,48 @@ def _stage_parquet(
     paths: list[Path],
 ) -> None:
     relation = "read_parquet($files, filename = 'landed_path', union_by_name = true)"
-    source = _parquet_source(feed, relation, types, _DAY_OF_PATH, "landed_path")
+    source = _parquet_source(settings, feed, relation, types, (_DAY_OF_PATH, "landed_path"))
     for path in _stage_files(connection, settings, feed, source, paths):
         decoded = {name: "text" if kind == "bytes" else kind for name, kind in types.items()}
-        in_batches = _parquet_source(feed, "batch", decoded, "$day::date", "$path")
+        in_batches = _parquet_source(settings, feed, "batch", decoded, ("$day::date", "$path"))
         _stage_batches(connection, settings, feed, in_batches, (path, parquet_batches(path)))
 
 
 def _parquet_source(
-    feed: Feed, relation: str, types: dict[str, str], day: str, path: str
+    settings: Settings, feed: Feed, relation: str, types: dict[str, str], landed: tuple[str, str]
 ) -> Source:
     """Columns of Parquet files, from the kinds of `schema.kind_of` to the types of the feed."""
-    values, texts = {}, {}
+    values, texts, written = {}, {}, {}
     for name, kind in types.items():
-        column, wanted = f'"{name}"', feed.columns[name]
+        column, wanted = f'"{name}"', feed.columns.get(name)
+        written[name] = f"decode({column})" if kind == "bytes" else f"{column}::varchar"
+        if wanted is None or name == PACKED:
+            continue
         if wanted == "VARCHAR":
-            text = f"decode({column})" if kind == "bytes" else f"{column}::varchar"
-            values[name] = from_text(feed, name).format(text)
+            values[name] = from_text(feed, name).format(written[name])
         elif wanted == "TIMESTAMP" and kind in ("whole", "number"):
             values[name], texts[name] = f"as_epoch({column})", f"{column}::varchar"
         elif wanted == "INTEGER":
             values[name] = f"try_cast({column} as integer)"
         else:
             values[name] = f"{column}::{wanted.lower()}"
-    return Source(relation, values, texts, day, path, "null")
+    source = Source(relation, values, texts, *landed, "null")
+    return with_attributes(source, written, settings.attributes.declared(feed.name))
 
 
-def _in_batches(feed: Feed, texts: dict[str, str], line: str) -> Source:
-    return text_source(feed, "batch", texts, day="$day::date", path="$path", line=line)
+def _in_batches(settings: Settings, feed: Feed, texts: dict[str, str], line: str) -> Source:
+    return _text_source(settings, feed, "batch", texts, ("$day::date", "$path", line))
+
+
+def _text_source(
+    settings: Settings, feed: Feed, relation: str, texts: dict[str, str], row: tuple[str, str, str]
+) -> Source:
+    """Columns of text files, and their declared attributes; `row` is its day, path and line."""
+    day, path, line = row
+    known = {name: text for name, text in texts.items() if name in feed.columns}
+    known.pop(PACKED, None)
+    source = text_source(feed, relation, known, day=day, path=path, line=line)
+    return with_attributes(source, texts, settings.attributes.declared(feed.name))
 
 
 def _stage_csv(
@@ -182,9 +200,9 @@ def _stage_csv(
         "read_csv($files, filename = 'landed_path', header = true, auto_detect = false, "
         f"delim = ',', quote = '\"', escape = '\"', columns = {{{names}}})"
     )
-    source = text_source(feed, relation, columns, day=_DAY_OF_PATH, path="landed_path", line="null")
+    source = _text_source(settings, feed, relation, columns, (_DAY_OF_PATH, "landed_path", "null"))
     for path in _stage_files(connection, settings, feed, source, paths):
-        in_batches = _in_batches(feed, columns, "line")
+        in_batches = _in_batches(settings, feed, columns, "line")
         _stage_batches(connection, settings, feed, in_batches, (path, csv_batches(path, width)))
 
 

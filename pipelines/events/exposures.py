@@ -74,7 +74,11 @@ def take_in_exposures(settings: Settings, as_of: date) -> list[str]:
     for day, group in groupby(files, key=lambda file: file.day):
         logs = list(group)
         for feed in FEEDS.values():
-            mine = [file for file in logs if (file.kind == "items") == (feed.name == "items")]
+            mine = [
+                file
+                for file in logs
+                if feed.name == ("items" if file.kind == "items" else "events")
+            ]
             target = day_file(settings, feed.name, day, API_FILES)
             if mine and (day >= recheck or _is_newer(mine, target)):
                 notes += _take_in(settings, feed, day, mine, target)

@@ -1,4 +1,4 @@
-"""The two feeds of day files, events and items: their columns, and the rules for bad rows."""
+"""The feeds of day files, events, items and users: their columns, and the rules for bad rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from pipelines.base.tables import (
     PAYLOAD_COLUMNS,
     RAW_EVENTS,
     RAW_ITEMS,
+    RAW_USERS,
+    USER_COLUMNS,
     Table,
 )
-from pipelines.events.row_rules import EVENT_MEANINGS, EVENT_RULES, ITEM_RULES, RowRule
+from pipelines.events.row_rules import (
+    EVENT_MEANINGS,
+    EVENT_RULES,
+    ITEM_RULES,
+    USER_RULES,
+    RowRule,
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,10 @@ class Feed:
     rules: tuple[RowRule, ...]
 
 
+#: Column that holds the declared further columns of a row, as one JSON object.
+PACKED = "attributes"
+
+
 def canonical_payload() -> str:
     """SQL expression: an event's values as one text, the same whatever file format held them."""
     parts = (f"coalesce({name}::varchar, '')" for name in PAYLOAD_COLUMNS if name != "event_id")
@@ -81,10 +93,22 @@ ITEMS = Feed(
     required=("item_id", "title"),
     key=("item_id", "valid_from"),
     time="valid_from",
-    titles=("title", "category"),
+    titles=("title", "category", "attributes"),
     defaults={"is_available": "true", "valid_from": "landed_date::timestamp"},
     meanings={},
     rules=ITEM_RULES,
 )
-#: Feeds by name, in the order they are loaded.
-FEEDS = {feed.name: feed for feed in (EVENTS, ITEMS)}
+USERS = Feed(
+    name="users",
+    table=RAW_USERS,
+    columns=USER_COLUMNS,
+    required=("user_id",),
+    key=("user_id", "valid_from"),
+    time="valid_from",
+    titles=("attributes",),
+    defaults={"valid_from": "landed_date::timestamp"},
+    meanings={},
+    rules=USER_RULES,
+)
+#: Feeds by name, in the order they are loaded; a shop needs events only.
+FEEDS = {feed.name: feed for feed in (EVENTS, ITEMS, USERS)}

@@ -51,10 +51,14 @@ def table_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--event-type", help="Type of every row, if no column says it."),
         click.option("--event-at", metavar="DAY", help="Day of every row, if no column says it."),
-        click.option("--known-from", metavar="DAY", help="Day from which items are known."),
+        click.option(
+            "--known-from", metavar="DAY", help="Day from which items or users are known."
+        ),
         click.option("--day-zero", metavar="DAY", help="Day from which a column of days counts."),
         click.option(
-            "--feed", type=click.Choice(["events", "items"]), help="What a row is [events]."
+            "--feed",
+            type=click.Choice(["events", "items", "users"]),
+            help="What a row is [events].",
         ),
         click.option(
             "--time-format",
@@ -95,6 +99,7 @@ def given_options(*, columns: str | None, **given: Any) -> dict[str, Any]:
         "recsys land table orders.csv --map user_id=customer --map item_id=sku "
         "--map event_at=ordered --event-type purchase --name orders",
         "recsys land table products.csv --feed items --map item_id=sku --map title=name",
+        "recsys land table customers.csv --feed users --map user_id=customer --map country=land",
         "recsys land shopify orders_export.csv",
         "recsys land sql --url env:SHOP_DATABASE --query 'select * from orders' --name orders "
         "--map user_id=customer --map item_id=sku --map event_at=ordered --event-type purchase",
@@ -145,9 +150,11 @@ def land_command(
         print_json(report.as_dict())
         return
     click.echo(
-        f"{report.event_count} events and {report.item_count} item rows in {report.day_count} days"
-        f" ({report.first_day} to {report.last_day}); {report.written_files} files written, "
-        f"{report.unchanged_files} unchanged, {report.removed_files} removed; source {report.stem}."
+        f"{report.event_count} events and {report.item_count} item rows"
+        + (f" and {report.user_count} user rows" if report.user_count else "")
+        + f" in {report.day_count} days ({report.first_day} to {report.last_day}); "
+        f"{report.written_files} files written, {report.unchanged_files} unchanged, "
+        f"{report.removed_files} removed; source {report.stem}."
     )
     for reason, count in report.exclusions.items():
         click.echo(f"  left out {count:>9}  {reason}")

@@ -61,7 +61,7 @@ class LandReport:
         Stem of the day files: what `recsys sources` calls the source.
     day_count, first_day, last_day
         Days that have a file of this source now.
-    event_count, item_count : int
+    event_count, item_count, user_count : int
         Rows in these files.
     written_files, unchanged_files, removed_files : int
         Files that were written, files that already had the same bytes, and files of days that the
@@ -88,6 +88,7 @@ class LandReport:
     exclusions: dict[str, int] = field(default_factory=dict)
     unread: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    user_count: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, days as ISO text."""
@@ -209,7 +210,8 @@ def read_source(
 
     chosen = table_settings(None if source == "table" else source, options)
     address = None if path is None else str(path)
-    return read_table(connection, address, chosen, settings.events, _landing_day(settings))
+    day, attributes = _landing_day(settings), settings.attributes
+    return read_table(connection, address, chosen, settings.events, day, attributes=attributes)
 
 
 def _landing_day(settings: Settings) -> date:
@@ -291,6 +293,7 @@ def _replace_source(
         last_day=max(days, default=None),
         event_count=landed.row_counts["events"],
         item_count=landed.row_counts["items"],
+        user_count=landed.row_counts["users"],
         written_files=landed.written_count,
         unchanged_files=len(landed.files) - landed.written_count,
         removed_files=len(gone),
@@ -306,15 +309,18 @@ class _Landed:
 
     files: set[str] = field(default_factory=set)
     days: set[date] = field(default_factory=set)
-    row_counts: dict[str, int] = field(default_factory=lambda: {"events": 0, "items": 0})
+    row_counts: dict[str, int] = field(
+        default_factory=lambda: {"events": 0, "items": 0, "users": 0}
+    )
     written_count: int = 0
 
 
 def _feeds(rows: SourceRows) -> list[tuple[str, str, dict[str, Any], str]]:
     """The feeds that a source has: name, query, its parameters, and the column of the day."""
-    feeds = (
+    feeds: tuple[tuple[str, str | None, dict[str, Any], str], ...] = (
         ("events", rows.events, rows.events_parameters, "event_at"),
         ("items", rows.items, rows.items_parameters, "valid_from"),
+        ("users", rows.users, {}, "valid_from"),
     )
     return [
         (feed, query, parameters, column)

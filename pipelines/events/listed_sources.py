@@ -30,7 +30,7 @@ class ListedSource:
         File or folder they came from.
     is_complete : bool
         False after a landing that was stopped.
-    event_rows, item_rows : int or None
+    event_rows, item_rows, user_rows : int or None
         Rows; None if there are files that do not say how many they have (CSV, JSON).
     day_count : int
     first_day, last_day : date or None
@@ -43,6 +43,7 @@ class ListedSource:
     is_complete: bool
     event_rows: int | None
     item_rows: int | None
+    user_rows: int | None
     day_count: int
     first_day: date | None
     last_day: date | None
@@ -112,6 +113,7 @@ def _listed(
         is_complete=is_complete,
         event_rows=rows["events"],
         item_rows=rows["items"],
+        user_rows=rows["users"],
         day_count=len(days),
         first_day=min(days, default=None),
         last_day=max(days, default=None),

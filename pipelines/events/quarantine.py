@@ -13,7 +13,8 @@ import duckdb
 from pipelines.base.config import Settings
 from pipelines.base.errors import SettingsError
 from pipelines.base.warehouse import connect, transaction
-from pipelines.events.feeds import FEEDS, Feed
+from pipelines.events.attributes import with_attributes
+from pipelines.events.feeds import FEEDS, PACKED, Feed
 from pipelines.events.raw_days import payload_expression, recount, restore_released
 from pipelines.events.staging import arrived_table, create_arrived, stage, text_source
 
@@ -253,8 +254,11 @@ def _stage_rows(
     create_arrived(connection, feed)
     connection.register("batch", batch)
     try:
-        columns = {name: name for name in feed.columns}
+        columns = {name: name for name in feed.columns if name != PACKED}
         source = text_source(feed, "batch", columns, day="day", path="row_id", line="line")
+        if PACKED in feed.columns:
+            declared = settings.attributes.declared(feed.name)
+            source = with_attributes(source, {PACKED: PACKED}, declared)
         stage(connection, settings, feed, source, {})
     finally:
         connection.unregister("batch")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from pipelines.base.event_meaning import ADD_TO_CART, PURCHASE, RETURN
 from pipelines.base.ids import BAD_BYTE, CONTROLS, MAX_ID_LENGTH, NESTED
-from pipelines.base.tables import EVENT_COLUMNS, ITEM_COLUMNS
+from pipelines.base.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from pipelines.events.values import EARLIEST
 
 #: Longest text of any other column, in characters.
@@ -144,6 +144,11 @@ EVENT_RULES = (
         "refuses it",
     ),
 )
+BAD_ATTRIBUTE = RowRule(
+    "bad_attribute",
+    "(unreadable ->> 'attributes') is not null",
+    "a further column is not of the kind that [attributes] in the settings says",
+)
 ITEM_RULES = (
     *_text_rules(ITEM_COLUMNS, ("item_id",)),
     RowRule("missing_item", "item_id is null", "item_id is empty"),
@@ -155,6 +160,24 @@ ITEM_RULES = (
         "(unreadable ->> 'is_available') is not null",
         "is_available cannot be read as true or false",
     ),
+    BAD_ATTRIBUTE,
+)
+USER_RULES = (
+    *_text_rules(USER_COLUMNS, ("user_id",)),
+    RowRule("missing_user", "user_id is null", "user_id is empty"),
+    _nobody("user"),
+    *_time_rules("valid_from", "future_user"),
+    RowRule(
+        "bad_age",
+        "(unreadable ->> 'age') is not null or not (age >= 0 and age <= 150)",
+        "age cannot be read as a number of years from 0 to 150",
+    ),
+    RowRule(
+        "bad_flag",
+        "(unreadable ->> 'consent') is not null",
+        "consent cannot be read as true or false",
+    ),
+    BAD_ATTRIBUTE,
 )
 
 

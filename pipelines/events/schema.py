@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.errors import SchemaError
-from pipelines.events.feeds import Feed
+from pipelines.events.feeds import PACKED, Feed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,7 +95,7 @@ def check_types(feed: Feed, path: Path, schema: pa.Schema) -> None:
         If a column has another type; names the column, both types and the file.
     """
     for field in schema:
-        expected = feed.columns.get(field.name)
+        expected = None if field.name == PACKED else feed.columns.get(field.name)
         if expected is not None and not _accepts(expected, field.type):
             raise SchemaError(
                 f"Column `{field.name}` of a {feed.name} file must be of type {expected}. "

@@ -39,7 +39,11 @@ def list_command(settings: Settings, as_json: bool) -> None:
     for source in sources:
         rows = [
             f"{'?' if count is None else format(count, ',')} {feed}"
-            for feed, count in (("events", source.event_rows), ("items", source.item_rows))
+            for feed, count in (
+                ("events", source.event_rows),
+                ("items", source.item_rows),
+                ("users", source.user_rows),
+            )
             if count != 0
         ]
         click.echo(

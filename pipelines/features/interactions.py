@@ -180,6 +180,19 @@ class Interactions:
             **self._columns(rows) | {"user": new_user},
         )
 
+    def without_rows_of(self, users: np.ndarray) -> Interactions:
+        """The same users and items, but no rows of the users of a mask."""
+        keep = ~users[self.user]
+        return replace(
+            self,
+            user=self.user[keep],
+            item=self.item[keep],
+            event_type=self.event_type[keep],
+            age_days=self.age_days[keep],
+            event_count=self.event_count[keep],
+            last_event_at=self.last_event_at[keep],
+        )
+
     def before(self, day: date) -> Interactions:
         """The same histories as of an earlier cutoff, over the same users and items.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipelines.base.config import Settings
 from pipelines.base.errors import MissingSnapshotError
+from pipelines.base.tables import FEAT_USER_ATTRIBUTES
 from pipelines.base.windows import Window
 from pipelines.features.interactions import Interactions
 from pipelines.features.item_versions import ItemVersions
@@ -23,6 +24,7 @@ from pipelines.features.snapshot import (
     DAYS_FILE,
     MANIFEST_FILE,
     VERSIONS_FILE,
+    attributes_file,
     items_file,
     users_file,
 )
@@ -170,6 +172,35 @@ def read_users(
         Columns of `features.feat_users`; one row per user_id, sorted.
     """
     return _read(settings, as_of, users_file(cutoff), columns)
+
+
+def read_user_attributes(settings: Settings, as_of: date, cutoff: date) -> pd.DataFrame:
+    """Read what a users feed said of users, as known at a cutoff.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `features.feat_user_attributes`; one row per user_id of the feed, sorted, with or
+        without a history. No rows where no feed had users before the cutoff.
+
+    Raises
+    ------
+    MissingSnapshotError
+        If the snapshot had such a file and has it no more.
+    """
+    name = attributes_file(cutoff)
+    folder = settings.run_folder(as_of).snapshot
+    if not (folder / name).exists() and name not in _named_files(folder):
+        import pandas as pd
+
+        return pd.DataFrame(columns=list(FEAT_USER_ATTRIBUTES.columns))
+    return _read(settings, as_of, name, None)
+
+
+def _named_files(folder: Path) -> Collection[str]:
+    """Names of the files that a snapshot's manifest has; none without a manifest."""
+    path = folder / MANIFEST_FILE
+    return json.loads(path.read_text())["files"] if path.exists() else ()
 
 
 def read_truth(

@@ -17,6 +17,7 @@ from pipelines.base.errors import MissingSnapshotError
 from pipelines.base.faults import faultpoint
 from pipelines.base.tables import (
     FEAT_ITEMS,
+    FEAT_USER_ATTRIBUTES,
     FEAT_USERS,
     INT_ITEM_VERSIONS,
     INT_USER_ITEM_DAYS,
@@ -50,6 +51,11 @@ def users_file(cutoff: date) -> str:
     return f"users-{cutoff.isoformat()}.parquet"
 
 
+def attributes_file(cutoff: date) -> str:
+    """Name of the file with `features.feat_user_attributes` at a cutoff, if a feed had users."""
+    return f"user_attributes-{cutoff.isoformat()}.parquet"
+
+
 def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
     """Write a night's snapshot: Parquet files sorted by key, and a manifest of their hashes.
 
@@ -57,8 +63,10 @@ def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
     landed before `as_of`, on that table's grain; ``item_versions.parquet`` those of
     `intermediate.int_item_versions` that were the newest at some cutoff up to `as_of`, with the
     first of these cutoffs; ``items-<cutoff>.parquet`` and ``users-<cutoff>.parquet`` have
-    `features.feat_items` and `features.feat_users` of each of the night's cutoffs. The folder
-    appears as a whole or not at all, and the same warehouse gives the same bytes.
+    `features.feat_items` and `features.feat_users` of each of the night's cutoffs, and
+    ``user_attributes-<cutoff>.parquet`` has `features.feat_user_attributes`, if a users feed had
+    anybody by then. The folder appears as a whole or not at all, and the same warehouse gives the
+    same bytes.
 
     Returns
     -------
@@ -127,10 +135,20 @@ def _copy_all(
     for cutoff in settings.night(as_of).cutoffs:
         wanted.append((items_file(cutoff), FEAT_ITEMS, "cutoff_date = $day", cutoff))
         wanted.append((users_file(cutoff), FEAT_USERS, "cutoff_date = $day", cutoff))
+        if _has_users(connection, cutoff):
+            name = attributes_file(cutoff)
+            wanted.append((name, FEAT_USER_ATTRIBUTES, "cutoff_date = $day", cutoff))
     return {
         name: _copy(connection, table, where, day, folder / name)
         for name, table, where, day in wanted
     }
+
+
+def _has_users(connection: duckdb.DuckDBPyConnection, cutoff: date) -> bool:
+    found = connection.execute(
+        f"select 1 from {FEAT_USER_ATTRIBUTES.qualified} where cutoff_date = ? limit 1", [cutoff]
+    )
+    return found.fetchone() is not None
 
 
 def _copy(

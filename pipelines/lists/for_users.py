@@ -8,6 +8,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.base.config import Settings
 from pipelines.base.durable import read_json, write_json
 from pipelines.base.errors import NoChampionError, SettingsError
@@ -16,9 +18,9 @@ from pipelines.evaluate.inputs import planned_spec
 from pipelines.experiments.definition import CONTROL
 from pipelines.experiments.state import placement_experiment
 from pipelines.features.interactions import Interactions
-from pipelines.features.read import read_catalogue, read_interactions
+from pipelines.features.read import read_catalogue, read_interactions, read_user_attributes
 from pipelines.lists.exclusion_rows import write_exclusions
-from pipelines.lists.for_anyone import list_for_anyone, lists_by_category
+from pipelines.lists.for_anyone import list_for_anyone, lists_by_category, write_pool
 from pipelines.lists.list_rows import (
     FALLBACK,
     ListWriter,
@@ -28,9 +30,11 @@ from pipelines.lists.list_rows import (
 from pipelines.models.artefacts import load_recommender
 from pipelines.models.base import Exclusion
 from pipelines.models.candidates import fit_candidate
+from pipelines.rules.eligibility import Eligibility
+from pipelines.rules.eligible_groups import never_eligible
 from pipelines.rules.exclusion import items_without_feed, placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
-from pipelines.rules.place import FALLBACK_LIST, PlacedLists, place
+from pipelines.rules.place import FALLBACK_LIST, NO_CONSENT, PlacedLists, place
 
 logger = logging.getLogger(__name__)
 
@@ -108,9 +112,12 @@ def generate_variant(
     catalogue = read_catalogue(settings, as_of, as_of)
     by_category = lists_by_category(writer, history, exclude, catalogue)
     write_tables(run.variant(placement, FALLBACK), [anyone, by_category])
-    without_feed = items_without_feed(
-        history.item_ids, catalogue, settings.placements[placement].show_items_without_feed
-    )
+    rules = settings.placements[placement]
+    never = None
+    if Eligibility(rules.eligible).user_names:
+        never = never_eligible(rules.eligible, history.item_ids, catalogue)
+    write_pool(run.pool(placement), writer, history, exclude, never)
+    without_feed = items_without_feed(history.item_ids, catalogue, rules.show_items_without_feed)
     write_exclusions(settings, as_of, placement, history, exclude, without_feed=without_feed)
     summary |= {"fallback_rows": anyone.num_rows, "as_of": as_of.isoformat()}
     write_json(run.variant(placement, variant).with_suffix(".json"), summary)
@@ -152,7 +159,8 @@ def prepare_lists(
     rules = settings.placements[placement]
     history = read_interactions(settings, as_of, as_of)
     catalogue = read_catalogue(settings, as_of, as_of)
-    exclude = placement_exclusion(rules, history, catalogue)
+    users = read_user_attributes(settings, as_of, as_of)
+    exclude = placement_exclusion(rules, history, catalogue, users)
     writer = ListWriter(
         placement,
         variant,
@@ -183,7 +191,7 @@ def _write_users(
             table = to_table(writer, lists)
             counts["rows"] += table.num_rows
             counts["short_lists"] += int((~is_listed.all(axis=1)).sum())
-            is_fallback = is_listed & (lists.source == FALLBACK_LIST)
+            is_fallback = is_listed & np.isin(lists.source, (FALLBACK_LIST, NO_CONSENT))
             counts["fallback_lists"] += int(is_fallback.any(axis=1).sum())
             without.extend(lists.user_ids[~is_listed.any(axis=1)].tolist())
             for entry in table["strategy"].value_counts().to_pylist():

@@ -7,7 +7,7 @@ so fresh events, users that `fit` never saw, and sessions need no other interfac
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -77,21 +77,61 @@ class Exclusion:
         Items excluded for single users, in the rows and columns of the history it goes with.
     items : ndarray of bool, shape (n_items,), optional
         Items excluded for everybody, such as those out of stock.
+    groups : ndarray of int, shape (n_users,), optional
+        Each user's row of `group_items`.
+    group_items : ndarray of bool, shape (n_groups, n_items), optional
+        Items excluded for groups of users, such as those of other countries.
+    impersonal : ndarray of bool, shape (n_users,), optional
+        Users whose history must not be used.
     """
 
     pairs: sparse.csr_array | None = None
     items: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    group_items: np.ndarray | None = None
+    impersonal: np.ndarray | None = None
 
     def select_users(self, positions: np.ndarray | slice) -> Exclusion:
         """Exclusion for some of the users."""
-        return replace(self, pairs=None if self.pairs is None else self.pairs[positions])
+        pairs, groups, impersonal = (
+            None if one is None else one[positions]
+            for one in (self.pairs, self.groups, self.impersonal)
+        )
+        return replace(self, pairs=pairs, groups=groups, impersonal=impersonal)
+
+    def by_group(self) -> Iterator[tuple[np.ndarray | slice, Exclusion]]:
+        """Positions of the users of each group, and their exclusion as that of everybody."""
+        if self.groups is None or self.group_items is None:
+            yield slice(None), self
+            return
+        for group in np.unique(self.groups):
+            users = np.flatnonzero(self.groups == group)
+            hidden = self.group_items[group]
+            items = hidden if self.items is None else self.items | hidden
+            yield (
+                users,
+                replace(self.select_users(users), items=items, groups=None, group_items=None),
+            )
+
+    def has(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Whether each of some items, by position, is excluded for the user beside it."""
+        found = np.zeros(len(users), dtype=bool)
+        if not len(users):
+            return found
+        if self.pairs is not None:
+            found |= np.asarray(self.pairs[users, items]).ravel().astype(bool)
+        if self.items is not None:
+            found |= self.items[items]
+        if self.groups is not None and self.group_items is not None:
+            found |= self.group_items[self.groups[users], items]
+        return found
 
     def with_items(self, old: np.ndarray, new: np.ndarray) -> Exclusion:
         """Exclusion over another sorted vocabulary."""
         if np.array_equal(old, new):
             return self
         if not len(old):
-            return Exclusion()
+            return replace(Exclusion(), impersonal=self.impersonal)
         position = np.searchsorted(old, new).clip(0, len(old) - 1)
         known = old[position] == new
         items = None if self.items is None else np.where(known, self.items[position], False)
@@ -102,7 +142,10 @@ class Exclusion:
             pairs = sparse.csr_array(
                 (chosen.data, (chosen.row, columns[chosen.col])), shape=(pairs.shape[0], len(new))
             )
-        return Exclusion(pairs, items)
+        groups = self.group_items
+        if groups is not None:
+            groups = np.where(known, groups[:, position], True)  # of what is unknown nothing holds
+        return replace(self, pairs=pairs, items=items, group_items=groups)
 
 
 @dataclass(frozen=True)
@@ -217,7 +260,17 @@ class Recommender(BaseEstimator, ABC):
         if k < 1:
             raise InvalidHistoryError(f"`k` must be at least 1. Got {k}. Ask for one item or more.")
         rule = (exclude or Exclusion()).with_items(history.item_ids, self.item_ids_)
-        return self._rank(history.with_items(self.item_ids_), k, rule)
+        known = history.with_items(self.item_ids_)
+        if rule.impersonal is not None:
+            known = known.without_rows_of(rule.impersonal)
+        if rule.groups is None:
+            return self._rank(known, k, rule)
+        items = np.full((history.n_users, k), -1, dtype=np.int32)
+        scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
+        for users, one in rule.by_group():
+            found = self._rank(known.select_users(users), k, one)
+            items[users], scores[users] = found.items, found.scores
+        return TopN(history.user_ids, self.item_ids_, items, scores)
 
     def score(self, history: Interactions) -> np.ndarray:
         """Score every item for the users of a history.

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.lists.list_rows import FALLBACK
+from pipelines.publications.people_rows import TABLES
 from pipelines.publications.serving_files import by_blocks_of_users, in_batches
 
 #: Bytes of a SQLite page. A row of more than a quarter of a page gets pages of its own, which
@@ -19,6 +20,7 @@ PAGE_BYTES = 16_384
 STORED_RULES = (
     *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
     *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
+    *("eligible", "personalise_without_consent"),
 )
 #: Query that packs the lists of a `block` of one placement and variant, sorted by user_id.
 _PACKED_LISTS = """
@@ -95,7 +97,7 @@ def build_lookups(
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
-        Has `lists`, `similar_items`, `exclusions` and `items`.
+        Has `lists`, `similar_items`, `exclusions`, `items` and the tables of `people_rows`.
     target : Path
         A file that does not exist.
     meta : dict of str to str
@@ -109,6 +111,8 @@ def build_lookups(
     same payload for people without a history, by category, ``''`` for any. `exclusions` has a
     JSON array of the items that the placement's rules kept from a user, ``''`` being everybody;
     no row means none. `similar` has ``{"items", "scores", "labels", "model_version"}`` by item.
+    `people` and `item_attributes` have a JSON object of attributes, `pools` the payload of a list
+    of all that people without a history may be shown.
     """
     with closing(sqlite3.connect(target, isolation_level=None)) as out:
         out.executescript(
@@ -134,6 +138,11 @@ def build_lookups(
                 item_id text primary key, title text, category text, price real,
                 is_available integer
             ) without rowid;
+            create table people (user_id text primary key, payload text not null) without rowid;
+            create table item_attributes (
+                item_id text primary key, payload text not null
+            ) without rowid;
+            create table pools (placement text primary key, payload text not null) without rowid;
             create table meta (key text primary key, value text not null) without rowid;
             """
         )
@@ -154,5 +163,9 @@ def build_lookups(
             out.executemany("insert into exclusions values (?, ?, ?)", batch)
         for batch in in_batches(connection.execute(_ITEMS)):
             out.executemany("insert into items values (?, ?, ?, ?, ?)", batch)
+        for table, key in TABLES.items():
+            found = connection.execute(f"select {key}, payload from {table} order by {key}")
+            for batch in in_batches(found):
+                out.executemany(f"insert into {table} values (?, ?)", batch)
         out.executemany("insert into meta values (?, ?)", sorted(meta.items()))
         out.execute("commit")

@@ -34,9 +34,14 @@ from pipelines.base.errors import PublicationNotFoundError
 from pipelines.base.faults import faultpoint
 from pipelines.base.tracking import attempt, parent_run_id
 from pipelines.base.warehouse import connect
-from pipelines.features.read import read_catalogue
+from pipelines.features.read import read_catalogue, read_user_attributes
 from pipelines.publications.lookup_file import STORED_RULES, build_lookups
 from pipelines.publications.manifest import model_rows, published_experiments, write_manifest
+from pipelines.publications.people_rows import (
+    fill_people_tables,
+    hash_with_people,
+    stored_rules,
+)
 from pipelines.publications.serving_files import (
     SERVING,
     build_serving,
@@ -158,14 +163,18 @@ def _store(settings: Settings, as_of: date, files: list[str]) -> tuple[Publicati
     with connect(settings, path=Path(":memory:")) as connection:
         catalogue = read_catalogue(settings, as_of, as_of)
         open_lists(connection, lists, run.similar, exclusions, catalogue)
-        content = logical_hash(connection)
+        users = read_user_attributes(settings, as_of, as_of)
+        pools = [path for name in settings.placements if (path := run.pool(name)).exists()]
+        fill_people_tables(connection, settings.placements, catalogue, users, pools)
+        content = hash_with_people(connection, logical_hash(connection), settings.placements)
         publication_id = f"{as_of}-{content[:8]}"
         if (sound := find_sound(settings, publication_id)) is not None:
             return sound, False
         staging = settings.publication_staging / publication_id
         staging.mkdir(parents=True)
         faultpoint("publication.begins")
-        counts = _build_files(connection, settings, staging, as_of, content)
+        rules = {name: stored_rules(one, users) for name, one in settings.placements.items()}
+        counts = _build_files(connection, settings, staging, as_of, content=content, rules=rules)
     write_manifest(settings, staging, counts)
     put_folder(staging, settings.publications / publication_id)
     return read_publication(settings, publication_id), True
@@ -187,7 +196,9 @@ def _build_files(
     settings: Settings,
     staging: Path,
     as_of: date,
+    *,
     content: str,
+    rules: dict[str, dict[str, Any]],
 ) -> dict[str, Any]:
     """Build both files of a publication; return the counts for its manifest."""
     publication_id = staging.name
@@ -210,16 +221,18 @@ def _build_files(
         models=model_rows(settings, publication_id, as_of),
     )
     faultpoint("publication.serving_built")
-    build_lookups(connection, staging / LOOKUPS, _lookup_meta(settings, counts))
+    build_lookups(connection, staging / LOOKUPS, _lookup_meta(settings, counts, rules))
     faultpoint("publication.lookups_built")
     return counts
 
 
-def _lookup_meta(settings: Settings, counts: dict[str, Any]) -> dict[str, str]:
+def _lookup_meta(
+    settings: Settings, counts: dict[str, Any], stored: dict[str, dict[str, Any]]
+) -> dict[str, str]:
     """Metadata that the API needs besides the lists, such as the rules they were made by."""
     names = ("publication_id", "as_of", "generated_at", "logical_hash")
     placements = {
-        name: placement.model_dump(mode="json", include=set(STORED_RULES))
+        name: placement.model_dump(mode="json", include=set(STORED_RULES)) | stored[name]
         for name, placement in settings.placements.items()
     }
     return {

@@ -14,6 +14,7 @@ import pandas as pd
 from pipelines.base.current import SCHEMA_VERSION
 from pipelines.base.tables import SERVING_PUBLICATION_MODELS, SERVING_RECOMMENDATIONS, Table
 from pipelines.lists.list_rows import FALLBACK
+from pipelines.publications.people_rows import create_people_tables
 
 SERVING = "serving.duckdb"
 #: Storage version of the file: DuckDB 1.5 and later open it.
@@ -35,6 +36,8 @@ def open_lists(
 ) -> None:
     """Create views `lists`, `similar_items`, `exclusions` of a night, and its catalogue `items`.
 
+    The tables of `people_rows` are created too, without rows.
+
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
@@ -53,6 +56,7 @@ def open_lists(
     connection.register("catalogue", catalogue[list(ITEM_COLUMNS)])
     connection.execute("create table items as select * from catalogue order by item_id")
     connection.unregister("catalogue")
+    create_people_tables(connection)
 
 
 _SIMILAR_HASHES = """

@@ -23,10 +23,21 @@ from pipelines.models.candidates import fit_candidate
 from pipelines.registry.histories import load_histories, save_histories
 from pipelines.rules.exclusion import placement_exclusion
 from pipelines.rules.list_rules import ListRules, make_list_rules
-from pipelines.rules.place import Labels, PlacedLists, make_labels, place, place_for_anyone
+from pipelines.rules.place import (
+    Labels,
+    PlacedLists,
+    make_labels,
+    place,
+    place_for_anyone,
+    without_history,
+)
 
 #: Columns of the catalogue that lists need: what may be shown, and its title and category.
-CATALOGUE_COLUMNS = ["item_id", "title", "category", "is_available", "is_in_feed"]
+CATALOGUE_COLUMNS = [
+    *("item_id", "title", "category", "price", "is_available", "is_in_feed", "attributes"),
+]
+#: File of a saved bundle with what a users feed said, if there is one.
+USERS_FILE = "users.parquet"
 #: Columns of `PlacementBundle.recommend`.
 LIST_COLUMNS = ["user_id", "rank", "item_id", "score", "strategy", "reason"]
 
@@ -42,9 +53,11 @@ class PlacementBundle:
     history : Interactions
         Of every user known before the night.
     catalogue : DataFrame
-        One row per item_id: title, category, is_available and is_in_feed.
+        One row per item_id: `CATALOGUE_COLUMNS`.
     rules : PlacementSettings
         What may be shown.
+    users : DataFrame or None
+        One row per user_id of a users feed: attributes and consent.
     """
 
     recommender: Recommender
@@ -52,6 +65,7 @@ class PlacementBundle:
     history: Interactions
     catalogue: pd.DataFrame
     rules: PlacementSettings
+    users: pd.DataFrame | None = None
 
     def recommend(self, user_ids: Sequence[str], k: int) -> pd.DataFrame:
         """Recommend lists to some users, known or not.
@@ -72,17 +86,18 @@ class PlacementBundle:
         ids = np.array(list(dict.fromkeys(user_ids)), dtype=np.str_)
         position = pd.Index(self.history.user_ids).get_indexer(pd.Index(ids))
         known = self.history.select_users(position[position >= 0])
-        exclude = placement_exclusion(self.rules, known, self.catalogue)
+        exclude = placement_exclusion(self.rules, known, self.catalogue, self.users)
         length = max(k, self.rules.list_length)
         rules = self._list_rules
         own = place(self.recommender, self.fallback, known, length, rules=rules, exclude=exclude)
+        strangers = without_history(self.history, ids[position < 0])
         others = place_for_anyone(
             self.fallback,
             self.history,
-            ids[position < 0],
+            strangers.user_ids,
             length,
             rules=rules,
-            exclude=exclude,
+            exclude=placement_exclusion(self.rules, strangers, self.catalogue, self.users),
         )
         frame = pd.concat(
             [
@@ -130,13 +145,19 @@ def gather_placement(
     recommender : Recommender
         Fitted at `as_of`.
     """
-    from pipelines.features.read import read_catalogue, read_interactions
+    from pipelines.features.read import (
+        read_catalogue,
+        read_interactions,
+        read_user_attributes,
+    )
 
     history = read_interactions(settings, as_of, as_of)
     rules = settings.placements[placement]
     fallback = fit_candidate(planned_spec(settings, as_of, rules.fallback), history)
-    catalogue = read_catalogue(settings, as_of, as_of)[CATALOGUE_COLUMNS]
-    return PlacementBundle(recommender, fallback, history, catalogue, rules)
+    catalogue = read_catalogue(settings, as_of, as_of).reindex(columns=CATALOGUE_COLUMNS)
+    users = read_user_attributes(settings, as_of, as_of)
+    known = None if users.empty else users
+    return PlacementBundle(recommender, fallback, history, catalogue, rules, known)
 
 
 def save_placement(
@@ -164,6 +185,8 @@ def save_placement(
     save_recommender(bundle.fallback, spec, folder / "fallback")
     save_histories(bundle.history, folder / "histories.npz")
     bundle.catalogue.to_parquet(folder / "catalogue.parquet", index=False)
+    if bundle.users is not None:
+        bundle.users.to_parquet(folder / USERS_FILE, index=False)
     rules = json.dumps(bundle.rules.model_dump(mode="json"), indent=2)
     (folder / "placement.json").write_text(rules + "\n", encoding="utf-8")
 
@@ -177,4 +200,5 @@ def load_placement(folder: Path) -> PlacementBundle:
         history=load_histories(folder / "histories.npz"),
         catalogue=pd.read_parquet(folder / "catalogue.parquet"),
         rules=PlacementSettings.model_validate(rules),
+        users=pd.read_parquet(users) if (users := folder / USERS_FILE).exists() else None,
     )

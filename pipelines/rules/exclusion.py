@@ -8,6 +8,7 @@ import pandas as pd
 from pipelines.base.settings_sections import PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import Exclusion
+from pipelines.rules.eligible_groups import STRANGERS, group_by_eligibility, without_consent
 from pipelines.rules.shown_items import keeps_item
 
 
@@ -15,6 +16,7 @@ def placement_exclusion(
     placement: PlacementSettings,
     history: Interactions,
     catalogue: pd.DataFrame | None = None,
+    users: pd.DataFrame | None = None,
 ) -> Exclusion:
     """Items that a placement does not show, for the users and items of a history.
 
@@ -27,20 +29,46 @@ def placement_exclusion(
         Everything known before the cutoff.
     catalogue : DataFrame, optional
         One row per item_id with `is_available` and `is_in_feed`; the items that `hidden_items`
-        finds in it are shown to nobody.
+        finds in it are shown to nobody. Without it, as of a time whose catalogue is not known any
+        more, `eligible` does not apply either.
+    users : DataFrame, optional
+        One row per user_id of a users feed: attributes and consent.
 
     Returns
     -------
     Exclusion
-        In the rows and columns of `history`.
+        In the rows and columns of `history`. What users without consent did excludes nothing.
     """
+    impersonal = without_consent(placement, history.user_ids, users)
     pairs = None
     if placement.exclude != "none":
-        pairs = history.pairs_of_rows(_keeping_rows(placement, history))
-    items = None
-    if catalogue is not None:
-        items = hidden_items(history.item_ids, catalogue, placement.show_items_without_feed)
-    return Exclusion(pairs, items)
+        keeping = _keeping_rows(placement, history)
+        if impersonal is not None:
+            keeping &= ~impersonal[history.user]
+        pairs = history.pairs_of_rows(keeping)
+    if catalogue is None:
+        return Exclusion(pairs, impersonal=impersonal)
+    items = hidden_items(history.item_ids, catalogue, placement.show_items_without_feed)
+    groups, hidden = None, None
+    if placement.eligible:
+        groups, hidden = group_by_eligibility(
+            placement.eligible, history.item_ids, catalogue, history.user_ids, users
+        )
+    return Exclusion(pairs, items, groups, hidden, impersonal)
+
+
+def exclusion_of_strangers(exclude: Exclusion, count: int) -> Exclusion:
+    """Exclusion for people without a history and of whom nothing is known.
+
+    Parameters
+    ----------
+    exclude : Exclusion
+        Of known users, by `placement_exclusion`.
+    count : int
+        Number of strangers.
+    """
+    groups = None if exclude.groups is None else np.full(count, STRANGERS)
+    return Exclusion(items=exclude.items, groups=groups, group_items=exclude.group_items)
 
 
 def hidden_items(

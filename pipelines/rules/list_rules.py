@@ -17,9 +17,7 @@ from pipelines.features.interactions import Interactions
 from pipelines.models.base import TopN
 from pipelines.rules.pins import Pin, falling_scores
 from pipelines.rules.rerank import Similarity, item_categories, item_similarity, rerank
-
-#: Items fetched, at least, for each rank that cap and diversification choose.
-POOL_FACTOR = 5
+from pipelines.rules.shown_items import POOL_FACTOR
 
 
 @dataclass(frozen=True)

@@ -112,10 +112,12 @@ def _may_be_shown(item: int, n_users: int, exclude: Exclusion) -> np.ndarray:
     """Mask of the users for whom an item is not excluded."""
     if exclude.items is not None and exclude.items[item]:
         return np.zeros(n_users, dtype=bool)
-    if exclude.pairs is None:
-        return np.ones(n_users, dtype=bool)
-    kept = exclude.pairs[:, [item]].toarray().ravel() != 0
-    return ~kept
+    shown = np.ones(n_users, dtype=bool)
+    if exclude.pairs is not None:
+        shown &= exclude.pairs[:, [item]].toarray().ravel() == 0
+    if exclude.groups is not None and exclude.group_items is not None:
+        shown &= ~exclude.group_items[exclude.groups, item]
+    return shown
 
 
 def _order_with(items: np.ndarray, pin: Pin, wanted: np.ndarray) -> np.ndarray:

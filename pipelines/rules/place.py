@@ -16,11 +16,12 @@ from pipelines.models.popularity import Popularity
 from pipelines.rules.fill import back_fill
 from pipelines.rules.list_rules import ListRules
 from pipelines.rules.pins import insert_pins
-from pipelines.rules.shown_items import PINNED, PINNED_REASON
+from pipelines.rules.shown_items import PINNED, PINNED_REASON, WITHOUT_CONSENT
 
 #: Who chose an item: the recommender from the user's history, the recommender to complete its own
-#: list, the fallback for a whole list, the fallback for the rest of a list, the shop.
-OWN, OWN_COMPLETION, FALLBACK_LIST, FALLBACK_REST, PIN = range(5)
+#: list, the fallback for a whole list, the fallback for the rest of a list, the fallback for
+#: somebody who does not consent to more, the shop.
+OWN, OWN_COMPLETION, FALLBACK_LIST, FALLBACK_REST, NO_CONSENT, PIN = range(6)
 #: End of the reason of every row in a list shorter than was asked for.
 SHORT_LIST = "short list: no other item may be shown"
 FOR_ANYONE = "fallback: for anyone not known on this night"
@@ -33,8 +34,8 @@ class PlacedLists(TopN):
     Parameters
     ----------
     source : ndarray of int, shape (n_users, k)
-        Who chose each item: `OWN`, `OWN_COMPLETION`, `FALLBACK_LIST`, `FALLBACK_REST` or `PIN`;
-        without meaning past the end.
+        Who chose each item: `OWN`, `OWN_COMPLETION`, `FALLBACK_LIST`, `FALLBACK_REST`,
+        `NO_CONSENT` or `PIN`; without meaning past the end.
     """
 
     source: np.ndarray
@@ -96,9 +97,10 @@ def place(
     -----
     Excluded items never enter a list. Cap and diversification choose the first ranks of the
     recommender's list and of the fallback's; then the fallback's completes the recommender's
-    (`back_fill`), and pinned items come last.
+    (`back_fill`), and pinned items come last. Users without consent (`Exclusion.impersonal`) get
+    the fallback's list for somebody who did nothing; without a fallback, none.
     """
-    own = _rank(recommender, history, k, rules, exclude)
+    own = _without_impersonal(_rank(recommender, history, k, rules, exclude), exclude)
     source = _own_source(recommender, history, own)
     lists: TopN = own
     if fallback is not None:
@@ -106,7 +108,11 @@ def place(
         spare = _rank(fallback, history.select_users(short), k, rules, exclude.select_users(short))
         lists = back_fill(own, spare, short)
         has_own = (own.items >= 0).any(axis=1, keepdims=True)
-        source = np.where(own.items >= 0, source, np.where(has_own, FALLBACK_REST, FALLBACK_LIST))
+        whole = np.full(len(own.items), FALLBACK_LIST)
+        if exclude.impersonal is not None:
+            whole[exclude.impersonal] = NO_CONSENT
+        filled = np.where(has_own, FALLBACK_REST, whole[:, None])
+        source = np.where(own.items >= 0, source, filled)
     pins = rules.pins_of(lists.item_ids)
     if pins:
         kept = exclude.with_items(history.item_ids, lists.item_ids)
@@ -126,7 +132,7 @@ def place_for_anyone(
     rules: ListRules,
     exclude: Exclusion,
 ) -> PlacedLists:
-    """Make the fallback's list for users without history, the same for each of them.
+    """Make the fallback's list for users without history, by what each may be shown.
 
     Parameters
     ----------
@@ -137,7 +143,7 @@ def place_for_anyone(
     user_ids : ndarray of str, shape (n_users,)
         Not in `history`.
     exclude : Exclusion
-        Over the items of `history`; only items excluded for everybody matter.
+        In the rows of `user_ids` and the columns of `history`; pairs do not matter.
 
     Returns
     -------
@@ -145,7 +151,8 @@ def place_for_anyone(
         Every item is of source `FALLBACK_LIST`, or `PIN`.
     """
     strangers = without_history(history, user_ids)
-    lists = place(fallback, None, strangers, k, rules=rules, exclude=Exclusion(items=exclude.items))
+    everybody = replace(exclude, pairs=None, impersonal=None)
+    lists = place(fallback, None, strangers, k, rules=rules, exclude=everybody)
     return replace(lists, source=np.where(lists.source == PIN, PIN, FALLBACK_LIST))
 
 
@@ -164,12 +171,13 @@ def make_labels(recommender: Recommender | None, fallback: Recommender) -> Label
     """
     writer = recommender or fallback
     whole = f"fallback: no history that {writer.strategy} can learn from"
-    strategies = [writer.strategy, Popularity.strategy, fallback.strategy, fallback.strategy]
+    strategies = [writer.strategy, Popularity.strategy, *[fallback.strategy] * 3]
     reasons = [
         writer.reason or writer.strategy,
         Popularity.reason,
         FOR_ANYONE if recommender is None else whole,
         f"fallback: {writer.strategy} had no more items",
+        WITHOUT_CONSENT,
         PINNED_REASON,
     ]
     return Labels(
@@ -183,6 +191,16 @@ def _rank(
     """Lists of at most `k` items by all rules but the pins."""
     fetched = recommender.recommend(history, rules.fetch_length(k), exclude=exclude)
     return rules.reorder(fetched, k)
+
+
+def _without_impersonal(lists: TopN, exclude: Exclusion) -> TopN:
+    """The same lists, but none of the users whose history must not be used."""
+    if exclude.impersonal is None:
+        return lists
+    gone = exclude.impersonal[:, None]
+    return replace(
+        lists, items=np.where(gone, -1, lists.items), scores=np.where(gone, np.nan, lists.scores)
+    )
 
 
 def _own_source(recommender: Recommender, history: Interactions, own: TopN) -> np.ndarray:

@@ -10,6 +10,10 @@ from pipelines.base.event_meaning import told_type
 PINNED = "pinned"
 #: `reason` of a pinned item's row in a list.
 PINNED_REASON = "Placed at this rank by the shop"
+#: Beginning of the `reason` of rows for a user who does not consent to lists of their own.
+WITHOUT_CONSENT = "fallback: no consent to lists from a history"
+#: Items fetched, at least, for each rank that cap and diversification choose.
+POOL_FACTOR = 5
 #: Separator between the categories of one item.
 CATEGORY_SEPARATOR = "|"
 

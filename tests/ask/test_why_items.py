@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import pandas as pd
+
 from pipelines.ask.why import explain_user
 from pipelines.ask.why_items import exclusion_in_words, rules_in_words
 from pipelines.ask.why_ranking import rank_again
+from pipelines.base.config import parse_settings
 from pipelines.base.settings_sections import PlacementSettings
+from pipelines.features.snapshot import attributes_file
 from tests.ask.test_why_night import opened
+from tests.published_shop import publish_lists
 
 
 def reasons(settings, user_id, item_id, placement):
@@ -66,3 +71,28 @@ def test_rules_that_are_off_are_not_told():
 def test_one_event_type_is_told_by_name():
     rules = PlacementSettings(exclude=("purchase",), exclude_within_days=7)
     assert exclusion_in_words(rules) == "items with a purchase of the last 7 days are left out"
+
+
+def test_a_condition_that_does_not_hold_is_told_with_what_it_read(shop, make_night):
+    night, values = make_night(), shop.model_dump(mode="json")
+    values["placements"]["for_you"]["eligible"] = ["item.item_id != 'i01' or user.age >= 18"]
+    settings = parse_settings(values)
+    users = pd.DataFrame(
+        {
+            "user_id": [f"u{n:02}" for n in range(12)],
+            "age": [12.0, *[40.0] * 11],
+            "consent": [True, None, *[True] * 10],
+        }
+    )
+    users = users.reindex(
+        columns=["user_id", "country", "language", "age", "consent", "attributes"]
+    )
+    users.to_parquet(settings.run_folder(night).snapshot / attributes_file(night))
+    publish_lists(settings, night)
+    (reason,) = reasons(settings, "u00", "i01", "for_you")
+    assert reason["rule"] == "eligible"
+    assert reason["in_words"].endswith("item.item_id is i01, user.age is 12")
+    told = explain_user(settings, "u01")["placements"]["for_you"]
+    assert told["source"] == "fallback"
+    assert "no consent of this user to lists from a history is known" in told["because"]
+    assert "a list is made from a history only with consent" in told["rules_in_words"]

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.base.attributes import AttributeSettings
 from pipelines.base.config import load_settings
 from pipelines.base.current import read_current, stored_ids
 from pipelines.base.errors import EraseError, HomeBusyError, SettingsError
@@ -18,7 +19,7 @@ from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.erase.erase import erase_user
 from pipelines.erase.scan import find_user
 from pipelines.erase.words import UserWords
-from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
+from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night, write_day
 from tests.fault_night import call, copy_home, make_context
 
 #: The last customer of the second night, so that its report shows them; no file has it by chance.
@@ -30,7 +31,10 @@ def shop_settings(home):
     """The shop of the tests with one placement, which lets a small day have two bad rows."""
     settings = load_settings(SHOP_SETTINGS, home)
     events = settings.events.model_copy(update={"max_quarantine_share": 0.05})
-    placements = {"discover": settings.placements["discover"]}
+    rules = {"eligible": ("user.plan is null or user.country = 'FR'",)}
+    placements = {"discover": settings.placements["discover"].model_copy(update=rules)}
+    declared = AttributeSettings(users={"plan": "text"})
+    settings = settings.model_copy(update={"attributes": declared})
     return settings.model_copy(update={"events": events, "placements": placements})
 
 
@@ -42,6 +46,8 @@ def shop_with_user(home) -> None:
 
     settings = shop_settings(home)
     land_small_shop(settings)
+    users = {"user_id": [USER, "u001"], "country": ["FR", "FR"], "plan": ["gold", None]}
+    write_day(settings, "users", NIGHTS[0] - timedelta(days=20), users)
     for week, night in enumerate(NIGHTS):
         for days_before in (1, 3, 5):
             day = night - timedelta(days=days_before)
@@ -85,6 +91,18 @@ def others(home):
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
             rows = store.execute("select * from lists where user_id <> ?", [USER]).fetchall()
         found[publication_id[:10]] = rows
+    return found
+
+
+def held_by_publications(home):
+    """Tables of `lists.sqlite` that have rows of the user, of any publication."""
+    settings, found = shop_settings(home), set()
+    for publication_id in stored_ids(settings):
+        path = settings.publications / publication_id / "lists.sqlite"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
+            for table in ("people", "lists", "exclusions"):
+                rows = store.execute(f"select 1 from {table} where user_id = ?", [USER])
+                found |= {table} if rows.fetchone() else set()
     return found
 
 
@@ -141,11 +159,15 @@ def test_after_an_erasure_no_byte_of_the_home_names_the_user(shop):
     } <= kinds
     assert {"own.parquet", "late.jsonl", "served-1.jsonl", "histories.npz", "examples.md"} <= kinds
     assert {"per_user.parquet", "user_item_days.parquet", "control.parquet"} <= kinds
+    assert {f"user_attributes-{NIGHTS[2]}.parquet", "users.parquet"} <= kinds  # of the users feed
+    assert any("landing/users" in str(path) for path in before)
+    assert held_by_publications(home) == {"people", "lists", "exclusions"}
     lists, live = others(home), read_current(settings)
     assert erase_user(settings, USER, dry_run=True)["hit_count"] == len(before)
     assert find_user(home, UserWords(USER)) == before
     found = erase_user(settings, USER)
     assert (found["hit_count"], find_user(home, UserWords(USER))) == (0, [])
+    assert held_by_publications(home) == set()
     assert {step for step, count in found["removed"].items() if not count} <= {"rows of MLflow"}
     after = read_current(settings, verify=True)
     assert others(home) == lists and after.as_of == live.as_of

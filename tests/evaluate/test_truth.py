@@ -103,3 +103,18 @@ def test_without_a_rule_nothing_leaves(history: Interactions) -> None:
     assert (remaining.relevant != truth.relevant).nnz == 0
     assert rows.tolist() == [0, 1]
     assert isinstance(remaining.relevant, sparse.csr_array)
+
+
+def test_what_a_user_is_not_eligible_for_and_who_does_not_consent_leave_the_truth(history):
+    truth = align_truth(PAIRS, history)
+    groups, hidden = np.array([1, 0]), np.array([[False] * 3, [False, True, False]])
+    remaining, rows = without_excluded(truth, Exclusion(groups=groups, group_items=hidden), 3)
+    assert rows.tolist() == [0, 1]
+    # ann keeps tea, bob jam; the cake, of which no attribute was known, goes with its rule
+    assert remaining.relevant.toarray().tolist() == [
+        [False, False, True, False],
+        [True] + [False] * 3,
+    ]
+    remaining, rows = without_excluded(truth, Exclusion(impersonal=np.array([True, False])), 3)
+    assert rows.tolist() == [1]
+    assert remaining.left_out["users_with_excluded_truth_only"] == 1

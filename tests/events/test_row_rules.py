@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from pipelines.events.feeds import FEEDS
-from pipelines.events.row_rules import EVENT_RULES, ITEM_RULES, reason_expression
+from pipelines.events.row_rules import EVENT_RULES, ITEM_RULES, USER_RULES, reason_expression
 
 GOOD_EVENT = {
     "landed_date": "date '2024-03-01'",
@@ -22,7 +22,8 @@ def reason_of(feed, values, *, refuses=False):
     columns |= {"line": "null::varchar", "unreadable": "null::varchar"} | values
     row = ", ".join(f"{expression} as {name}" for name, expression in columns.items())
     expression = reason_expression(FEEDS[feed].rules)
-    known = {"types": ["view", "purchase", "return", "add_to_cart"], "nobody": ["null"]}
+    known = {"types": ["view", "purchase", "return", "add_to_cart"]}
+    known["nobody"] = ["null", "(not set)"]
     known["refuse_negative"] = refuses
     parameters = {name: known[name] for name in known if f"${name}" in expression}
     query = f"select {expression} from (select {row})"
@@ -105,7 +106,27 @@ def test_items_have_rules_of_their_own(values, reason):
     assert reason_of("items", row | values) == reason
 
 
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"age": "150.0", "consent": "false"}, None),
+        ({"user_id": "null::varchar"}, "missing_user"),
+        ({"user_id": "'(not set)'"}, "nobody_user"),
+        ({"valid_from": "timestamp '2024-03-02'"}, "future_user"),
+        ({"age": "-1.0"}, "bad_age"),
+        ({"age": "151.0"}, "bad_age"),
+        ({"age": "'nan'::double"}, "bad_age"),
+        ({"unreadable": '\'{"age":"old"}\''}, "bad_age"),
+        ({"unreadable": '\'{"consent":"maybe"}\''}, "bad_flag"),
+        ({"unreadable": '\'{"attributes":"{}"}\''}, "bad_attribute"),
+    ],
+)
+def test_users_have_rules_of_their_own(values, reason):
+    row = {"landed_date": "date '2024-03-01'", "user_id": "'u1'"}
+    assert reason_of("users", row | values) == reason
+
+
 def test_every_rule_has_a_reason_of_its_own_and_a_meaning():
-    for rules in (EVENT_RULES, ITEM_RULES):
+    for rules in (EVENT_RULES, ITEM_RULES, USER_RULES):
         assert len({rule.reason for rule in rules}) == len(rules)
         assert all(rule.meaning for rule in rules)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.base.config import Settings, parse_settings, stable_hash
-from pipelines.base.tables import RAW_EVENTS, RAW_ITEMS, Table
+from pipelines.base.tables import RAW_EVENTS, RAW_ITEMS, RAW_USERS, Table
 from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.features.build import build_features
 from pipelines.features.build_report import BuildReport
@@ -112,6 +112,19 @@ def insert_items(settings: Settings, items: Sequence[tuple[Any, ...]]) -> None:
         for item_id, title, price, valid_from, landed in items
     ]
     insert(settings, RAW_ITEMS, rows)
+
+
+def insert_users(settings: Settings, users: Sequence[dict[str, Any]]) -> None:
+    rows = [
+        {
+            **dict.fromkeys(RAW_USERS.columns),
+            **user,
+            "valid_from": datetime.fromisoformat(user["valid_from"]),
+            "landed_date": date.fromisoformat(user.get("landed_date") or user["valid_from"]),
+        }
+        for user in users
+    ]
+    insert(settings, RAW_USERS, rows)
 
 
 def insert(settings: Settings, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -175,7 +175,7 @@ def test_what_a_night_adds_is_inserted_from_views_and_said_as_it_is_built(
     with caplog.at_level(logging.INFO, "pipelines"):
         build_features(settings, SECOND_NIGHT)
     made = [sql for sql in said if re.search(r"create temporary \w+\s+\"\w+__dbt_tmp", sql)]
-    assert len(made) == 7 and all("create temporary view" in sql for sql in made)
+    assert len(made) == 8 and all("create temporary view" in sql for sql in made)
     assert caplog.text.count("built ") == 19
     assert re.search(r"built feat_user_items in \d+\.\d\d s", caplog.text)
 

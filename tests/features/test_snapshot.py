@@ -10,8 +10,16 @@ import pytest
 
 from pipelines.base.errors import MissingSnapshotError
 from pipelines.base.warehouse import connect
+from pipelines.features.build import build_features
+from pipelines.features.read import read_user_attributes
 from pipelines.features.snapshot import take_snapshot
-from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT, world_settings
+from tests.features.conftest import (
+    EVENTS,
+    FIRST_NIGHT,
+    SECOND_NIGHT,
+    insert_users,
+    world_settings,
+)
 
 pytestmark = pytest.mark.xdist_group("features")
 
@@ -117,3 +125,30 @@ def take_snapshot_after_losing_cutoffs(settings, *, is_built):
     build.parent.mkdir(parents=True, exist_ok=True)
     build.write_text(json.dumps({"is_passed": is_built}))
     take_snapshot(settings, FIRST_NIGHT)
+
+
+def test_users_are_frozen_as_each_cutoff_knew_them(at_once):
+    settings = at_once(EVENTS)
+    insert_users(
+        settings,
+        [
+            {"user_id": "ann", "country": "FR", "consent": True, "valid_from": "2024-01-25"},
+            {"user_id": "ann", "country": "DE", "attributes": "{}", "valid_from": "2024-02-01"},
+            # Landed on the night itself, and never did anything.
+            {"user_id": "zoe", "valid_from": "2024-01-01", "landed_date": "2024-02-05"},
+            {"user_id": "joe", "age": 40.0, "valid_from": "2024-02-04"},
+        ],
+    )
+    build_features(settings, FIRST_NIGHT)
+    take_snapshot(settings, FIRST_NIGHT)
+    known = {
+        cutoff: read_user_attributes(settings, FIRST_NIGHT, cutoff)
+        for cutoff in settings.night(FIRST_NIGHT).cutoffs
+    }
+    assert [frame["user_id"].tolist() for frame in known.values()] == [[], ["ann"], ["ann", "joe"]]
+    assert known[date(2024, 1, 29)]["country"].tolist() == ["FR"]
+    assert known[FIRST_NIGHT]["country"].fillna("").tolist() == ["DE", ""]
+    assert known[FIRST_NIGHT]["consent"].isna().all()  # the newer row says nothing of it
+    (settings.run_folder(FIRST_NIGHT).snapshot / f"user_attributes-{FIRST_NIGHT}.parquet").unlink()
+    with pytest.raises(MissingSnapshotError, match="must hold user_attributes-2024-02-05.parquet"):
+        read_user_attributes(settings, FIRST_NIGHT, FIRST_NIGHT)

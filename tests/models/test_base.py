@@ -399,3 +399,45 @@ def test_lists_over_another_vocabulary_name_the_same_items() -> None:
     assert found.items.tolist() == [[3, 1, -1]]
     assert found.items.dtype == np.int32
     assert lists.over(lists.item_ids) is lists
+
+
+@every_recommender
+def test_groups_of_users_are_shown_what_is_left_for_them(key, random_history):
+    model = make(key).fit(random_history)
+    groups = np.arange(random_history.n_users) % 2
+    hidden = np.zeros((2, random_history.n_items), dtype=bool)
+    hidden[1, ::2] = True
+    lists = model.recommend(random_history, 5, exclude=Exclusion(groups=groups, group_items=hidden))
+    for group in (0, 1):
+        users = np.flatnonzero(groups == group)
+        alone = model.recommend(
+            random_history.select_users(users), 5, exclude=Exclusion(items=hidden[group])
+        )
+        assert lists.items[users].tolist() == alone.items.tolist()
+
+
+@every_recommender
+def test_a_history_that_must_not_be_used_is_as_if_there_were_none(key, random_history):
+    model = make(key).fit(random_history)
+    users = np.arange(random_history.n_users) == 0
+    lists = model.recommend(random_history, 5, exclude=Exclusion(impersonal=users))
+    empty = model.recommend(random_history.without_rows_of(users), 5)
+    assert lists.items.tolist() == empty.items.tolist()
+
+
+def test_an_exclusion_says_of_pairs_what_it_excludes():
+    pairs = sparse.csr_array(np.array([[True, False, False], [False, False, False]]))
+    rule = Exclusion(
+        pairs,
+        np.array([False, True, False]),
+        groups=np.array([0, 1]),
+        group_items=np.array([[False] * 3, [False, False, True]]),
+    )
+    users, items = np.divmod(np.arange(6), 3)
+    assert rule.has(users, items).tolist() == [True, True, False, False, True, True]
+    assert rule.has(users[:0], items[:0]).tolist() == []
+    one = rule.select_users(np.array([1]))
+    ((positions, plain),) = one.by_group()
+    assert (positions.tolist(), plain.items.tolist()) == ([0], [False, True, True])
+    wider = rule.with_items(np.array(["a", "b", "c"]), np.array(["b", "c", "d"]))
+    assert wider.group_items.tolist() == [[False, False, True], [False, True, True]]

@@ -83,7 +83,8 @@ known_versions as (
         int_item_versions.title,
         int_item_versions.category,
         int_item_versions.price,
-        int_item_versions.is_available
+        int_item_versions.is_available,
+        int_item_versions.attributes
     from int_cutoffs
     inner join int_item_versions
         on
@@ -119,6 +120,7 @@ joined as (
         known_versions.price,
         coalesce(known_versions.is_available, true) as is_available,
         known_versions.item_id is not null as is_in_feed,
+        known_versions.attributes,
         least(
             first_versions.first_valid_from, item_totals.first_event_at
         ) as first_known_at,
@@ -168,7 +170,8 @@ items as (
             'purchase_count_14d * 60', 'purchase_count_60d * 14'
         ) }} as purchase_trend,
         last_event_at,
-        {{ days_between('first_known_at', 'cutoff_date') }} as age_days
+        {{ days_between('first_known_at', 'cutoff_date') }} as age_days,
+        attributes
     from joined
 
 )

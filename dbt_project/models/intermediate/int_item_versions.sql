@@ -36,7 +36,8 @@ versions as (
         title,
         category,
         price,
-        is_available
+        is_available,
+        attributes
     from first_known
 
 )

@@ -17,6 +17,7 @@ renamed as (
         category,
         price,
         coalesce(is_available, true) as is_available,
+        attributes,
 
         ---------- times
         coalesce(valid_from, cast(landed_date as timestamp)) as valid_from,

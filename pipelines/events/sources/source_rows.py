@@ -18,13 +18,13 @@ class SourceRows:
 
     Parameters
     ----------
-    events, items : str or None
+    events, items, users : str or None
         Queries with columns of the feed, sorted by the day of `event_at` (`valid_from`) first and
         in a fixed order within it; None if the source has none.
     exclusions : dict of str to int
         Rule to the number of source rows it left out.
     events_parameters, items_parameters : dict
-        Values bound to the queries.
+        Values bound to the queries; that of the users has none.
     unread : dict of str to int
         Column and reason to the number of values that could not be read, of rows that stay.
     is_list_of_its_day : bool
@@ -42,6 +42,7 @@ class SourceRows:
     is_list_of_its_day: bool = False
     unread: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    users: str | None = None
 
 
 def check_source_columns(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from pipelines.base.attributes import Kind
 from pipelines.base.errors import LandingError
 from pipelines.base.source_settings import TableSettings
-from pipelines.events.feeds import FEEDS, Feed
+from pipelines.events.feeds import FEEDS, PACKED, Feed
 from pipelines.events.sources.column_paths import ColumnPath, parse_paths
 from pipelines.events.sources.csv_files import CsvDialect, read_csv_rows, read_dialect
 from pipelines.events.sources.json_files import json_columns, read_json_rows
@@ -35,11 +36,25 @@ class SourceTable:
     notes: list[str] = field(default_factory=list)
 
 
+#: Type of a declared further column in a day file.
+_TYPES: dict[Kind, str] = {"text": "VARCHAR", "number": "DOUBLE", "flag": "BOOLEAN"}
+
+
 def open_table(
-    connection: duckdb.DuckDBPyConnection, path: str, options: TableSettings
+    connection: duckdb.DuckDBPyConnection,
+    path: str,
+    options: TableSettings,
+    kinds: Mapping[str, Kind],
 ) -> SourceTable:
-    """Find the files of a table, see their columns, and map those of the feed to them."""
-    table = SourceTable(FEEDS[options.feed], find_files(path, options), [], {})
+    """Find the files of a table, see their columns, and map those of the feed to them.
+
+    `kinds` are the declared further columns of the feed; day files have a column for each.
+    """
+    feed = FEEDS[options.feed]
+    columns = {name: kind for name, kind in feed.columns.items() if name != PACKED}
+    columns |= {name: _TYPES[kind] for name, kind in kinds.items()}
+    feed = replace(feed, columns=columns, titles=(*feed.titles, *kinds))
+    table = SourceTable(feed, find_files(path, options), [], {})
     first = table.files[0]
     if first.format == "csv":
         table.dialects = {file.path: read_dialect(file, options) for file in table.files}
@@ -117,7 +132,12 @@ def _sources(table: SourceTable, path: str, options: TableSettings) -> dict[str,
     if unknown := [name for name in [*mapping, *options.value_map] if name not in feed.columns]:
         raise LandingError(
             f"A mapping must name columns of the {feed.name} feed ({', '.join(feed.columns)}). "
-            f"Got {', '.join(unknown)}. Write --map FEED_COLUMN=FILE_COLUMN."
+            f"Got {', '.join(unknown)}. Write --map FEED_COLUMN=FILE_COLUMN"
+            + (
+                "."
+                if feed.name == "events"
+                else f"; further columns are declared in the settings, [attributes] {feed.name}."
+            )
         )
     wanted = [*mapping.values(), *((options.fill_by,) if options.fill_by else ())]
     if absent := [column for column in wanted if column not in columns]:
@@ -161,7 +181,7 @@ def given_columns(options: TableSettings) -> dict[str, str]:
         given["event_type"] = "$event_type"
     if options.event_at is not None and options.feed == "events":
         given["event_at"] = f"timestamp '{options.event_at} 00:00:00'"
-    if options.known_from is not None and options.feed == "items":
+    if options.known_from is not None and options.feed != "events":
         given["valid_from"] = f"timestamp '{options.known_from} 00:00:00'"
     return given
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.base.attributes import AttributeSettings
 from pipelines.base.errors import LandingError
 from pipelines.base.settings_sections import EventSettings
 from pipelines.base.source_settings import TableSettings
@@ -33,8 +34,10 @@ def read_table(
     options: TableSettings,
     events: EventSettings,
     landing_day: date,
+    *,
+    attributes: AttributeSettings,
 ) -> SourceRows:
-    """Read the rows of any table as events or items.
+    """Read the rows of any table as events, items or users.
 
     Every value is read as the text it is, and judged once all of them are there; what cannot be
     read is counted by column and reason.
@@ -49,7 +52,9 @@ def read_table(
     events : EventSettings
         Known event types, the texts that mean nobody, and what a negative quantity is.
     landing_day : date
-        Day from which items without a date are known.
+        Day from which items or users without a date are known.
+    attributes : AttributeSettings
+        Further columns of items and users.
 
     Returns
     -------
@@ -68,13 +73,14 @@ def read_table(
             "Name one: recsys land table PATH --map user_id=customer --map event_at=time."
         )
     create_macros(connection)
-    table = open_table(connection, path, options)
+    table = open_table(connection, path, options, attributes.declared(options.feed))
     is_undated = "valid_from" not in table.sources and not options.known_from
-    is_list_of_its_day = options.feed == "items" and is_undated
+    is_list_of_its_day = options.feed != "events" and is_undated
     if is_list_of_its_day:
         options = options.model_copy(update={"known_from": landing_day})
         table.notes.append(
-            f"the file has no dates: its items are known from {landing_day} on (--known-from)"
+            f"the file has no dates: its {options.feed} are known from {landing_day} on "
+            "(--known-from)"
         )
     stage_rows(connection, table, options)
     check_faults(table.faults, options)

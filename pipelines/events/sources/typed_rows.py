@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import LandingError
 from pipelines.base.event_meaning import ADD_TO_CART, PURCHASE
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: In a map of values: every value that it does not name.
 _ANY_OTHER = "*"
 #: Columns that say who and what; a row whose value is none of an id is left out.
-_IDS = {"events": ("user_id", "item_id"), "items": ("item_id",)}
+_IDS = {"events": ("user_id", "item_id"), "items": ("item_id",), "users": ("user_id",)}
 #: Columns of an order's further rows that are taken from its first, where they are blank.
 _FILLED = ("event_at", "user_id", "event_type", "title", "category")
 
@@ -278,10 +278,9 @@ def source_rows(
         exclusions[_REPEATED] = int(repeated)
     day = f"{table.feed.time}::date"
     query = f"select {', '.join(columns)} from landed order by {', '.join((day, *names))}"
-    is_events = table.feed.name == "events"
+    of_feed: dict[str, Any] = {"events": None, "items": None, table.feed.name: query}
     return SourceRows(
-        query if is_events else None,
-        None if is_events else query,
+        **of_feed,
         exclusions=exclusions,
         is_list_of_its_day=rows.is_list_of_its_day,
         unread=rows.unread,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from pipelines.base.event_meaning import is_unwanted
-from pipelines.rules.shown_items import PINNED, category_names, keeps_item
+from pipelines.rules.shown_items import (
+    PINNED,
+    POOL_FACTOR,
+    WITHOUT_CONSENT,
+    category_names,
+    keeps_item,
+)
 from pipelines.serve.answer.explore import draw_swap, shown_order
 from pipelines.serve.answer.list_store import ItemInfo, ListStore, StoredList
+from pipelines.serve.answer.person import Person
 from pipelines.serve.answer.ranking import (
     Row,
     cap_categories,
@@ -25,6 +33,8 @@ FILLED_REASON = "fallback: nothing else of the list may be shown now"
 #: Prefix of the reason of a row that the recommender did not list.
 _FALLBACK = "fallback:"
 _SEGMENT = "segment_popularity"
+#: Rows of a pool that are looked at together.
+_CHUNK = 200
 
 
 class AnswerMaker:
@@ -54,17 +64,10 @@ class AnswerMaker:
         self._wish = wish
         self._rules = store.placements[wish.placement]
         self._events = events
+        self._today = today
         self._stock = stock
         self._kept = set(wish.exclude)
-        for event in events:
-            if keeps_item(
-                self._rules.exclude,
-                self._rules.exclude_within_days,
-                event.event_type,
-                today + 1 - event.day_number,
-                store.exposure_types,
-            ):
-                self._kept.add(event.item_id)
+        self._person = Person(store, self._rules, None, wish.attributes)
         self._infos: dict[str, ItemInfo] = {}
         self._asked: set[str] = set()
 
@@ -81,10 +84,15 @@ class AnswerMaker:
         -----
         The list that the batch made for the user, if it could learn from their history. Else
         items like the recent ones; else what the batch gave the user, or gives to anyone: the
-        list of the category where one is asked for, else the popular list.
+        list of the category where one is asked for, else the popular list. Of a user without
+        consent, neither history nor session counts.
         """
         placement = self._wish.placement
         own = self._store.get_list(placement, self._wish.variant, user_id)
+        self._person = Person(self._store, self._rules, user_id, self._wish.attributes)
+        if not self._person.may_be_known:
+            return self._without_consent(own)
+        self._keep_events()
         if (mixed := self._interleaved(own, user_id)) is not None:
             return mixed
         if own is not None and _source_of(own) == "personal":
@@ -99,8 +107,29 @@ class AnswerMaker:
         anyone, source = self._anyone()
         if own is not None and self._wish.category is None:
             return self._finish(own, rows_of(own), _source_of(own), user_id)
-        rows = [] if anyone is None else self._without_exclusions(rows_of(anyone), user_id)
+        rows = self._without_exclusions(self._rows_for(anyone), user_id)
         return self._finish(anyone, rows, source, user_id)
+
+    def _without_consent(self, own: StoredList | None) -> AnswerRows:
+        """Rows that depend on nothing the user did: what the night listed as such, or the rest."""
+        self._events = ()
+        if own is not None and self._wish.category is None and _is_without_consent(own):
+            return self._finish(own, rows_of(own), _source_of(own), None)
+        anyone, source = self._anyone()
+        rows = self._without_exclusions(self._rows_for(anyone), None)
+        return self._finish(anyone, rows, source, None)
+
+    def _keep_events(self) -> None:
+        """Keep the items of events that exclude them in this placement."""
+        for event in self._events:
+            if keeps_item(
+                self._rules.exclude,
+                self._rules.exclude_within_days,
+                event.event_type,
+                self._today + 1 - event.day_number,
+                self._store.exposure_types,
+            ):
+                self._kept.add(event.item_id)
 
     def _interleaved(self, own: StoredList | None, user_id: str) -> AnswerRows | None:
         """Rows drafted from the lists of both variants; None if either variant has no list."""
@@ -139,7 +168,7 @@ class AnswerMaker:
                 break
         else:
             anyone, source = self._anyone()
-            made = self._finish(anyone, rows_of(anyone) if anyone else [], source, None)
+            made = self._finish(anyone, self._rows_for(anyone), source, None)
         made.warnings.append("unknown_item")
         return made
 
@@ -163,11 +192,30 @@ class AnswerMaker:
     def _anyone(self) -> tuple[StoredList | None, str]:
         """The list for anyone of the requested category, else the popular one, and its source."""
         category = self._wish.category
+        pool = self._store.get_pool(self._wish.placement) if self._person.is_described else None
+        if pool is not None:
+            return pool, "popular" if category is None else "segment"
         if category is not None:
             found = self._store.get_fallback(self._wish.placement, category)
             if found is not None:
                 return found, "segment"
         return self._store.get_fallback(self._wish.placement), "popular"
+
+    def _rows_for(self, anyone: StoredList | None) -> list[Row]:
+        """Rows of a list for anyone; of a pool, as many as an answer can use."""
+        if anyone is None:
+            return []
+        if len(anyone.items) <= _CHUNK or len(anyone.labels) > 1:
+            return rows_of(anyone)
+        wanted = POOL_FACTOR * max(self._wish.n, self._rules.rerank_depth, self._rules.list_length)
+        found: list[Row] = []
+        for start in range(0, len(anyone.items), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            some = replace(anyone, items=anyone.items[part], scores=anyone.scores[part])
+            found += self._shown(rows_of(some), is_checked=True)
+            if len(found) >= wanted:
+                break
+        return found
 
     # rules
 
@@ -214,6 +262,8 @@ class AnswerMaker:
     def _shown(self, rows: list[Row], *, is_checked: bool) -> list[Row]:
         """Rows that may be shown now; `is_checked` if the batch left out unavailable items."""
         rows = [row for row in rows if row.item_id not in self._kept]
+        allowed = self._person.allowed(row.item_id for row in rows)
+        rows = [row for row in rows if row.item_id in allowed]
         category = self._wish.category
         infos = {} if is_checked and category is None else self._info([row.item_id for row in rows])
         return [
@@ -236,7 +286,7 @@ class AnswerMaker:
         anyone, _ = self._anyone()
         if anyone is None:
             return
-        spare = [row for row in rows_of(anyone) if row.strategy != PINNED]
+        spare = [row for row in self._rows_for(anyone) if row.strategy != PINNED]
         spare = self._without_exclusions(self._shown(spare, is_checked=True), user_id)
         length = max(self._wish.n, len(made.rows))
         filled = fill(made.rows, spare, length, FILLED_REASON)
@@ -285,6 +335,12 @@ class AnswerMaker:
             self._asked.update(missing)
             self._infos.update(self._store.get_items(missing))
         return {item_id: self._infos[item_id] for item_id in item_ids if item_id in self._infos}
+
+
+def _is_without_consent(stored: StoredList) -> bool:
+    """Whether the night made a list for somebody who did nothing, for want of consent."""
+    own = [one for one in stored.labels if one["strategy"] != PINNED]
+    return bool(own) and all(one["reason"].startswith(WITHOUT_CONSENT) for one in own)
 
 
 def _source_of(stored: StoredList) -> str:

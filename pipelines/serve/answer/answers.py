@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,8 @@ class Query:
     is_dry_run : bool
         Whether the answer is not shown to anybody, and so not logged.
     experiment : str or None
+    attributes : dict of str to str, float or bool
+        What the request says of the user, where the publication does not know it.
     """
 
     user_id: str
@@ -55,6 +58,7 @@ class Query:
     is_strict: bool = False
     is_dry_run: bool = False
     experiment: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

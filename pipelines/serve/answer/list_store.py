@@ -32,9 +32,14 @@ _RULES = (
     *("exclude", "exclude_within_days", "list_length"),
     *("max_per_category", "rerank_depth", "pinned"),
 )
+#: Further ones, which older publications have not: their nights had no such rules.
+_LATER_RULES = ("eligible", "personalise_without_consent")
 _ITEMS = (
     "select item_id, title, category, price, is_available from items"
     " where item_id in (select value from json_each(?))"
+)
+_ATTRIBUTES = (
+    "select item_id, payload from item_attributes where item_id in (select value from json_each(?))"
 )
 
 
@@ -110,6 +115,7 @@ class ListStore:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self._pools: dict[str, StoredList | None] = {}
         meta = dict(connection.execute("select key, value from meta"))
         if int(meta["schema_version"]) != SCHEMA_VERSION:
             raise ValueError(f"schema_version {meta['schema_version']}")
@@ -122,7 +128,10 @@ class ListStore:
         #: By placement, the experiment whose arms' lists are in the file.
         self.experiments = {one.definition.placement: one for one in running}
         self.placements = {
-            name: PlacementSettings(**{rule: rules[rule] for rule in _RULES})
+            name: PlacementSettings(
+                **{rule: rules[rule] for rule in _RULES},
+                **{rule: rules[rule] for rule in _LATER_RULES if rule in rules},
+            )
             for name, rules in json.loads(meta["placements"]).items()
         }
 
@@ -173,6 +182,11 @@ class ListStore:
                 ("fallbacks", "category = ''", ()),
                 ("exclusions", "user_id = ''", ()),
                 ("items", "item_id in (select value from json_each(?))", (wanted,)),
+                *(
+                    [("item_attributes", "item_id in (select value from json_each(?))", (wanted,))]
+                    if self.has_attributes()
+                    else []
+                ),
             )
         }
         tables = self._connection.execute("select sql from sqlite_master where type = 'table'")
@@ -229,6 +243,33 @@ class ListStore:
             item_id: ItemInfo(title, category, price, None if shown is None else bool(shown))
             for item_id, title, category, price, shown in rows
         }
+
+    def get_person(self, user_id: str) -> dict[str, Any]:
+        """What rules read of a user, as the night's users feed had it; empty if nothing is known.
+
+        Asked only where a placement has such rules: older publications have no such table.
+        """
+        found = self._payload("select payload from people where user_id = ?", user_id)
+        return {} if found is None else dict(found)
+
+    def get_item_attributes(self, item_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Declared further attributes by item_id, of the items that have some."""
+        wanted = json.dumps(list(item_ids))
+        with self._lock:
+            rows = self._connection.execute(_ATTRIBUTES, (wanted,)).fetchall()
+        return {item_id: json.loads(payload) for item_id, payload in rows}
+
+    def get_pool(self, placement: str) -> StoredList | None:
+        """All that people without a history may be shown, best first; None where it is the list."""
+        if placement not in self._pools:
+            sql = "select payload from pools where placement = ?"
+            self._pools[placement] = self._list(sql, placement)
+        return self._pools[placement]
+
+    def has_attributes(self) -> bool:
+        """Whether the file has tables of users and of items' attributes, as publications do now."""
+        sql = "select 1 from sqlite_master where name = 'item_attributes'"
+        return self._row(sql) is not None
 
     def sample_check(self, n: int = 100) -> None:
         """Look up random lists, as a last test before a publication is served.

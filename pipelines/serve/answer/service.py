@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -93,8 +94,17 @@ class RecommendationService:
         self._metrics.count_answer(answer.source, answer.warnings)
         return answer
 
-    def similar(self, item_id: str, n: int, *, is_strict: bool) -> Answer:
-        """Items like a given one.
+    def similar(
+        self,
+        item_id: str,
+        n: int,
+        *,
+        is_strict: bool,
+        attributes: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Items like a given one, by the rules of the first placement.
+
+        `attributes` are those of who looks at it; what is left out is missing.
 
         Raises
         ------
@@ -104,7 +114,10 @@ class RecommendationService:
         now = self._clock()
         with self._live.use() as live:
             placement = next(iter(live.store.placements))
-            wish = Wish(n, placement, None, is_strict, (), secrets.token_hex(16))
+            wish = Wish(
+                *(n, placement, None, is_strict, (), secrets.token_hex(16)),
+                attributes=attributes or {},
+            )
             answer = self._answer(live, wish, [], now, lambda maker: maker.for_item(item_id))
         self._metrics.count_answer(answer.source, answer.warnings)
         return answer
@@ -166,9 +179,9 @@ class RecommendationService:
 
         Notes
         -----
-        A line holds the item's title, category and price as the publication knows them: the
-        night loads whole versions of items. Of items that the publication does not know, the
-        line has none of them, and the night leaves it out.
+        A line holds the item's title, category, price and further attributes as the publication
+        knows them: the night loads whole versions of items. Of items that the publication does not
+        know, the line has none of them, and the night leaves it out.
         """
         self._check_loaded()
         at = iso(self._clock())
@@ -273,14 +286,19 @@ class RecommendationService:
         with self._live.use() as live:
             try:
                 infos = live.store.get_items(list(changes))
+                has_further = live.store.has_attributes()
+                further = live.store.get_item_attributes(changes) if has_further else {}
             except STORE_FAILURES as error:
                 logger.error("items could not be looked up: %r", error)
                 infos = live.static.get_items(list(changes))
+                further = live.static.get_item_attributes(changes)
         lines: list[dict[str, Any]] = []
         for item_id, is_available in changes.items():
             line = {"item_id": item_id, "is_available": is_available, "at": at}
             if (info := infos.get(item_id)) is not None:
                 line |= {"title": info.title, "category": info.category, "price": info.price}
+                if item_id in further:
+                    line["attributes"] = json.dumps(further[item_id], sort_keys=True)
             lines.append(line)
         return lines
 

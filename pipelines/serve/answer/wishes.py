@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -39,6 +39,8 @@ class Wish:
         Of `draft_coin`.
     odds : callable or None, default None
         From the number of rows and the places of pinned rows to the `SwapOdds`.
+    attributes : mapping of str to str, float or bool
+        What the request says of the user.
     """
 
     n: int
@@ -51,6 +53,7 @@ class Wish:
     opponent: str | None = None
     coin: int = 0
     odds: Callable[[int, Collection[int]], SwapOdds] | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,6 +99,7 @@ def wish_for(
         **{"is_strict": query.is_strict, "exclude": query.exclude},
         "variant": exposed.variant if exposed else CONTROL,
         "request_id": request_id,
+        "attributes": query.attributes,
     }
     if exposed is not None and exposed.variant == INTERLEAVED:
         wish["variant"], wish["opponent"] = store.variants(placement)

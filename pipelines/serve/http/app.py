@@ -19,7 +19,13 @@ from pipelines.serve.http import schemas
 from pipelines.serve.http.auth import KeyRing, read_key_hashes
 from pipelines.serve.http.guard import Guard
 from pipelines.serve.http.problems import handle_problems
-from pipelines.serve.http.requests import read_id, read_ids, read_optional_id, read_rows
+from pipelines.serve.http.requests import (
+    read_attributes,
+    read_id,
+    read_ids,
+    read_optional_id,
+    read_rows,
+)
 from pipelines.serve.log.clock import Clock, utc_now
 from pipelines.serve.log.limits import RateLimiter
 from pipelines.serve.runtime import Runtime
@@ -49,6 +55,14 @@ _EXAMPLES = {
 }
 _Count = Annotated[int, Query(ge=1, le=100, description="Items wanted.")]
 _Strict = Annotated[bool, Query(description="Rather a short list than one that is completed.")]
+_Attributes = Annotated[
+    str | None,
+    Query(
+        max_length=4096,
+        examples=['{"country": "DE", "age": 34}'],
+        description="JSON object: attributes of a user whom the publication does not know.",
+    ),
+]
 
 
 def create_app(settings: Settings, *, clock: Clock = utc_now, n_workers: int = 1) -> FastAPI:
@@ -122,6 +136,7 @@ def _add_lists(app: FastAPI) -> None:
         strict: _Strict = False,
         dry_run: Annotated[bool, Query(description="The answer is shown to nobody.")] = False,
         experiment: str | None = None,
+        attributes: _Attributes = None,
     ) -> Response:
         """Items for a user, known or not; `source` says where they are from."""
         query = answers.Query(
@@ -134,6 +149,7 @@ def _add_lists(app: FastAPI) -> None:
             is_strict=strict,
             is_dry_run=dry_run,
             experiment=read_optional_id("experiment", experiment),
+            attributes=read_attributes(attributes),
         )
         answer = _runtime(request).service.recommend(query)
         return _json(answer.as_dict({"user_id": query.user_id}))
@@ -148,10 +164,13 @@ def _add_lists(app: FastAPI) -> None:
         item_id: Annotated[str, Path(examples=["22423"], max_length=1024)],
         n: _Count = 10,
         strict: _Strict = False,
+        attributes: _Attributes = None,
     ) -> Response:
         """Items like one; without such, the list for anyone of its category, with a warning."""
         subject = read_id("item_id", item_id)
-        answer = _runtime(request).service.similar(subject, n, is_strict=strict)
+        answer = _runtime(request).service.similar(
+            subject, n, is_strict=strict, attributes=read_attributes(attributes)
+        )
         return _json(answer.as_dict({"item_id": subject}))
 
 

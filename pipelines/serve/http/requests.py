@@ -13,6 +13,8 @@ from pipelines.serve.http.schemas import MAX_ROWS
 
 #: Most ids in one parameter.
 MAX_IDS = 500
+#: Most attributes of a user in one request, and their largest number.
+MAX_ATTRIBUTES, MAX_NUMBER = 50, 1e15
 
 
 def read_id(where: str, text: str) -> str:
@@ -48,6 +50,49 @@ def read_ids(where: str, text: str | None) -> tuple[str, ...]:
     if len(parts) > MAX_IDS:
         raise refuse(where, f"must hold at most {MAX_IDS} ids, holds {len(parts)}")
     return tuple(dict.fromkeys(read_id(where, part) for part in parts))
+
+
+def read_attributes(text: str | None) -> dict[str, str | float | bool]:
+    """Read what a request says of its user: a JSON object of texts, numbers, true and false.
+
+    Raises
+    ------
+    RequestRefusedError
+        422 if it is of another form, names more than `MAX_ATTRIBUTES`, or has a text that is too
+        long.
+    """
+    if text is None:
+        return {}
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise refuse("attributes", 'must be a JSON object such as {"age": 34}') from error
+    if not isinstance(value, dict) or len(value) > MAX_ATTRIBUTES:
+        raise refuse("attributes", f"must be an object of at most {MAX_ATTRIBUTES} attributes")
+    found: dict[str, str | float | bool] = {}
+    for name, one in value.items():
+        if isinstance(one, str):
+            found[name] = _as_text(name, one)
+        elif isinstance(one, bool | int | float):
+            found[name] = _as_number(name, one)
+        elif one is not None:
+            raise refuse(f"attributes.{name}", "must be a text, a number, true, false or null")
+    return found
+
+
+def _as_text(name: str, value: str) -> str:
+    try:
+        return clean_id(value)
+    except ValueError as error:
+        raise refuse(f"attributes.{name}", str(error)) from error
+
+
+def _as_number(name: str, value: float) -> float | bool:
+    if isinstance(value, bool):
+        return value
+    if abs(value) > MAX_NUMBER:  # also what JSON cannot write, such as 1e999
+        raise refuse(f"attributes.{name}", f"must be a number of at most {MAX_NUMBER:g}")
+    return float(value)
 
 
 async def read_rows(request: Request, name: str) -> list[Any]:

@@ -169,7 +169,11 @@ def test_a_store_says_what_it_is_of(settings, publication, store):
 def test_rules_of_placements_come_in_the_order_of_the_settings(store):
     assert list(store.placements) == ["discover", "for_you"]
     assert store.placements["for_you"] == PlacementSettings(
-        exclude="none", list_length=5, max_per_category=4, pinned=(PIN,)
+        exclude="none",
+        list_length=5,
+        max_per_category=4,
+        pinned=(PIN,),
+        personalise_without_consent=True,
     )
     assert store.placements["discover"].exclude == "all"
 

@@ -6,7 +6,14 @@ import pytest
 from fastapi import Request
 
 from pipelines.base.errors import RequestRefusedError
-from pipelines.serve.http.requests import MAX_IDS, read_id, read_ids, read_optional_id, read_rows
+from pipelines.serve.http.requests import (
+    MAX_IDS,
+    read_attributes,
+    read_id,
+    read_ids,
+    read_optional_id,
+    read_rows,
+)
 
 
 def test_ids_are_split_cleaned_and_each_told_once():
@@ -25,6 +32,31 @@ def test_a_bad_id_among_others_is_refused(text):
 def test_too_many_ids_are_refused():
     with pytest.raises(RequestRefusedError, match=f"at most {MAX_IDS} ids, holds {MAX_IDS + 1}"):
         read_ids("exclude", ",".join("x" * (MAX_IDS + 1)))
+
+
+def test_attributes_are_texts_numbers_and_flags():
+    told = '{"country": " DE ", "age": 34, "consent": true, "plan": null}'
+    assert read_attributes(told) == {"country": "DE", "age": 34.0, "consent": True}
+    assert read_attributes(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age=34", "attributes must be a JSON object"),
+        ("[]", "must be an object of at most 50"),
+        ('{"age": NaN}', "must be a JSON object"),
+        ('{"age": 1e999}', "attributes.age must be a number of at most 1e.15"),
+        ('{"age": ' + "9" * 400 + "}", "attributes.age must be a number of at most 1e.15"),
+        ('{"plan": ["gold"]}', "attributes.plan must be a text, a number, true, false or null"),
+        ('{"plan": ""}', "attributes.plan must not be empty"),
+        ("{" + ",".join(f'"a{n}": 1' for n in range(51)) + "}", "at most 50 attributes"),
+    ],
+)
+def test_other_attributes_are_refused(text, message):
+    with pytest.raises(RequestRefusedError, match=message) as refusal:
+        read_attributes(text)
+    assert refusal.value.status == 422
 
 
 def test_a_refusal_names_the_part():
