@@ -42,7 +42,7 @@ def test_build_passes_every_dbt_model_check_and_unit_test(shop):
     assert report.failed == ()
     kinds = [node.kind for node in report.nodes]
     assert {kind: kinds.count(kind) for kind in ("model", "unit_test", "source")} == {
-        "model": 19,
+        "model": 21,
         "unit_test": len(yaml_of("unit_tests")),
         "source": 1,
     }
@@ -176,7 +176,7 @@ def test_what_a_night_adds_is_inserted_from_views_and_said_as_it_is_built(
         build_features(settings, SECOND_NIGHT)
     made = [sql for sql in said if re.search(r"create temporary \w+\s+\"\w+__dbt_tmp", sql)]
     assert len(made) == 8 and all("create temporary view" in sql for sql in made)
-    assert caplog.text.count("built ") == 19
+    assert caplog.text.count("built ") == 21
     assert re.search(r"built feat_user_items in \d+\.\d\d s", caplog.text)
 
 
