@@ -35,7 +35,7 @@ def read_table(
     events: EventSettings,
     landing_day: date,
     *,
-    attributes: AttributeSettings,
+    attributes: AttributeSettings | None = None,
 ) -> SourceRows:
     """Read the rows of any table as events, items or users.
 
@@ -53,8 +53,8 @@ def read_table(
         Known event types, the texts that mean nobody, and what a negative quantity is.
     landing_day : date
         Day from which items or users without a date are known.
-    attributes : AttributeSettings
-        Further columns of items and users.
+    attributes : AttributeSettings, optional
+        Further columns of items and users; without it, there are none.
 
     Returns
     -------
@@ -73,7 +73,8 @@ def read_table(
             "Name one: recsys land table PATH --map user_id=customer --map event_at=time."
         )
     create_macros(connection)
-    table = open_table(connection, path, options, attributes.declared(options.feed))
+    further = attributes.declared(options.feed) if attributes else {}
+    table = open_table(connection, path, options, further)
     is_undated = "valid_from" not in table.sources and not options.known_from
     is_list_of_its_day = options.feed != "events" and is_undated
     if is_list_of_its_day:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 import tempfile
@@ -147,6 +148,14 @@ def as_parquet(rows, draw):
 FORMATS = {"csv": as_csv, "jsonl": as_json, "parquet": as_parquet}
 
 
+@functools.cache
+def scratch():
+    """One database for all examples: each replaces the tables of the one before."""
+    connection = duckdb.connect(config={"threads": 1})
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
 def meant_id(text):
     """The id that a text is, or None if it is none."""
     try:
@@ -162,8 +171,7 @@ def check(form, rows, draw):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"log.{form}"
         path.write_bytes(content)
-        connection = duckdb.connect(config={"threads": 1})
-        connection.execute("set TimeZone = 'UTC'")
+        connection = scratch()
         chosen = TableSettings(event_type="view", **options)
         try:
             found = read_table(connection, str(path), chosen, EVENTS, date(2024, 1, 1))

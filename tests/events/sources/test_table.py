@@ -438,7 +438,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(read, write, name, con
         ({"mapping": {"user": "customer"}}, "must name columns of the events feed.*Got user"),
         ({"mapping": {"user_id": "custmer"}}, "Missing custmer.*perhaps `customer` for `custmer`"),
         ({"mapping": MAPPING | {"item_id": "a[].b[].c"}}, "Missing a"),
-        ({"feed": "users"}, "`feed`: .*Got 'users'"),
+        ({"feed": "people"}, "`feed`: .*Got 'people'"),
         ({"colour": "red"}, "`colour`: .*Got 'red'"),
     ],
 )
