@@ -200,7 +200,7 @@ def read_user_attributes(settings: Settings, as_of: date, cutoff: date) -> pd.Da
 def _named_files(folder: Path) -> Collection[str]:
     """Names of the files that a snapshot's manifest has; none without a manifest."""
     path = folder / MANIFEST_FILE
-    return json.loads(path.read_text())["files"] if path.exists() else ()
+    return json.loads(path.read_text()).get("files", ()) if path.exists() else ()
 
 
 def read_truth(

@@ -30,7 +30,7 @@ from read_parquet($1)
 def create_people_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the tables, without rows."""
     for table, key in TABLES.items():
-        connection.execute(f"create table {table} ({key} varchar, payload varchar)")
+        connection.execute(f"create or replace table {table} ({key} varchar, payload varchar)")
 
 
 def fill_people_tables(

@@ -75,6 +75,9 @@ def test_an_error_that_goes_round_in_circles_is_looked_at_once():
 
 
 def test_a_verb_on_a_full_disk_says_so_plainly_and_fails(tmp_path):
+    day = tmp_path / "home" / "landing" / "events" / "date=2024-01-01" / "shop.csv"
+    day.parent.mkdir(parents=True)
+    day.write_text("event_type,user_id,item_id,event_at\nview,u1,i1,2024-01-01\n")
     verb = ["load", "--as-of", "2024-01-02", "--home", str(tmp_path / "home")]
     ended = subprocess.run(
         [sys.executable, "-m", "pipelines", *verb],

@@ -115,6 +115,7 @@ def test_a_change_of_stock_becomes_a_version_of_the_item(settings, log):
             "price": 2.5,
             "is_available": False,
             "valid_from": datetime(2024, 3, 1, 11),
+            "attributes": None,
         }
     ]
     assert notes == [

@@ -22,18 +22,18 @@ def test_count_leads_and_popularity_breaks_ties_and_fills(
 ) -> None:
     history = make_history(ROWS)
     lists = PersonalFrequency().fit(history).recommend(history, 4)
-    # popularity a 3, b 1, c 5, d 2; scaled by 1 + 5
+    # users a 1, b 1, c 2, d 1; scaled by 1 + 2
     assert lists.item_ids[lists.items[0]].tolist() == ["a", "c", "b", "d"]
-    expected = [3 + 3 / 6, 1 + 5 / 6, 1 + 1 / 6, 0 + 2 / 6]
+    expected = [3 + 1 / 3, 1 + 2 / 3, 1 + 1 / 3, 0 + 1 / 3]
     assert lists.scores[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_half_life_lets_old_habits_fade(make_history: Callable[..., Interactions]) -> None:
     history = make_history(ROWS)
     lists = PersonalFrequency(half_life_days=10.0).fit(history).recommend(history, 4)
-    # u: a 3 / 8 + 3 / 6, b 1 / 2 + 1 / 6, c 1 / 4 + 5 / 6, d 2 / 6
-    assert lists.item_ids[lists.items[0]].tolist() == ["c", "a", "b", "d"]
-    assert lists.scores[0] == pytest.approx([13 / 12, 7 / 8, 2 / 3, 1 / 3], rel=1e-6)
+    # u: a 3 / 8 + 1 / 3, b 1 / 2 + 1 / 3, c 1 / 4 + 2 / 3, d 1 / 3
+    assert lists.item_ids[lists.items[0]].tolist() == ["c", "b", "a", "d"]
+    assert lists.scores[0] == pytest.approx([11 / 12, 5 / 6, 17 / 24, 1 / 3], rel=1e-6)
 
 
 def test_items_nobody_bought_are_not_listed(make_history: Callable[..., Interactions]) -> None:

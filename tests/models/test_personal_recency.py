@@ -31,9 +31,9 @@ def test_last_met_comes_first_and_popularity_breaks_ties_and_fills(
 ) -> None:
     history = make_history(ROWS)
     lists = PersonalRecency(event_weights=WEIGHTS).fit(history).recommend(history, 5)
-    # popularity a 4, b 1, c 1, d 6; scaled by 1 + 6
+    # one user each; scaled by 1 + 1
     assert lists.items[0].tolist() == [0, 1, 2, 3, -1]
-    assert lists.scores[0, :4] == pytest.approx([2 + 4 / 7, 1 + 1 / 7, 1 + 1 / 7, 6 / 7])
+    assert lists.scores[0, :4] == pytest.approx([2 + 1 / 2, 1 + 1 / 2, 1 + 1 / 2, 1 / 2])
 
 
 def test_meetings_equal_a_loop_over_users(random_history: Interactions) -> None:

@@ -23,7 +23,8 @@ def recsys(shop, shop_config):
     return run
 
 
-def test_verbs_say_what_is_live_and_how_long(shop, two_nights, recsys):
+def test_verbs_say_what_is_live_and_how_long(shop, two_nights, recsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     before, last = two_nights
     assert recsys("rollback").stdout == (
         f"Live: {before} (before: {last}; stays until `recsys unpin`)\n"

@@ -34,7 +34,8 @@ def never(path, question):
     raise AssertionError(f"{path}: {question}")
 
 
-def test_init_says_what_lands_and_why_and_what_to_type(shop):
+def test_init_says_what_lands_and_why_and_what_to_type(shop, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     found = recsys("init", "orders.csv", "products.csv")
     assert found.exit_code == 0, found.output
     text = found.output

@@ -21,7 +21,7 @@ def test_what_happens_every_fortnight_is_learned(make_history: Callable[..., Int
     rows = [(f"u{n:02}", "tea", "purchase", age) for n in range(40) for age in range(7, 90, 14)]
     cups = [(f"u{n:02}", "cup", "purchase", 5 + n * 2, 9) for n in range(40)]
     history = make_history([*rows, *cups])
-    parts = [{"recommender": "popularity"}]
+    parts = [{"recommender": "popularity", "params": {"user_cap": 100.0}}]
     assert first_items(TwoStageRanker(parts=parts, **SMALL), history) == {"tea"}
     assert first_items(TwoStageRanker(parts=parts, n_folds=1, horizon_days=90), history) == {"cup"}
 
