@@ -55,7 +55,7 @@ def run(copy: Path, *arguments: str) -> str:
 def followed(tmp_path_factory):
     """A checkout, with the small shop's settings as its own, in which the steps were followed."""
     copy = tmp_path_factory.mktemp("checkout")
-    for name in ("pipelines", "tests"):
+    for name in ("pipelines", "dbt_project", "tests"):
         shutil.copytree(PROJECT_ROOT / name, copy / name)
     shutil.copy(PROJECT_ROOT / "pyproject.toml", copy)
     source, line, candidate, test = steps()
