@@ -49,11 +49,12 @@ def _quoted(pattern: str) -> str:
     return "'" + pattern.replace("'", "''") + "'"
 
 
+# `nfc_normalize` ends a text at a zero byte; such a text is left as it is, to be refused.
 #: Name and parameters of each macro, and its expression; later ones use earlier ones.
 MACROS = {
     "as_id(written)": f"""
         nullif(regexp_replace(
-            nfc_normalize(written), {_quoted(f"^{TRIMMED}+|{TRIMMED}+$")}, '', 'g'
+            case when contains(written, chr(0)) then written else nfc_normalize(written) end, {_quoted(f"^{TRIMMED}+|{TRIMMED}+$")}, '', 'g'
         ), '')
     """,
     "as_title(written)": f"""

@@ -100,6 +100,7 @@ def test_numbers_are_read_by_their_marks(read, text, plain, pointed, comma):
 def test_titles_lose_control_characters_and_ids_keep_them_to_be_refused(read):
     assert read("as_title($text)", " a\x00\x1b[31m b\u202e ") == "a [31m b"
     assert read("as_id($text)", " a\x00b ") == "a\x00b"
+    assert read("as_id($text)", "¡\x00b") == "¡\x00b"
 
 
 @pytest.mark.parametrize(
