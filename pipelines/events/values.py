@@ -54,7 +54,8 @@ def _quoted(pattern: str) -> str:
 MACROS = {
     "as_id(written)": f"""
         nullif(regexp_replace(
-            case when contains(written, chr(0)) then written else nfc_normalize(written) end, {_quoted(f"^{TRIMMED}+|{TRIMMED}+$")}, '', 'g'
+            case when contains(written, chr(0)) then written else nfc_normalize(written) end,
+            {_quoted(f"^{TRIMMED}+|{TRIMMED}+$")}, '', 'g'
         ), '')
     """,
     "as_title(written)": f"""
