@@ -20,13 +20,14 @@ from pipelines.base.durable import read_json, write_json
 from pipelines.base.errors import LandingError
 from pipelines.base.faults import faultpoint
 from pipelines.events.exposures import API_FILES
+from pipelines.events.sources.source_files import COMPRESSIONS
 
 LEDGER = "_sources"
 #: Adapter whose day files had its own name, and not that of the file, before there was a ledger.
 _NAMED_BY_FILE = "table"
-#: Suffixes that stand behind a format's own.
-_COMPRESSIONS = {".gz", ".zst", ".bz2", ".xz", ".zip"}
 _NAME_LENGTH = 60
+#: Adapter whose parts are the pulls of a query.
+QUERY = "sql"
 #: Paths of other parts that a note names.
 _SHOWN_PARTS = 3
 
@@ -51,6 +52,8 @@ class LandedSource:
         Its day files, relative to `landing/`; those of the landing before, while it is landed.
     others : tuple of str
         Day files with its stem that something else made; only while it is landed.
+    until : str or None
+        Greatest watermark of a pull that was landed whole; the next one begins there.
     """
 
     stem: str
@@ -60,6 +63,7 @@ class LandedSource:
     is_complete: bool
     files: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    until: str | None = None
 
 
 def name_of(path: Path | None) -> str:
@@ -73,15 +77,17 @@ def name_of(path: Path | None) -> str:
     if path is None:
         return _NAMED_BY_FILE
     outer = Path(path.name)
-    inner = Path(outer.stem) if outer.suffix.lower() in _COMPRESSIONS else outer
+    inner = Path(outer.stem) if outer.suffix.lower() in COMPRESSIONS else outer
     name = re.sub(r"[^\w-]+", "-", inner.stem)[:_NAME_LENGTH].strip("-_")
     return name or _NAMED_BY_FILE
 
 
 def identity_of(path: Path | None) -> str | None:
     """The path by which a source is known again, from wherever it is named; or its address."""
-    if path is None or re.match(r"\w+:/", str(path)):
-        return None if path is None else str(path)
+    if path is None:
+        return None
+    if re.match(r"\w+:/", str(path)):
+        return str(path)
     return os.path.abspath(path.expanduser())
 
 
@@ -169,9 +175,35 @@ def begin_landing(
     return begun
 
 
-def end_landing(settings: Settings, begun: LandedSource, files: Iterable[str]) -> None:
-    """Write down the day files that a source has now."""
-    _write(settings, replace(begun, is_complete=True, files=tuple(sorted(files)), others=()))
+def end_landing(
+    settings: Settings, begun: LandedSource, files: Iterable[str], until: str | None = None
+) -> None:
+    """Write down the day files that a source has now, and where its next pull begins."""
+    ended = replace(begun, is_complete=True, files=tuple(sorted(files)), others=(), until=until)
+    _write(settings, ended)
+
+
+def pull_path(name: str, since: str | None, *, is_watched: bool) -> Path:
+    """What stands for the path of a pull: the query's name and, with a watermark, its beginning."""
+    return Path(f"{QUERY}:/{name}" + (f"/since={since}" if is_watched else ""))
+
+
+def next_pull(settings: Settings, name: str) -> str | None:
+    """Watermark at which the next pull of a query begins.
+
+    Returns
+    -------
+    str or None
+        Where the last of an unbroken row of pulls ended; None before the first. A pull that was
+        stopped, or taken out, is pulled again.
+    """
+    pulls = {source.path: source for source in read_sources(settings) if source.name == name}
+    since: str | None = None
+    while pull := pulls.pop(str(pull_path(name, since, is_watched=True)), None):
+        if not pull.is_complete:
+            break
+        since = pull.until
+    return since
 
 
 def remove_files(settings: Settings, files: Iterable[str]) -> None:
@@ -212,7 +244,7 @@ def landing_notes(settings: Settings, begun: LandedSource, own: Collection[str])
     parts = [
         part
         for part in read_sources(settings)
-        if part.name == begun.name and part.stem != begun.stem
+        if part.name == begun.name and part.stem != begun.stem and begun.adapter != QUERY
     ]
     if parts:
         stems = " ".join(part.stem for part in parts)

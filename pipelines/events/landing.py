@@ -12,23 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings, database_address
-from pipelines.base.durable import read_if_there, write_json
 from pipelines.base.errors import LandingError
-from pipelines.base.source_settings import QuerySettings
 from pipelines.events.day_folders import day_file, list_day_folders, write_atomically
 from pipelines.events.exposures import API_FILES
 from pipelines.events.landed_sources import (
-    LEDGER,
+    QUERY,
     begin_landing,
     end_landing,
     landing_notes,
     name_of,
+    next_pull,
     own_files,
+    pull_path,
     remove_files,
 )
 from pipelines.events.sources.presets import read_presets, table_settings
 from pipelines.events.sources.source_rows import SourceRows
-from pipelines.events.sources.sql_query import pull_query
+from pipelines.events.sources.sql_query import pull_query, query_settings
 
 if TYPE_CHECKING:
     import duckdb
@@ -133,53 +133,33 @@ def land(
         If the source is unknown, missing, not of the layout the adapter reads, or has no rows
         where it had some before.
     """
-    if source == "sql":
-        return _land_query(settings, options)
-    return _land_table(settings, source, path, options)
+    file = Path(path) if path is not None else None
+    name = options.pop("name", None) or (name_of(file) if source == "table" else source)
+    _check_name(name)
+    with scratch_database(settings) as connection:
+        if source == QUERY:
+            return _land_pull(settings, connection, name, options)
+        rows = read_source(settings, connection, source, path, options)
+        return _replace_source(settings, source, name, file, connection=connection, rows=rows)
 
 
-def _land_query(settings: Settings, options: dict[str, Any]) -> LandReport:
-    """Pull a query's rows, and land them; with a watermark, each pull is a part of its own."""
-    chosen = {key: options.pop(key) for key in ("url", "query", "watermark") if key in options}
-    if missing := [f"--{key}" for key in ("url", "query") if key not in chosen]:
-        raise LandingError(
-            f"A query must have an address and SQL. Missing {' and '.join(missing)}. Write "
-            "recsys land sql --url env:SHOP_DATABASE --query 'select …' --map user_id=customer."
-        )
-    asked = QuerySettings(**chosen)
-    name = options.setdefault("name", "sql")
-    marks = settings.landing / LEDGER / "watermarks" / f"{name}.json"
-    since = (read_if_there(marks) or {}).get("until") if asked.watermark else None
+def _land_pull(
+    settings: Settings, connection: duckdb.DuckDBPyConnection, name: str, options: dict[str, Any]
+) -> LandReport:
+    """Pull the rows of a query and land them; with a watermark, each pull is a part of its own."""
+    asked = query_settings(options)
+    since = next_pull(settings, name) if asked.watermark else None
     settings.temporary.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.temporary) as folder:
         pulled = Path(folder) / "query.parquet"
         until = pull_query(asked, database_address(asked.url), pulled, since)
         if asked.watermark and until == since:
-            return _nothing_new(name)
-        part = f"sql:/{name}" + (f"/since={since}" if asked.watermark else "")
-        report = _land_table(settings, "table", pulled, options, Path(part))
-    if asked.watermark:
-        write_json(marks, {"column": asked.watermark, "until": until})
-    return report
-
-
-def _nothing_new(name: str) -> LandReport:
-    return LandReport("sql", name, 0, None, None, 0, 0, 0, 0, 0, notes=["no row is new"])
-
-
-def _land_table(
-    settings: Settings,
-    source: str,
-    path: Path | str | None,
-    options: dict[str, Any],
-    identity: Path | None = None,
-) -> LandReport:
-    file = identity or (Path(path) if path is not None else None)
-    name = options.pop("name", None) or (name_of(file) if source == "table" else source)
-    _check_name(name)
-    with scratch_database(settings) as connection:
-        rows = read_source(settings, connection, source, path, options)
-        return _replace_source(settings, source, name, file, connection=connection, rows=rows)
+            return LandReport(QUERY, name, 0, None, None, 0, 0, 0, 0, 0, notes=["no row is new"])
+        rows = read_source(settings, connection, "table", pulled, options)
+    path = pull_path(name, since, is_watched=asked.watermark is not None)
+    return _replace_source(
+        settings, QUERY, name, path, connection=connection, rows=rows, until=until
+    )
 
 
 def read_source(
@@ -193,7 +173,7 @@ def read_source(
     presets = read_presets()
     if source not in {*ADAPTERS, "table", *presets}:
         raise LandingError(
-            f"A source must be one of {', '.join([*ADAPTERS, 'table', 'sql', *presets])}. "
+            f"A source must be one of {', '.join([*ADAPTERS, 'table', QUERY, *presets])}. "
             f"Got {source!r}. For any other log use `recsys land table` with a column mapping."
         )
     if source in ADAPTERS:
@@ -257,6 +237,7 @@ def _replace_source(
     *,
     connection: duckdb.DuckDBPyConnection,
     rows: SourceRows,
+    until: str | None = None,
 ) -> LandReport:
     """Write a source's day files, and remove those that it made before and has no longer."""
 
@@ -283,7 +264,7 @@ def _replace_source(
             f"recsys sources remove {source.stem}."
         )
     remove_files(settings, gone)
-    end_landing(settings, source, (before - gone) | landed.files)
+    end_landing(settings, source, (before - gone) | landed.files, until)
     days = landed.days
     return LandReport(
         source=adapter,

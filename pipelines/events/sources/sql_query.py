@@ -19,6 +19,23 @@ _POSTGRES = ("postgresql", "postgres")
 _DUCKDB_SUFFIXES = (".duckdb", ".db", ".ddb")
 
 
+def query_settings(options: dict[str, Any]) -> QuerySettings:
+    """Take the options of a query out of those of `land`; the rest are a table's.
+
+    Raises
+    ------
+    LandingError
+        If it has no address or no SQL.
+    """
+    chosen = {key: options.pop(key) for key in QuerySettings.model_fields if key in options}
+    if missing := [f"--{key}" for key in ("url", "query") if not chosen.get(key)]:
+        raise LandingError(
+            f"A query must have an address and SQL. Missing {' and '.join(missing)}. Write "
+            "recsys land sql --url env:SHOP_DATABASE --query 'select …' --map user_id=customer."
+        )
+    return QuerySettings(**chosen)
+
+
 def pull_query(asked: QuerySettings, address: str, target: Path, since: str | None) -> str | None:
     """Write the rows of a query to a Parquet file, in batches.
 

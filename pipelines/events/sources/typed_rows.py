@@ -14,6 +14,7 @@ from pipelines.events.sources.readings import Reading, StagedColumn, read_number
 from pipelines.events.sources.source_rows import SourceRows
 from pipelines.events.sources.staged_rows import SourceTable, given_columns
 from pipelines.events.staging import from_text
+from pipelines.events.values import EARLIEST
 
 if TYPE_CHECKING:
     import duckdb
@@ -117,7 +118,10 @@ def _reasons(table: SourceTable, expressions: Mapping[str, str], events: EventSe
         cases += [
             (f"nullif(raw_{time}::varchar, '') is null", f"{time} is empty"),
             (f"{time} is null", f"{time} cannot be read as a time"),
-            (f"{time} < timestamp '1990-01-01' or not isfinite({time})", f"{time} is before 1990"),
+            (
+                f"{time} < timestamp '{EARLIEST}' or not isfinite({time})",
+                f"{time} is before {EARLIEST[:4]}",
+            ),
         ]
     if table.feed.name == "events":
         cases += [

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from pipelines.base.errors import LandingError, SettingsError
+from pipelines.events.landed_sources import remove_source
 from pipelines.events.landing import land
 from pipelines.events.load import load_days
 
@@ -115,9 +116,21 @@ def test_a_watermark_pulls_only_new_rows(make_settings, postgres):
     assert land(settings, "sql", **options).notes == ["no row is new"]
     with dbapi.connect(postgres, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute("insert into orders values ('001', 'new', '2024-03-20 11:00:00')")
-    assert land(settings, "sql", **options).event_count == 1
+    report = land(settings, "sql", **options)
+    assert report.event_count == 1 and not [note for note in report.notes if "other parts" in note]
     load = load_days(settings, date(2024, 3, 21)).feeds["events"]
     assert load.total_rows == len({*ROWS}) + 1
+
+
+def test_a_pull_that_was_taken_out_is_pulled_again(make_settings, postgres):
+    settings = make_settings()
+    options = OPTIONS | {"url": postgres, "query": QUERY, "watermark": "ordered"}
+    land(settings, "sql", **options)
+    before = day_files(settings)
+    remove_source(settings, "orders")
+    assert not day_files(settings)
+    land(settings, "sql", **options)
+    assert day_files(settings) == before
 
 
 @pytest.mark.parametrize(
