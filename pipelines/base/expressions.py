@@ -117,16 +117,24 @@ def parse_condition(text: str) -> Condition:
 
 def attributes_of(condition: Condition) -> Iterator[Attribute]:
     """Attributes that a condition reads, as often as it names them."""
+    for predicate in _predicates(condition):
+        if isinstance(predicate, IsNull):
+            yield predicate.operand
+        else:
+            operands = (predicate.left, predicate.right)
+            yield from (one for one in operands if isinstance(one, Attribute))
+
+
+def _predicates(condition: Condition) -> Iterator[Compare | IsNull]:
+    """Comparisons and tests for missing values that a condition is made of."""
     match condition:
         case Both(parts) | Either(parts):
             for part in parts:
-                yield from attributes_of(part)
+                yield from _predicates(part)
         case Not(part):
-            yield from attributes_of(part)
-        case IsNull(operand):
-            yield operand
-        case Compare(_, left, right):
-            yield from (one for one in (left, right) if isinstance(one, Attribute))
+            yield from _predicates(part)
+        case _:
+            yield condition
 
 
 def check_kinds(text: str, items: Mapping[str, Kind], users: Mapping[str, Kind]) -> None:
@@ -148,7 +156,9 @@ def check_kinds(text: str, items: Mapping[str, Kind], users: Mapping[str, Kind])
     known = {"item": items, "user": users}
     for attribute in attributes_of(condition):
         _check_known(text, attribute, known[attribute.owner])
-    for compare in _comparisons(condition):
+    for compare in _predicates(condition):
+        if isinstance(compare, IsNull):
+            continue
         kinds = [_kind_of(one, known) for one in (compare.left, compare.right)]
         if kinds[0] != kinds[1]:
             raise ValueError(
@@ -173,17 +183,6 @@ def _check_known(text: str, attribute: Attribute, known: Mapping[str, Kind]) -> 
         f"{attribute.owner}.{attribute.name} in {text!r}. Declare it in [attributes] as a further "
         f"column of the {attribute.owner}s feed{hint}"
     )
-
-
-def _comparisons(condition: Condition) -> Iterator[Compare]:
-    match condition:
-        case Both(parts) | Either(parts):
-            for part in parts:
-                yield from _comparisons(part)
-        case Not(part):
-            yield from _comparisons(part)
-        case Compare():
-            yield condition
 
 
 def _kind_of(operand: Operand, known: Mapping[str, Mapping[str, Kind]]) -> Kind:

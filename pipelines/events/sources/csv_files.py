@@ -8,6 +8,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.errors import LandingError
@@ -113,7 +114,10 @@ def read_csv_rows(
     import pyarrow as pa
     import pyarrow.csv
 
+    refused: set[int] = set()
+
     def refuse(row: Any) -> str:
+        refused.add(row.number)
         if row.text.strip():
             faults.row_count += 1
             example = f"row {row.number}: {row.text.strip()[:80]}"
@@ -151,8 +155,10 @@ def read_csv_rows(
         )
         row = dialect.first_row
         for batch in reader:
-            numbers = pa.array(range(row, row + batch.num_rows), pa.int64())
-            row += batch.num_rows
+            rows = (number for number in count(row) if number not in refused)
+            numbers = pa.array(islice(rows, batch.num_rows), pa.int64())
+            if len(numbers):
+                row = numbers[-1].as_py() + 1
             yield _as_text(pa.table(batch), numbers, faults)
     except (pa.ArrowException, UnicodeError, LookupError, OSError) as error:
         raise LandingError(
@@ -164,21 +170,23 @@ def read_csv_rows(
 def _as_text(table: pa.Table, numbers: pa.Array, faults: LineFaults) -> pa.Table:
     """Cast bytes to text; a row with bytes that are not UTF-8 is a fault and left out."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     faults.row_count += table.num_rows
     try:
         texts = [column.cast(pa.large_string()) for column in table.columns]
     except pa.ArrowInvalid:
         decoded = [[decode(value) for value in column.to_pylist()] for column in table.columns]
-        texts = [pa.array(column, pa.large_string()) for column in decoded]
-        is_bad = [any(BAD_BYTE in value for value in row) for row in zip(*decoded, strict=True)]
-        for number, row in zip(numbers.to_pylist(), zip(*decoded, strict=True), strict=True):
-            if bad := [value for value in row if BAD_BYTE in value]:
-                shown = bad[0].replace(BAD_BYTE, "\\")[:80]
+        damaged = [
+            next((value for value in row if BAD_BYTE in value), None)
+            for row in zip(*decoded, strict=True)
+        ]
+        for number, value in zip(numbers.to_pylist(), damaged, strict=True):
+            if value is not None:
+                shown = value.replace(BAD_BYTE, "\\")[:80]
                 faults.add("a value is not of the encoding", f"row {number}: {shown}")
-        keep = pc.invert(pa.array(is_bad))
-        texts, numbers = [text.filter(keep) for text in texts], numbers.filter(keep)
+        keep = pa.array([value is None for value in damaged])
+        texts = [pa.array(column, pa.large_string()).filter(keep) for column in decoded]
+        numbers = numbers.filter(keep)
     return pa.table([*texts, numbers], names=[*table.column_names, "source_row"])
 
 

@@ -84,9 +84,10 @@ def read_parquet_rows(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    roots = sorted({(path.unnested or path.keys)[0] for path in wanted})
-    if file_names := {field.name for field in _schema(file)} & {path.text for path in wanted}:
-        roots = sorted({*roots, *file_names} & {field.name for field in _schema(file)})
+    names = {field.name for field in _schema(file)}
+    roots = sorted(
+        {path.text if path.text in names else (path.unnested or path.keys)[0] for path in wanted}
+    )
     row = 1
     try:
         with pq.ParquetFile(file.path, filesystem=file.filesystem) as parquet:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from pipelines.base.errors import LandingError
 from pipelines.base.ids import NESTED
 from pipelines.base.source_settings import FileFormat
-from pipelines.events.sources.column_paths import parse_paths
+from pipelines.events.sources.column_paths import ColumnPath, parse_paths
 from pipelines.events.sources.csv_files import read_csv_rows, read_dialect
 from pipelines.events.sources.json_files import json_columns, read_json_rows
 from pipelines.events.sources.parquet_files import parquet_columns
@@ -94,14 +96,18 @@ def _read_csv(file: SourceFile, written: FileFormat) -> tuple[int, dict[str, lis
 
 
 def _read_json(file: SourceFile, written: FileFormat) -> tuple[int, dict[str, list[Any]]]:
-    columns: dict[str, list[Any]] = {}
+    """Read the columns that share the same rows together: those of records, and of each list."""
+    groups: dict[tuple[str, ...], list[ColumnPath]] = defaultdict(list)
     for name in json_columns(file, written):
-        try:
-            paths = parse_paths([name])
-            batch = next(read_json_rows(file, written, paths, LineFaults()), None)
-        except ValueError:
-            batch = None
-        columns[name] = [] if batch is None else batch.slice(0, SAMPLE_ROWS)[name].to_pylist()
+        with suppress(LandingError):  # a list within a list has no rows
+            (path,) = parse_paths([name])
+            groups[path.unnested].append(path)
+    columns: dict[str, list[Any]] = {}
+    for paths in groups.values():
+        batch = next(read_json_rows(file, written, paths, LineFaults()), None)
+        for path in paths:
+            rows = [] if batch is None else batch.slice(0, SAMPLE_ROWS)[path.text].to_pylist()
+            columns[path.text] = rows
     return max(map(len, columns.values()), default=0), columns
 
 

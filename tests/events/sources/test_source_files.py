@@ -74,6 +74,14 @@ def test_rows_of_csv_are_numbered_as_in_the_file(file):
     assert (faults.row_count, faults.counts) == (2, {})
 
 
+def test_lines_that_are_no_rows_keep_their_numbers_for_the_others(file):
+    written = file("log.csv", b"a,b\n1,2\n3\n4,5,6\n7,8\n\xff,9\n")
+    faults = LineFaults()
+    (batch,) = read_csv_rows(written, read_dialect(written, FileFormat()), ["a"], faults)
+    assert batch.to_pylist() == [{"a": "1", "source_row": 2}, {"a": "7", "source_row": 5}]
+    assert [example.split(":")[0] for example in faults.examples] == ["row 3", "row 4", "row 6"]
+
+
 def test_values_of_json_are_found_by_their_paths(file):
     written = file("log.json", b'{"a": {"b": 1.10}, "c": [{"d": 1}, {"d": null}], "e.f": "x"}')
     assert list(json_columns(written, FileFormat())) == ["a.b", "c", "c[].d", "e.f"]
