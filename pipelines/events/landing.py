@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings, database_address
 from pipelines.base.errors import LandingError
-from pipelines.events.day_folders import day_file, list_day_folders, write_atomically
+from pipelines.events.day_folders import day_file, write_atomically
 from pipelines.events.exposures import API_FILES
 from pipelines.events.landed_sources import (
     QUERY,
@@ -26,7 +25,7 @@ from pipelines.events.landed_sources import (
     pull_path,
     remove_files,
 )
-from pipelines.events.sources.presets import read_presets, table_settings
+from pipelines.events.read_source import layout_errors, read_source, scratch_database
 from pipelines.events.sources.source_rows import SourceRows
 from pipelines.events.sources.sql_query import pull_query, query_settings
 
@@ -36,12 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Module and function of each source's adapter.
-ADAPTERS = {
-    "online-retail": "pipelines.events.sources.online_retail:read_online_retail",
-    "movielens": "pipelines.events.sources.movielens:read_movielens",
-    "retailrocket": "pipelines.events.sources.retailrocket:read_retailrocket",
-}
 _BATCH_ROWS = 200_000
 #: A file's name may have 255 bytes, of which a further part and an unfinished file need some.
 _MAX_NAME_BYTES = 100
@@ -139,8 +132,9 @@ def land(
     with scratch_database(settings) as connection:
         if source == QUERY:
             return _land_pull(settings, connection, name, options)
-        rows = read_source(settings, connection, source, path, options)
-        return _replace_source(settings, source, name, file, connection=connection, rows=rows)
+        with layout_errors(source, path):
+            rows = read_source(settings, connection, source, path, options)
+            return _replace_source(settings, source, name, file, connection=connection, rows=rows)
 
 
 def _land_pull(
@@ -162,44 +156,6 @@ def _land_pull(
     )
 
 
-def read_source(
-    settings: Settings,
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    path: Path | str | None,
-    options: dict[str, Any],
-) -> SourceRows:
-    """Read a source on a connection of `scratch_database`; `land` writes what this returns."""
-    presets = read_presets()
-    if source not in {*ADAPTERS, "table", *presets}:
-        raise LandingError(
-            f"A source must be one of {', '.join([*ADAPTERS, 'table', QUERY, *presets])}. "
-            f"Got {source!r}. For any other log use `recsys land table` with a column mapping."
-        )
-    if source in ADAPTERS:
-        if options:
-            raise LandingError(
-                f"Options of a table must be for `table` or a preset. The adapter {source!r} has "
-                f"none of its own; got {', '.join(options)}. Leave them out."
-            )
-        module_name, function = ADAPTERS[source].split(":")
-        read = getattr(importlib.import_module(module_name), function)
-        rows: SourceRows = read(connection, Path(path) if path is not None else None)
-        return rows
-    from pipelines.events.sources.table import read_table
-
-    chosen = table_settings(None if source == "table" else source, options)
-    address = None if path is None else str(path)
-    day, attributes = _landing_day(settings), settings.attributes
-    return read_table(connection, address, chosen, settings.events, day, attributes=attributes)
-
-
-def _landing_day(settings: Settings) -> date:
-    """The newest landed day of events; without one, today."""
-    folders, _ = list_day_folders(settings, "events", date.max)
-    return folders[-1].landed_date if folders else datetime.now(UTC).date()
-
-
 def _check_name(name: str) -> None:
     if name == API_FILES:
         raise LandingError(
@@ -212,21 +168,6 @@ def _check_name(name: str) -> None:
             "The name of day files must consist of letters, digits, hyphens and underscores, at "
             f"most {_MAX_NAME_BYTES} bytes. Got {name!r}. Choose another with --name."
         )
-
-
-def scratch_database(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """A database in memory, in UTC, that spills into the home."""
-    import duckdb
-
-    connection = duckdb.connect(
-        config={
-            "memory_limit": settings.warehouse.memory_limit,
-            "threads": settings.warehouse.threads,
-            "temp_directory": str(settings.temporary),
-        }
-    )
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
 
 
 def _replace_source(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.config import PROJECT_ROOT, Settings, load_settings, parse_settings
 from pipelines.base.durable import write_text
 from pipelines.base.errors import LandingError, SettingsError
-from pipelines.events.landing import scratch_database
+from pipelines.events.read_source import scratch_database
 from pipelines.show.document import (
     Block,
     Bullets,

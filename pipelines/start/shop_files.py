@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.config import Settings
 from pipelines.base.errors import LandingError
 from pipelines.base.source_settings import FileFormat
-from pipelines.events.landing import read_source
+from pipelines.events.read_source import read_source
 from pipelines.events.sources.samples import Sample, read_sample
 from pipelines.events.sources.source_rows import SourceRows
 from pipelines.start.guesses import Guess, Question, guess_table

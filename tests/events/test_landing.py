@@ -105,16 +105,6 @@ def test_a_later_list_without_dates_does_not_change_what_was_known_before(make_s
     assert known == {"date=2024-03-03": ["Lamp"], "date=2024-03-04": ["Red lamp"]}
 
 
-def test_an_unknown_source_is_an_error(make_settings):
-    with pytest.raises(LandingError, match="must be one of online-retail, .*Got 'ebay'"):
-        land(make_settings(), "ebay")
-
-
-def test_an_adapter_has_no_options_of_a_table(make_settings):
-    with pytest.raises(LandingError, match="'movielens' has none of its own; got event_type"):
-        land(make_settings(), "movielens", "x", event_type="view")
-
-
 def test_a_name_that_is_a_path_is_an_error(make_settings, orders):
     with pytest.raises(LandingError, match="must consist of letters.*Got '../x'"):
         land(make_settings(), "table", orders, name="../x", **OPTIONS)
