@@ -100,12 +100,12 @@ MACROS = {
             )))
         end
     """,
-    "as_number_time(written)": r"""
+    "as_number_time(written, zone)": r"""
         case
             when regexp_matches(written, '^(19|20)\d{6}$')
-                then try_strptime(written, '%Y%m%d')
+                then timezone('UTC', timezone(zone, try_strptime(written, '%Y%m%d')))
             when regexp_matches(written, '^(19|20)\d{12}$')
-                then try_strptime(written, '%Y%m%d%H%M%S')
+                then timezone('UTC', timezone(zone, try_strptime(written, '%Y%m%d%H%M%S')))
             when regexp_matches(written, '^\d{9,19}$')
                 then as_epoch(try_cast(written as hugeint))
             when regexp_matches(written, '^\d{9,19}\.\d*$|^\d(\.\d+)?[eE]\+?\d{1,2}$')
@@ -114,7 +114,7 @@ MACROS = {
     """,
     "as_time(written, zone)": """
         case when contains(written, ':') or regexp_matches(written, '^\\d{4}[-/.]')
-            then as_iso_time(written, zone) else as_number_time(written) end
+            then as_iso_time(written, zone) else as_number_time(written, zone) end
     """,
     # a time whose day or month comes first, as the year-first form
     "day_first(written)": rf"""

@@ -57,6 +57,8 @@ def test_what_is_no_time_or_has_two_readings_is_none(read, text):
 def test_a_time_without_an_offset_is_of_the_zone(read):
     assert read("as_time($text, 'Europe/Berlin')", "2024-07-01 12:00") == datetime(2024, 7, 1, 10)
     assert read("as_time($text, 'Europe/Berlin')", "2024-07-01 12:00Z") == datetime(2024, 7, 1, 12)
+    assert read("as_time($text, 'Europe/Berlin')", "20240701120000") == datetime(2024, 7, 1, 10)
+    assert read("as_time($text, 'Europe/Berlin')", "1719828000") == datetime(2024, 7, 1, 10)
 
 
 def test_an_order_of_day_and_month_is_taken_as_said(read):
