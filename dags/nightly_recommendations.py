@@ -6,7 +6,8 @@ Turns yesterday's day files into tonight's published top-N lists.
 **Makes**: `serving.*` tables, a publication under `<home>/publications/`, a parent run with one
 child per candidate and window in MLflow, and `<home>/runs/night-<as_of>/report.md`.
 
-**Waits for**: day files in `<home>/landing/` for the days before `as_of`. A missing day is an
+**Waits for**: the sources of `[[sources]]`, which it lands first, and day files in
+`<home>/landing/` for the days before `as_of`. A missing day is an
 empty day; `check_events` warns about it and stops the night when a whole week is missing.
 
 **Night**: the parameter `as_of`, else the logical date. Events before `as_of` 00:00 UTC are known.
@@ -16,6 +17,7 @@ When a night is run after a later one, `replay_later_nights` decides the later o
 
 | task that failed | what it means | what to do |
 |---|---|---|
+| `land_sources` | a source of `[[sources]]` is not there, not reachable or not of its layout; the others are landed | the message names it; mend it and clear the task, or set `required = false` for a source a night may do without |
 | `load_days` | there is no day file, one lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
 | `check_events` | what arrived is implausible (see Data Docs in the run folder) | compare with the source; clear the task when the late files are there |
 | `build_features` | a dbt node failed; the log names it | `recsys features --as-of DAY`; then clear the task |
@@ -79,7 +81,8 @@ def step(verb: str, *, in_warehouse: bool = False, **options: object):
     doc_md=__doc__,
 )
 def nightly_recommendations() -> None:
-    """Load, check, build, compare, gate, refit, list, audit, publish, report."""
+    """Land, load, check, build, compare, gate, refit, list, audit, publish, report."""
+    land = step("land_sources", in_warehouse=True)(AS_OF)
     load = step("load_days", in_warehouse=True)(AS_OF)
     check_raw = step("check_events", in_warehouse=True)(AS_OF)
     build = step("build_features", in_warehouse=True)(AS_OF)
@@ -108,7 +111,17 @@ def nightly_recommendations() -> None:
     report = step("report_night", outlets=[NIGHT])(AS_OF)
     replay = step("replay_later_nights", in_warehouse=True)(AS_OF)
 
-    choose_night() >> load >> check_raw >> build >> snapshot >> windows >> check_built >> plan
+    (
+        choose_night()
+        >> land
+        >> load
+        >> check_raw
+        >> build
+        >> snapshot
+        >> windows
+        >> check_built
+        >> plan
+    )
     evaluated >> select >> placements >> plots
     refitted >> lists >> similar >> audit >> publish >> aliases >> report >> replay
     publish >> postgres  # a task of its own: a failure is seen and repeated, and holds up nothing

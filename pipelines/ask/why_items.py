@@ -13,7 +13,7 @@ from pipelines.base.settings_sections import PlacementSettings
 from pipelines.rules.eligibility import Eligibility
 
 #: Rules that only move items, as the settings name them.
-MOVING_RULES = ("max_per_category", "diversity", "pinned")
+MOVING_RULES = ("boosts", "max_per_category", "diversity", "pinned")
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ class ItemReasons:
 
     def _moving_rules(self) -> str:
         active = {
+            "boosts": bool(self.rules.boosts),
             "max_per_category": self.rules.max_per_category is not None,
             "diversity": self.rules.diversity > 0,
             "pinned": bool(self.rules.pinned),
@@ -214,6 +215,11 @@ def rules_in_words(rules: PlacementSettings) -> list[str]:
     words += [f"shown is only what {rule} holds for" for rule in rules.eligible]
     if rules.personalise_without_consent is False:
         words.append("a list is made from a history only with consent")
+    words += [
+        f"an item stands {abs(boost.places)} {'place' if abs(boost.places) == 1 else 'places'} "
+        f"{'higher' if boost.places > 0 else 'lower'} where {boost.when} holds"
+        for boost in rules.boosts
+    ]
     if rules.max_per_category is not None:
         cap = f"at most {rules.max_per_category} items of a category"
         words.append(f"{cap} in the first {rules.rerank_depth} ranks")

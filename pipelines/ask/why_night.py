@@ -58,7 +58,7 @@ class LiveNight:
             )
         (stored,) = self._lookup("select value from meta where key = 'placements'")
         # an older night had no such rules, whatever the settings say now
-        had = {"eligible": (), "personalise_without_consent": True}
+        had = {"boosts": (), "eligible": (), "personalise_without_consent": True}
         now = {name: one.model_copy(update=had) for name, one in self.settings.placements.items()}
         return {
             name: PlacementSettings(**{**(now[name].model_dump() if name in now else {}), **rules})

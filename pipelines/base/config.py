@@ -42,6 +42,7 @@ from pipelines.base.settings_sections import (
     TuningSettings,
     WarehouseSettings,
 )
+from pipelines.base.source_settings import SourceSettings
 from pipelines.base.windows import NightWindows
 
 DEFAULT_HOME = "var"
@@ -66,6 +67,8 @@ class Settings(HomePaths, Section):
             name="recent_popularity", recommender="popularity", params={"half_life_days": 10.0}
         ),
     )
+    sources: tuple[SourceSettings, ...] = ()
+    """Where events, items and users come from; every night lands them first, in this order."""
     events: EventSettings = EventSettings()
     attributes: AttributeSettings = AttributeSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
@@ -91,12 +94,15 @@ class Settings(HomePaths, Section):
         names = [candidate.name for candidate in self.candidates]
         if len(set(names)) != len(names):
             raise ValueError(f"candidate names must be unique. Got {sorted(names)}")
+        stems = [source.name for source in self.sources]
+        if len(set(stems)) != len(stems):
+            raise ValueError(f"names of sources must be unique. Got {sorted(stems)}")
         for placement_name, placement in self.placements.items():
-            for rule in placement.eligible:
+            for rule in (*placement.eligible, *(boost.when for boost in placement.boosts)):
                 try:
                     check_kinds(rule, self.attributes.item_kinds, self.attributes.user_kinds)
                 except ValueError as error:
-                    raise ValueError(f"placements.{placement_name}.eligible: {error}") from error
+                    raise ValueError(f"placements.{placement_name}: {error}") from error
             asked = {*placement.baselines, placement.fallback, *(placement.candidates or ())}
             if unknown := asked - set(names):
                 raise ValueError(
@@ -189,6 +195,8 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
     values["home"] = Path(chosen_home).expanduser().resolve()
     experiments = Path(values.get("experiments_folder", "experiments")).expanduser()
     values["experiments_folder"] = (path.parent / experiments).resolve()
+    if isinstance(sources := values.get("sources"), list):
+        values["sources"] = [_placed(source, path.parent) for source in sources]
     if server := os.environ.get("MLFLOW_TRACKING_URI"):
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
     if keys_file := os.environ.get("RECSYS_API_KEYS_FILE"):
@@ -196,6 +204,14 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
     settings = parse_settings(values, source=str(path))
     settings._file = path.resolve()
     return settings
+
+
+def _placed(source: Any, folder: Path) -> Any:
+    """A source whose relative path starts at the settings file's folder."""
+    named = source.get("path") if isinstance(source, dict) else None
+    if not isinstance(named, str) or "://" in named:
+        return source
+    return {**source, "path": str((folder / Path(named).expanduser()).absolute())}
 
 
 def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Settings:

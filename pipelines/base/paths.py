@@ -38,6 +38,8 @@ class NightFolder:
 
     folder: Path
 
+    landed = _Below("landed.json")
+    """What each source of the settings gave, or why it gave nothing."""
     load = _Below("load.json")
     """Which day files were loaded, and how many rows of each."""
     event_checks = _Below("check_events.json")

@@ -145,6 +145,28 @@ class PinSettings(Section):
     rank: int = Field(ge=1)
 
 
+class BoostSettings(Section):
+    """Items that a condition is true of stand higher, or lower, than they were ranked."""
+
+    when: str
+    """Condition on item and user, as in `eligible`."""
+    places: int = Field(ge=-500, le=500)
+    """How many places higher such an item stands; below zero, how many lower."""
+
+    @field_validator("when")
+    @classmethod
+    def _check_condition(cls, when: str) -> str:
+        parse_condition(when)
+        return when
+
+    @field_validator("places")
+    @classmethod
+    def _check_places(cls, places: int) -> int:
+        if places == 0:
+            raise ValueError("a boost must move its items: `places` above or below 0")
+        return places
+
+
 class PlacementSettings(Section):
     """A placement, one named list on a page: what it may show, and what the gate asks of it."""
 
@@ -174,6 +196,8 @@ class PlacementSettings(Section):
     """Number of first ranks that the category cap and diversification rearrange."""
     pinned: tuple[PinSettings, ...] = ()
     """Items at fixed ranks, for every user they are not excluded for."""
+    boosts: tuple[BoostSettings, ...] = ()
+    """Items that stand higher or lower than ranked, by what a condition finds."""
     eligible: tuple[str, ...] = ()
     """Conditions on item and user that must all be true for an item to be shown."""
     personalise_without_consent: bool | None = None

@@ -1,12 +1,12 @@
-"""Settings of a source: how its files are written, and what their columns mean."""
+"""Settings of a source: where it is, how its files are written, and what their columns mean."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipelines.base.settings_sections import Section
 
@@ -74,3 +74,57 @@ class QuerySettings(Section):
     """SQL whose columns the mapping names."""
     watermark: str | None = None
     """Column that grows, such as ``updated_at``: a pull takes only rows beyond the last one's."""
+
+
+#: Adapter of a query.
+QUERY = "sql"
+
+
+class SourceSettings(TableSettings):
+    """A source that every night lands before it loads: what `recsys land` would be told."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$")
+    """Stem of its day files, such as ``orders``."""
+    source: str = "table"
+    """What reads it: ``table``, ``sql``, a preset or an adapter of a data set."""
+    path: str | None = None
+    """File, folder or address; a relative one starts at the settings file's folder. With ``{day}``
+    (or ``{day:%Y%m%d}``) there is a file for each day."""
+    url: str | None = None
+    """For `sql`: address of the database, better ``env:`` and a variable than a password here."""
+    watermark: str | None = None
+    """For `sql`: column that grows; a night pulls only rows beyond the last one's."""
+    required: bool = True
+    """Whether a night stops if it cannot be landed."""
+
+    @model_validator(mode="after")
+    def _check_place(self) -> SourceSettings:
+        if self.source == QUERY:
+            if self.path is not None or not (self.url and self.query):
+                raise ValueError("a source `sql` has `url` and `query`, and no `path`")
+        elif self.path is None or self.url is not None or self.watermark is not None:
+            raise ValueError("a source has a `path`; only `sql` has `url` and `watermark`")
+        if self.path is not None:
+            try:
+                self.day_path(date(2000, 1, 1))
+            except (KeyError, IndexError, ValueError, AttributeError) as error:
+                raise ValueError(
+                    f"`path` may hold {{day}} or {{day:%Y%m%d}}, and no other braces: {error}"
+                ) from error
+        return self
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether there is a file for each day."""
+        path = self.path or ""
+        return self.day_path(date(2000, 1, 1)) != path
+
+    def day_path(self, day: date) -> str:
+        """The path of a day's file; where all days are in one, the same for each."""
+        return (self.path or "").format(day=day)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is set, as `events.landing.land` takes it."""
+        own = {"name", "source", "path", "required"}
+        return {key: getattr(self, key) for key in self.model_fields_set - own}

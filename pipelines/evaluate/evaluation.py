@@ -152,7 +152,7 @@ def _price_rules(
         recommender,
         users,
         placement_exclusion(rules, users, held_out.catalogue, held_out.people),
-        make_list_rules(rules, held_out.history, held_out.catalogue),
+        make_list_rules(rules, held_out.history, held_out.catalogue, held_out.people),
         held_out.truth,
     )
     return price_rules(ruled, settings.evaluation)

@@ -176,7 +176,9 @@ def score_recommender(
         users, evenly spaced; it costs about one more ranking of those users.
     """
     users, truth, exclude = scored_users(settings, placement, held_out)
-    rules = make_list_rules(settings.placements[placement], held_out.history, held_out.catalogue)
+    rules = make_list_rules(
+        settings.placements[placement], held_out.history, held_out.catalogue, held_out.people
+    )
     k = max(reported_cuts(settings.evaluation))
     started = time.monotonic()
     lists = place(recommender, None, users, k, rules=rules, exclude=exclude)

@@ -28,6 +28,7 @@ LIST_SETTINGS = (
     "diversity",
     "rerank_depth",
     "pinned",
+    "boosts",
     "eligible",
     "personalise_without_consent",
 )

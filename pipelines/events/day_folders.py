@@ -63,6 +63,17 @@ class DayFolder:
         return digest.hexdigest()
 
 
+def day_of_file(path: Path | str) -> date:
+    """The day in the name of a day file's folder.
+
+    Examples
+    --------
+    >>> day_of_file("events/date=2011-12-08/orders.parquet")
+    datetime.date(2011, 12, 8)
+    """
+    return date.fromisoformat(Path(path).parent.name.removeprefix("date="))
+
+
 def list_day_folders(
     settings: Settings, feed: str, before: date
 ) -> tuple[list[DayFolder], list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +13,7 @@ from pipelines.base.ids import printable
 
 if TYPE_CHECKING:
     from pipelines.base.config import Settings
+    from pipelines.events.landing import LandReport
 
 
 def _value_map(
@@ -103,11 +104,11 @@ def given_options(*, columns: str | None, **given: Any) -> dict[str, Any]:
         "recsys land shopify orders_export.csv",
         "recsys land sql --url env:SHOP_DATABASE --query 'select * from orders' --name orders "
         "--map user_id=customer --map item_id=sku --map event_at=ordered --event-type purchase",
-        "--map user_id=customer --map item_id=sku --map event_at=ordered --event-type purchase",
         "recsys land table s3://shop/events/ --map item_id=items[].sku --map event_at=ts",
+        "recsys land",
     )
 )
-@click.argument("source")
+@click.argument("source", required=False)
 @click.argument("path", required=False)
 @table_options
 @click.option("--url", help="For `sql`: address of the database, or env:NAME of a variable.")
@@ -123,13 +124,15 @@ def given_options(*, columns: str | None, **given: Any) -> dict[str, Any]:
 def land_command(
     *,
     settings: Settings,
-    source: str,
+    source: str | None,
     path: str | None,
     as_json: bool,
     columns: str | None,
     **given: Any,
 ) -> None:
     """Write a SOURCE as day files, from a file, a folder or an address (s3://, gs://, az://).
+
+    Without SOURCE: all that [[sources]] of the settings list, as every night does first.
 
     SOURCE is online-retail, movielens, retailrocket, table (any CSV, JSON or Parquet with a
     mapping), sql (a query of Postgres, DuckDB or any database of SQLAlchemy) or a preset: ga4,
@@ -141,14 +144,45 @@ def land_command(
     path under the same name is a further part. `recsys sources` lists the sources and takes them
     out.
     """
-    from pipelines.events.landing import land
-
     options = given_options(columns=columns, **given)
-    click.echo(f"Landing {source} …", err=True)
-    report = land(settings, source, path, **options)
-    if as_json:
-        print_json(report.as_dict())
-        return
+    if source is None:
+        reports = _land_configured(settings, options)
+        if as_json:
+            print_json([report.as_dict() for report in reports])
+            return
+    else:
+        from pipelines.events.landing import land
+
+        click.echo(f"Landing {source} …", err=True)
+        reports = [land(settings, source, path, **options)]
+        if as_json:
+            print_json(reports[0].as_dict())
+            return
+    for report in reports:
+        _print_report(report)
+    days = [one.last_day for one in reports if one.event_count and one.last_day]
+    if days:
+        as_of = max(days) + timedelta(days=1)
+        click.echo(f"Go on with: recsys run --as-of {as_of} --home {settings.home}")
+
+
+def _land_configured(settings: Settings, options: dict[str, Any]) -> list[LandReport]:
+    """Land the sources of the settings as tonight's night would."""
+    from pipelines.base.errors import LandingError
+    from pipelines.events.configured_sources import land_sources
+
+    if options or not settings.sources:
+        found = f"options {', '.join(options)}" if options else "no [[sources]] in the settings"
+        raise LandingError(
+            "Without a SOURCE, those of the settings are landed, with the options that stand "
+            f"there. Found {found}. Name one, such as `recsys land table FILE`; `recsys init "
+            "FILE…` writes [[sources]]."
+        )
+    click.echo(f"Landing {', '.join(one.name for one in settings.sources)} …", err=True)
+    return land_sources(settings, datetime.now(UTC).date())
+
+
+def _print_report(report: LandReport) -> None:
     click.echo(
         f"{report.event_count} events and {report.item_count} item rows"
         + (f" and {report.user_count} user rows" if report.user_count else "")
@@ -162,6 +196,3 @@ def land_command(
         click.echo(f"  unread   {count:>9}  {printable(reason)}")
     for note in report.notes:
         click.echo(f"note: {printable(note)}")
-    if report.event_count and report.last_day:
-        as_of = report.last_day + timedelta(days=1)
-        click.echo(f"Go on with: recsys run --as-of {as_of} --home {settings.home}")

@@ -19,6 +19,7 @@ from pipelines.base.config import Settings
 from pipelines.base.durable import read_json, write_json
 from pipelines.base.errors import LandingError
 from pipelines.base.faults import faultpoint
+from pipelines.base.source_settings import QUERY
 from pipelines.events.exposures import API_FILES
 from pipelines.events.sources.source_files import COMPRESSIONS
 
@@ -26,8 +27,6 @@ LEDGER = "_sources"
 #: Adapter whose day files had its own name, and not that of the file, before there was a ledger.
 _NAMED_BY_FILE = "table"
 _NAME_LENGTH = 60
-#: Adapter whose parts are the pulls of a query.
-QUERY = "sql"
 #: Paths of other parts that a note names.
 _SHOWN_PARTS = 3
 
@@ -54,6 +53,8 @@ class LandedSource:
         Day files with its stem that something else made; only while it is landed.
     until : str or None
         Greatest watermark of a pull that was landed whole; the next one begins there.
+    state : str or None
+        Hash of its files and of how they were read, when it was landed.
     """
 
     stem: str
@@ -64,6 +65,7 @@ class LandedSource:
     files: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     until: str | None = None
+    state: str | None = None
 
 
 def name_of(path: Path | None) -> str:
@@ -159,28 +161,54 @@ def begin_landing(
     LandedSource
         Not complete; `files` are those of the landing before.
     """
-    sources = read_sources(settings)
-    identity = identity_of(path)
-    known = next((one for one in sources if (one.name, one.path) == (name, identity)), None)
-    stem = known.stem if known else _free_stem(settings, name, path, {one.stem for one in sources})
+    known = find_landed(settings, name, path)
+    taken = {one.stem for one in read_sources(settings)}
+    stem = known.stem if known else _free_stem(settings, name, path, taken)
     _remove_scraps(settings, stem)
     own = own_files(settings, known) if known else set()
     others = files_on_disk(settings, stem) - own
     if others:
         others -= set(about_to_write(stem))
     begun = LandedSource(
-        stem, name, adapter, identity, False, tuple(sorted(own)), tuple(sorted(others))
+        stem, name, adapter, identity_of(path), False, tuple(sorted(own)), tuple(sorted(others))
     )
     _write(settings, begun)
     return begun
 
 
 def end_landing(
-    settings: Settings, begun: LandedSource, files: Iterable[str], until: str | None = None
+    settings: Settings,
+    begun: LandedSource,
+    files: Iterable[str],
+    *,
+    until: str | None = None,
+    state: str | None = None,
 ) -> None:
-    """Write down the day files that a source has now, and where its next pull begins."""
-    ended = replace(begun, is_complete=True, files=tuple(sorted(files)), others=(), until=until)
-    _write(settings, ended)
+    """Write down the day files that a source has now, and what the next landing must know."""
+    _write(
+        settings,
+        replace(
+            begun,
+            is_complete=True,
+            files=tuple(sorted(files)),
+            others=(),
+            until=until,
+            state=state,
+        ),
+    )
+
+
+def find_landed(settings: Settings, name: str, path: Path | None) -> LandedSource | None:
+    """The source of the ledger with a name and a path, if it was ever landed."""
+    identity = identity_of(path)
+    known = (one for one in read_sources(settings) if (one.name, one.path) == (name, identity))
+    return next(known, None)
+
+
+def is_as_landed(settings: Settings, source: LandedSource, state: str) -> bool:
+    """Whether a source was landed whole from the same files, and its day files are all there."""
+    is_same = source.is_complete and source.state == state
+    return is_same and files_on_disk(settings, source.stem) >= set(source.files)
 
 
 def pull_path(name: str, since: str | None, *, is_watched: bool) -> Path:
@@ -216,7 +244,9 @@ def remove_files(settings: Settings, files: Iterable[str]) -> None:
             path.parent.rmdir()
 
 
-def landing_notes(settings: Settings, begun: LandedSource, own: Collection[str]) -> list[str]:
+def landing_notes(
+    settings: Settings, begun: LandedSource, own: Collection[str], *, tells_parts: bool = True
+) -> list[str]:
     """What a person must know of other day files with a source's name, after it was landed.
 
     Parameters
@@ -226,6 +256,8 @@ def landing_notes(settings: Settings, begun: LandedSource, own: Collection[str])
         As `begin_landing` returned it.
     own : collection of str
         Its day files before the landing.
+    tells_parts : bool, default True
+        Whether to name other parts of the same name.
     """
     notes = []
     if count := len(set(own) - set(begun.files)):
@@ -246,7 +278,7 @@ def landing_notes(settings: Settings, begun: LandedSource, own: Collection[str])
         for part in read_sources(settings)
         if part.name == begun.name and part.stem != begun.stem and begun.adapter != QUERY
     ]
-    if parts:
+    if parts and tells_parts:
         stems = " ".join(part.stem for part in parts)
         paths = ", ".join(part.path or "the file of the adapter" for part in parts[:_SHOWN_PARTS])
         more = f" and {len(parts) - _SHOWN_PARTS} more" if len(parts) > _SHOWN_PARTS else ""

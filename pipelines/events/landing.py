@@ -10,14 +10,18 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.base.config import Settings, database_address
+from pipelines import __version__
+from pipelines.base.config import Settings, database_address, stable_hash
 from pipelines.base.errors import LandingError
-from pipelines.events.day_folders import day_file, write_atomically
+from pipelines.base.source_settings import QUERY
+from pipelines.events.day_folders import day_file, day_of_file, write_atomically
 from pipelines.events.exposures import API_FILES
 from pipelines.events.landed_sources import (
-    QUERY,
+    LandedSource,
     begin_landing,
     end_landing,
+    find_landed,
+    is_as_landed,
     landing_notes,
     name_of,
     next_pull,
@@ -26,6 +30,7 @@ from pipelines.events.landed_sources import (
     remove_files,
 )
 from pipelines.events.read_source import layout_errors, read_source, scratch_database
+from pipelines.events.sources.source_files import content_state
 from pipelines.events.sources.source_rows import SourceRows
 from pipelines.events.sources.sql_query import pull_query, query_settings
 
@@ -93,7 +98,12 @@ _DAY_FIELDS = ("first_day", "last_day")
 
 
 def land(
-    settings: Settings, source: str, path: Path | str | None = None, **options: Any
+    settings: Settings,
+    source: str,
+    path: Path | str | None = None,
+    *,
+    is_configured: bool = False,
+    **options: Any,
 ) -> LandReport:
     """Write a source's events and items as day files of the landing area.
 
@@ -112,6 +122,9 @@ def land(
         table.
     path : path, optional
         File or folder of the source; only ``online-retail`` has a default.
+    is_configured : bool, default False
+        Whether the settings list the source: it is read again only if its files, or how they are
+        read, have changed since it was landed, and that it has several parts is no news.
     **options
         Of a table, see `base.source_settings.TableSettings`; and `name`, the stem of the day files
         (of the first part), default the source, for `table` the file's own stem.
@@ -129,12 +142,43 @@ def land(
     file = Path(path) if path is not None else None
     name = options.pop("name", None) or (name_of(file) if source == "table" else source)
     _check_name(name)
+    state = None if source == QUERY else _state(settings, source, path, options)
+    landed = find_landed(settings, name, file)
+    if is_configured and state and landed and is_as_landed(settings, landed, state):
+        return _unchanged(source, landed)
     with scratch_database(settings) as connection:
         if source == QUERY:
             return _land_pull(settings, connection, name, options)
         with layout_errors(source, path):
             rows = read_source(settings, connection, source, path, options)
-            return _replace_source(settings, source, name, file, connection=connection, rows=rows)
+            return _replace_source(
+                settings,
+                source,
+                name,
+                file,
+                connection=connection,
+                rows=rows,
+                state=state,
+                tells_parts=not is_configured,
+            )
+
+
+def _state(
+    settings: Settings, source: str, path: Path | str | None, options: dict[str, Any]
+) -> str | None:
+    """Hash of a source's files, how they are read and by which version; None without files."""
+    files = None if path is None else content_state(str(path))
+    if files is None:
+        return None
+    kept = settings.model_dump(mode="json", include={"events", "attributes"})
+    return stable_hash([__version__, source, options, kept, files])
+
+
+def _unchanged(source: str, landed: LandedSource) -> LandReport:
+    days = sorted({day_of_file(file) for file in landed.files})
+    first, last = (days[0], days[-1]) if days else (None, None)
+    count = len(landed.files)
+    return LandReport(source, landed.stem, len(days), first, last, 0, 0, 0, count, 0)
 
 
 def _land_pull(
@@ -179,6 +223,8 @@ def _replace_source(
     connection: duckdb.DuckDBPyConnection,
     rows: SourceRows,
     until: str | None = None,
+    state: str | None = None,
+    tells_parts: bool = True,
 ) -> LandReport:
     """Write a source's day files, and remove those that it made before and has no longer."""
 
@@ -205,7 +251,7 @@ def _replace_source(
             f"recsys sources remove {source.stem}."
         )
     remove_files(settings, gone)
-    end_landing(settings, source, (before - gone) | landed.files, until)
+    end_landing(settings, source, (before - gone) | landed.files, until=until, state=state)
     days = landed.days
     return LandReport(
         source=adapter,
@@ -221,7 +267,7 @@ def _replace_source(
         removed_files=len(gone),
         exclusions=rows.exclusions,
         unread=rows.unread,
-        notes=[*rows.notes, *landing_notes(settings, source, before)],
+        notes=[*rows.notes, *landing_notes(settings, source, before, tells_parts=tells_parts)],
     )
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.base.config import Settings
-from pipelines.events.day_folders import list_day_folders
+from pipelines.events.day_folders import day_of_file, list_day_folders
 from pipelines.events.exposures import API_FILES
 from pipelines.events.feeds import FEEDS
 from pipelines.events.landed_sources import own_files, read_sources
@@ -101,7 +101,7 @@ def _listed(
     is_complete: bool = True,
 ) -> ListedSource:
     files = sorted(files)
-    days = {date.fromisoformat(file.parent.name.removeprefix("date=")) for file in files}
+    days = {day_of_file(file) for file in files}
     rows = {
         feed: _count_rows(file for file in files if file.parent.parent.name == feed)
         for feed in FEEDS

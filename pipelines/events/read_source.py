@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.config import Settings
 from pipelines.base.disk_full import find_disk_full
 from pipelines.base.errors import LandingError
+from pipelines.base.source_settings import QUERY
 from pipelines.events.day_folders import list_day_folders
-from pipelines.events.landed_sources import QUERY
 from pipelines.events.sources.presets import read_presets, table_settings
 from pipelines.events.sources.source_rows import SourceRows
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipelines.features.interactions import Interactions
 from pipelines.lists.list_rows import ANYONE, FALLBACK, ListWriter, to_table, write_tables
-from pipelines.models.base import Exclusion
+from pipelines.models.base import Exclusion, TopN
 from pipelines.rules.exclusion import exclusion_of_strangers
 from pipelines.rules.place import (
     FALLBACK_LIST,
@@ -97,7 +97,7 @@ def lists_by_category(
 ) -> pa.Table:
     """Lists by category: the items of each, in the order of the fallback's ranking for anyone.
 
-    Cap, diversification and pins are rules for lists of many categories and do not apply.
+    Boosts apply; cap, diversification and pins are rules for lists of many categories and do not.
     """
     everybody = exclusion_of_strangers(exclude, 1)
     nobody = without_history(history, np.array([ANYONE]))
@@ -117,6 +117,7 @@ def lists_by_category(
         chosen = places[name]
         items[row, : len(chosen)] = ranked[chosen]
         scores[row, : len(chosen)] = top.scores[0][chosen]
+    moved = writer.rules.boosted(TopN(categories, top.item_ids, items, scores))
     source = np.full(items.shape, FALLBACK_LIST)
-    lists = PlacedLists(categories, top.item_ids, items, scores, source)
+    lists = PlacedLists(categories, top.item_ids, moved.items, moved.scores, source)
     return to_table(replace(writer, variant=FALLBACK), lists)

@@ -30,6 +30,7 @@ from pipelines.lists.list_rows import (
 from pipelines.models.artefacts import load_recommender
 from pipelines.models.base import Exclusion
 from pipelines.models.candidates import fit_candidate
+from pipelines.rules.boosts import attributes_read
 from pipelines.rules.eligibility import Eligibility
 from pipelines.rules.eligible_groups import never_eligible
 from pipelines.rules.exclusion import items_without_feed, placement_exclusion
@@ -114,7 +115,7 @@ def generate_variant(
     write_tables(run.variant(placement, FALLBACK), [anyone, by_category])
     rules = settings.placements[placement]
     never = None
-    if Eligibility(rules.eligible).user_names:
+    if Eligibility(rules.eligible).user_names or attributes_read(rules.boosts)[1]:
         never = never_eligible(rules.eligible, history.item_ids, catalogue)
     write_pool(run.pool(placement), writer, history, exclude, never)
     without_feed = items_without_feed(history.item_ids, catalogue, rules.show_items_without_feed)
@@ -169,7 +170,7 @@ def prepare_lists(
         read_json(models / ROLE_FILE)["model_version"],
         load_recommender(models),
         fit_candidate(planned_spec(settings, as_of, rules.fallback), history),
-        make_list_rules(rules, history, catalogue),
+        make_list_rules(rules, history, catalogue, users),
     )
     return writer, history, exclude
 

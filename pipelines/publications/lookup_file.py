@@ -20,7 +20,7 @@ PAGE_BYTES = 16_384
 STORED_RULES = (
     *("exclude", "exclude_within_days", "show_items_without_feed", "list_length"),
     *("max_per_category", "diversity", "rerank_depth", "pinned", "fallback"),
-    *("eligible", "personalise_without_consent"),
+    *("boosts", "eligible", "personalise_without_consent"),
 )
 #: Query that packs the lists of a `block` of one placement and variant, sorted by user_id.
 _PACKED_LISTS = """

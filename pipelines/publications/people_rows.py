@@ -12,6 +12,7 @@ import duckdb
 import pandas as pd
 
 from pipelines.base.settings_sections import PlacementSettings
+from pipelines.rules.boosts import attributes_read
 from pipelines.rules.eligibility import Eligibility, rows_of_frame
 from pipelines.rules.eligible_groups import needs_consent
 
@@ -56,7 +57,11 @@ def fill_people_tables(
     """
     packed = catalogue.reindex(columns=["item_id", "attributes"]).dropna()
     _insert(connection, "item_attributes", packed["item_id"], packed["attributes"])
-    names = {name for one in placements.values() for name in Eligibility(one.eligible).user_names}
+    names = {
+        name
+        for one in placements.values()
+        for name in {*Eligibility(one.eligible).user_names, *attributes_read(one.boosts)[1]}
+    }
     if any(needs_consent(one, users) for one in placements.values()):
         names |= {"consent"}
     columns = rows_of_frame(users, sorted(names - {"user_id"}))
@@ -105,7 +110,12 @@ def hash_with_people(
     placements : mapping of str to PlacementSettings
     """
     rules = {
-        name: [one.eligible, one.personalise_without_consent] for name, one in placements.items()
+        name: [
+            one.eligible,
+            one.personalise_without_consent,
+            *(boost.model_dump() for boost in one.boosts),
+        ]
+        for name, one in placements.items()
     }
     known = [
         connection.execute(
@@ -113,7 +123,10 @@ def hash_with_people(
         ).fetchall()[0]
         for table, key in TABLES.items()
     ]
-    has_rules = any(eligible or consent is not None for eligible, consent in rules.values())
+    has_rules = any(
+        one.eligible or one.boosts or one.personalise_without_consent is not None
+        for one in placements.values()
+    )
     if not has_rules and not any(count for count, _ in known):
         return content
     return hashlib.sha256(json.dumps([content, rules, known]).encode()).hexdigest()

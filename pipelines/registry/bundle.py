@@ -111,7 +111,7 @@ class PlacementBundle:
 
     @cached_property
     def _list_rules(self) -> ListRules:
-        return make_list_rules(self.rules, self.history, self.catalogue)
+        return make_list_rules(self.rules, self.history, self.catalogue, self.users)
 
 
 def _to_rows(lists: PlacedLists, labels: Labels) -> pd.DataFrame:

@@ -46,7 +46,8 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     Returns
     -------
     dict
-        What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``load``, ``warnings`` (what the
+        What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``landed`` (what the sources of
+        the settings gave), ``load``, ``warnings`` (what the
         checks of the events found), ``placements`` (leaderboards by window, the gate's verdict, and
         what each rule costs), ``tuned``, ``seconds``, ``steps``, ``publication``, ``customers``,
         ``commands``.
@@ -65,6 +66,7 @@ def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
         "confidence": settings.evaluation.confidence,
         "home": str(settings.home),
         "run_folder": str(run.folder),
+        "landed": read_if_there(run.landed) or [],
         "load": read_if_there(run.load),
         "warnings": _check_warnings(read_if_there(run.event_checks)),
         "placements": {name: _placement(settings, as_of, name) for name in settings.placements},

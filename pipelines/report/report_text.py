@@ -57,6 +57,7 @@ def report_document(report: Row, *, is_whole: bool) -> list[Block]:
     figures.
     """
     document: list[Block] = [Heading(f"Night of {report['as_of']}", 1), Heading("Loaded")]
+    document += _landed(report["landed"])
     document += _load(report["load"], report["warnings"])
     for name, placement in report["placements"].items():
         document += _board(name, placement, report)
@@ -69,6 +70,38 @@ def report_document(report: Row, *, is_whole: bool) -> list[Block]:
         document.append(Heading(f"Customer {customer['user_id']} ({customer['segment']})"))
         document += lists_blocks(customer)
     return [*document, Heading("Next"), *_commands(report)]
+
+
+def _landed(landed: Sequence[Row]) -> list[Block]:
+    """What each source of the settings gave this night."""
+    if not landed:
+        return []
+    rows = [
+        [
+            one["name"],
+            *(
+                ["", "", "", one["error"]]
+                if "error" in one
+                else [
+                    format_count(one["event_count"]),
+                    format_count(one["item_count"] + one["user_count"]),
+                    format_count(sum(one["exclusions"].values())),
+                    _files(one),
+                ]
+            ),
+        ]
+        for one in landed
+    ]
+    columns = [left("source"), right("events"), right("item, user rows"), right("left out")]
+    return [Table([*columns, wrap("day files")], rows)]
+
+
+def _files(one: Row) -> str:
+    """How many day files a landing wrote, left and removed."""
+    counts = (one["written_files"], one["unchanged_files"], one["removed_files"])
+    words = ("written", "unchanged", "removed")
+    pairs = zip(counts, words, strict=True)
+    return ", ".join(f"{format_count(count)} {word}" for count, word in pairs if count) or "none"
 
 
 def _load(load: Row | None, warnings: Sequence[str]) -> list[Block]:

@@ -50,8 +50,8 @@ def group_by_eligibility(
     few where users are many, and no user has a row as long as the catalogue.
     """
     judge = Eligibility(rules)
-    columns = judge.items(_aligned(catalogue, "item_id", item_ids, judge.item_names))
-    people, person_of = _people(judge, user_ids, users)
+    columns = judge.items(aligned_columns(catalogue, "item_id", item_ids, judge.item_names))
+    people, person_of = different_people(judge, user_ids, users)
     found: dict[bytes, int] = {}
     hidden: list[np.ndarray] = []
     group_of = np.empty(len(people), dtype=np.int32)
@@ -70,7 +70,7 @@ def never_eligible(
 ) -> np.ndarray:
     """Mask of the items that nobody may be shown, whatever their attributes: bool, (n_items,)."""
     judge = Eligibility(rules)
-    columns = judge.items(_aligned(catalogue, "item_id", item_ids, judge.item_names))
+    columns = judge.items(aligned_columns(catalogue, "item_id", item_ids, judge.item_names))
     found: np.ndarray = judge.judge(columns, len(item_ids), [{}]).no[0]
     return found
 
@@ -109,7 +109,7 @@ def needs_consent(placement: PlacementSettings, users: pd.DataFrame | None) -> b
     return users is not None and bool(users["consent"].notna().any())
 
 
-def _aligned(
+def aligned_columns(
     frame: pd.DataFrame, key: str, ids: np.ndarray, names: Sequence[str]
 ) -> dict[str, list[Any]]:
     """Attributes in the order of some ids; None for an id without a row, but for the id itself."""
@@ -121,14 +121,14 @@ def _aligned(
     return {name: ids.tolist() if name == key else values for name, values in found.items()}
 
 
-def _people(
+def different_people(
     judge: Eligibility, user_ids: np.ndarray, users: pd.DataFrame | None
 ) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Different combinations of the attributes that rules read, strangers first; who has which."""
     names = judge.user_names
     if users is None or not names:
         return [{}], np.full(len(user_ids), STRANGERS)
-    columns = _aligned(users, "user_id", user_ids, names)
+    columns = aligned_columns(users, "user_id", user_ids, names)
     known: dict[tuple[Any, ...], int] = {(None,) * len(names): STRANGERS}
     person_of = np.array(
         [known.setdefault(one, len(known)) for one in zip(*columns.values(), strict=True)],

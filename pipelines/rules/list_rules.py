@@ -1,8 +1,8 @@
-"""A placement's rules on whole lists: category cap, diversification and pins.
+"""A placement's rules on whole lists: boosts, category cap, diversification and pins.
 
 Order: items that a user has seen or that are not available never enter a list
-(`placement_exclusion`); cap and diversification choose the first ranks in one pass; pinned items
-come last.
+(`placement_exclusion`); boosts move the rest; cap and diversification choose the first ranks in one
+pass; pinned items come last.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pandas as pd
 from pipelines.base.settings_sections import PinSettings, PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import TopN
+from pipelines.rules.boosted_lists import Boosts
 from pipelines.rules.pins import Pin, falling_scores
 from pipelines.rules.rerank import Similarity, item_categories, item_similarity, rerank
 from pipelines.rules.shown_items import POOL_FACTOR
@@ -22,7 +23,7 @@ from pipelines.rules.shown_items import POOL_FACTOR
 
 @dataclass(frozen=True)
 class ListRules:
-    """Category cap, diversification and pins over one vocabulary of items.
+    """Boosts, category cap, diversification and pins over one vocabulary of items.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ class ListRules:
     similarity : Similarity or None
         None without diversification.
     pins : tuple of PinSettings
+    boosts : Boosts or None
     """
 
     item_ids: np.ndarray
@@ -44,10 +46,15 @@ class ListRules:
     diversity: float
     similarity: Similarity | None
     pins: tuple[PinSettings, ...]
+    boosts: Boosts | None = None
 
     @property
     def is_reordering(self) -> bool:
-        """Whether cap or diversification can change the order of a list."""
+        """Whether boosts, cap or diversification can change the order of a list."""
+        return self.boosts is not None or self._is_chosen
+
+    @property
+    def _is_chosen(self) -> bool:
         return self._is_capped or self.diversity > 0
 
     @property
@@ -58,6 +65,7 @@ class ListRules:
     def names(self) -> tuple[str, ...]:
         """Names, as in the settings, of the rules that can change a list."""
         active = {
+            "boosts": self.boosts is not None,
             "max_per_category": self._is_capped,
             "diversity": self.diversity > 0,
             "pinned": bool(self.pins_of(self.item_ids)),
@@ -66,20 +74,20 @@ class ListRules:
 
     def without(self, name: str) -> ListRules:
         """List rules like these with the named one turned off."""
-        off = {"max_per_category": None, "diversity": 0.0, "pinned": ()}
+        off = {"boosts": None, "max_per_category": None, "diversity": 0.0, "pinned": ()}
         key = "pins" if name == "pinned" else name
         return replace(self, **{key: off[name]})  # type: ignore[arg-type]  # each is its field's type
 
     def fetch_length(self, k: int) -> int:
         """Number of items to ask a recommender for where lists of `k` items are wanted.
 
-        The pool of cap and diversification is ``POOL_FACTOR * depth`` whatever `k` is, so a short
-        list is the beginning of a long one.
+        The pool of boosts, cap and diversification is ``POOL_FACTOR * depth`` whatever `k` is, so
+        a short list is the beginning of a long one.
         """
         return max(k, POOL_FACTOR * self.depth) if self.is_reordering else k
 
     def reorder(self, lists: TopN, k: int) -> TopN:
-        """Apply cap and diversification, and cut the lists to at most `k` items.
+        """Apply boosts, cap and diversification, and cut the lists to at most `k` items.
 
         Parameters
         ----------
@@ -87,6 +95,9 @@ class ListRules:
             As long as `fetch_length` says.
         """
         if not self.is_reordering:
+            return _cut(lists, lists.items, lists.scores, k)
+        lists = self.boosted(lists)
+        if not self._is_chosen:
             return _cut(lists, lists.items, lists.scores, k)
         pool = min(POOL_FACTOR * self.depth, lists.items.shape[1])
         known = self._positions(lists)
@@ -103,6 +114,12 @@ class ListRules:
         items = np.take_along_axis(lists.items, order, axis=1)
         scores = falling_scores(items, np.take_along_axis(lists.scores, order, axis=1))
         return _cut(lists, items, scores, k)
+
+    def boosted(self, lists: TopN) -> TopN:
+        """Apply the boosts alone, among the first ``POOL_FACTOR * depth`` ranks."""
+        if self.boosts is None:
+            return lists
+        return self.boosts.move(lists, self._positions(lists), POOL_FACTOR * self.depth)
 
     def pins_of(self, item_ids: np.ndarray) -> list[Pin]:
         """Pins whose items are in `item_ids`, each item as its position there."""
@@ -121,18 +138,24 @@ class ListRules:
 
 
 def make_list_rules(
-    placement: PlacementSettings, history: Interactions, catalogue: pd.DataFrame | None
+    placement: PlacementSettings,
+    history: Interactions,
+    catalogue: pd.DataFrame | None,
+    users: pd.DataFrame | None = None,
 ) -> ListRules:
     """Make a placement's list rules over the items of a history.
 
     Parameters
     ----------
     placement : PlacementSettings
-        `max_per_category`, `diversity`, `rerank_depth`, `pinned`.
+        `boosts`, `max_per_category`, `diversity`, `rerank_depth`, `pinned`.
     history : Interactions
         Of all users; item similarities are computed from it.
     catalogue : DataFrame or None
-        One row per item_id; column `category` if known. Items without a category are not capped.
+        One row per item_id; column `category` if known. Items without a category are not capped;
+        without a catalogue, none is boosted.
+    users : DataFrame, optional
+        One row per user_id of a users feed, for boosts that read the user.
 
     Returns
     -------
@@ -152,6 +175,9 @@ def make_list_rules(
         diversity=placement.diversity,
         similarity=item_similarity(history) if placement.diversity > 0 else None,
         pins=placement.pinned,
+        boosts=Boosts(placement, history.item_ids, catalogue, users)
+        if placement.boosts and catalogue is not None
+        else None,
     )
 
 

@@ -84,7 +84,7 @@ def place(
     k : int
         Maximum length of a list.
     rules : ListRules
-        Cap, diversification and pins.
+        Boosts, cap, diversification and pins.
     exclude : Exclusion
         In the rows and columns of `history`.
 
@@ -95,10 +95,11 @@ def place(
 
     Notes
     -----
-    Excluded items never enter a list. Cap and diversification choose the first ranks of the
-    recommender's list and of the fallback's; then the fallback's completes the recommender's
-    (`back_fill`), and pinned items come last. Users without consent (`Exclusion.impersonal`) get
-    the fallback's list for somebody who did nothing; without a fallback, none.
+    Excluded items never enter a list. Boosts move items, and cap and diversification choose the
+    first ranks, of the recommender's list and of the fallback's; then the fallback's completes the
+    recommender's (`back_fill`), and pinned items come last. Users without consent
+    (`Exclusion.impersonal`) get the fallback's list for somebody who did nothing; without a
+    fallback, none.
     """
     own = _without_impersonal(_rank(recommender, history, k, rules, exclude), exclude)
     source = _own_source(recommender, history, own)

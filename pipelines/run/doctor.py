@@ -13,6 +13,9 @@ from pipelines.show.figures import format_bytes
 #: Free space below which a night may not finish.
 MIN_FREE_BYTES = 2 * 1024**3
 
+#: Keys of the settings that a file of one's own leaves out without losing a value.
+_HAVE_NO_DEFAULTS = {"home", "experiments_folder", "sources"}
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -41,11 +44,12 @@ def examine(settings: Settings) -> list[Diagnosis]:
     Returns
     -------
     list of Diagnosis
-        Settings, disk, day files, warehouse, candidates, MLflow, publication, in this order.
+        Settings, disk, sources, day files, warehouse, candidates, MLflow, publication.
     """
     looks: tuple[Callable[[Settings], Diagnosis], ...] = (
         _settings_file,
         _disk,
+        _sources,
         _day_files,
         _warehouse,
         _recommenders,
@@ -65,7 +69,7 @@ def _settings_file(settings: Settings) -> Diagnosis:
         return Diagnosis("settings", True, "made by a program, of no file")
     given = set(settings.model_fields_set)
     kinds = type(settings).model_fields
-    missing = [name for name in kinds if name not in given | {"home", "experiments_folder"}]
+    missing = [name for name in kinds if name not in given | _HAVE_NO_DEFAULTS]
     found = str(settings.file)
     if missing:
         found += f"; the defaults hold for {', '.join(missing)}"
@@ -97,6 +101,31 @@ def _disk(settings: Settings) -> Diagnosis:
         f"{format_bytes(free)} free for {settings.home}",
         "Free at least 2 GiB, or choose another place with --home.",
     )
+
+
+def _sources(settings: Settings) -> Diagnosis:
+    from pipelines.events.landed_sources import read_sources
+    from pipelines.events.sources.source_files import content_state
+
+    if not settings.sources:
+        return Diagnosis("sources", True, "none in the settings: recsys land is called by hand")
+    try:
+        whole = {source.name for source in read_sources(settings) if source.is_complete}
+        missing = [
+            source.path
+            for source in settings.sources
+            if source.path is not None and not source.is_daily and not content_state(source.path)
+        ]
+    except PipelineError as error:
+        return Diagnosis("sources", False, str(error), "Correct [[sources]] in recsys.toml.")
+    states = (
+        f"{source.name} ({'landed' if source.name in whole else 'not landed yet'})"
+        for source in settings.sources
+    )
+    found = ", ".join(states)
+    if missing:
+        found += f"; nothing is at {', '.join(map(str, missing))}"
+    return Diagnosis("sources", not missing, found, "Correct `path` of [[sources]].")
 
 
 def _day_files(settings: Settings) -> Diagnosis:

@@ -16,6 +16,7 @@ from pipelines.base.windows import parse_day
 
 #: Verb to the module and function that hold it.
 VERBS = {
+    "land_sources": "pipelines.events.configured_sources:land_sources",
     "load_days": "pipelines.events.load:load_days",
     "check_events": "pipelines.events.check:check_events",
     "build_features": "pipelines.features.build:build_features",
@@ -41,6 +42,7 @@ VERBS = {
 }
 #: Every verb of a night in order, each with the verb that returns its subjects, if it has any.
 NIGHT: tuple[tuple[str, str | None], ...] = (
+    ("land_sources", None),
     ("load_days", None),
     ("check_events", None),
     ("build_features", None),

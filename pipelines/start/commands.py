@@ -79,12 +79,11 @@ def init_command(
     print_document(start.document)
     if not is_landing:
         return
-    from pipelines.events.landing import land
+    from pipelines.events.configured_sources import land_sources
 
-    settings = load_settings(config, home)
-    for file in start.files:
-        report = land(settings, file.source, file.path, **file.options)
+    for report in land_sources(load_settings(config, home), start.profile.as_of):
         click.echo(
-            f"landed {file.path}: {report.event_count:,} events and {report.item_count:,} item rows"
+            f"landed {report.stem}: {report.event_count:,} events and "
+            f"{report.item_count:,} item rows"
         )
     click.echo(f"Go on with: {start.run_command}")

@@ -106,15 +106,16 @@ def init_shop(
     with scratch_database(settings) as connection:
         profile = _read_all(settings, connection, files, document)
     chosen = choose_settings(profile)
-    text = settings_text(profile, chosen, [Path(path).name for path in paths])
+    entries = [file.entry(config) for file in files]
+    text = settings_text(profile, chosen, [Path(path).name for path in paths], entries)
     config.parent.mkdir(parents=True, exist_ok=True)
     write_text(config, text)
     load_settings(config, home)  # what was written must be valid
     options = where(settings, config)
     run = shlex.join(["recsys", "run", "--as-of", profile.as_of.isoformat(), *options])
     document += _chosen_blocks(profile, chosen, config)
-    commands = [*(file.command(settings, config) for file in files), run]
-    document += [Heading("Next"), Code("\n".join(commands))]
+    land = shlex.join(["recsys", "land", *options])
+    document += [Heading("Next"), Code(f"{land}\n{run}")]
     return ShopStart(files, profile, chosen, run, document)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.start.shop_profile import ShopProfile
@@ -13,24 +14,40 @@ from pipelines.start.shop_settings import ShopSettings
 WIDTH = 100
 
 
-def settings_text(profile: ShopProfile, chosen: ShopSettings, sources: list[str]) -> str:
+def settings_text(
+    profile: ShopProfile,
+    chosen: ShopSettings,
+    files: Sequence[str],
+    sources: Sequence[Mapping[str, Any]],
+) -> str:
     """The file `recsys.toml` of a shop.
 
     Parameters
     ----------
     profile : ShopProfile
     chosen : ShopSettings
-    sources : list of str
-        Files that the profile was made of.
+    files : sequence of str
+        Names of the files that the profile was made of.
+    sources : sequence of mapping
+        What `[[sources]]` says of each.
     """
     counts = ", ".join(f"{count:,} {name}" for name, count in profile.event_counts.items())
     lines = _comment(
-        f"Settings of this shop, written by `recsys init {' '.join(sources)}` from "
+        f"Settings of this shop, written by `recsys init {' '.join(files)}` from "
         f"{counts} of {profile.user_count:,} users and {profile.item_count:,} items, "
         f"{profile.first_day} to {profile.last_day}. Sections and keys that are not here have the "
         "defaults that `recsys doctor` names; the recsys.toml of the project explains all of them."
     )
     lines += ["", "# Where runs write; --home and RECSYS_HOME override it.", 'home = "var"']
+    lines += [
+        "",
+        *_comment(
+            "What every night lands first, and `recsys land` by itself. A file is read again when "
+            "it has changed; with {day} in its path there is one for each day."
+        ),
+    ]
+    for entry in sources:
+        lines += ["", "[[sources]]", *(line for key in entry for line in _key(key, entry[key]))]
     section = ""
     for choice in chosen.choices:
         if choice.section != section:
@@ -71,6 +88,8 @@ def _comment(text: str) -> list[str]:
 def _key(key: str, value: Any) -> list[str]:
     """Lines of a key; a list that is too long for one line has a line for each element."""
     line = f"{key} = {toml(value)}"
+    if isinstance(value, Mapping) and len(line) > WIDTH:
+        return [f"{key}.{toml_key(name)} = {toml(one)}" for name, one in value.items()]
     if len(line) <= WIDTH or not isinstance(value, list):
         return [line]
     return [f"{key} = [", *(f"    {toml(one)}," for one in value), "]"]
@@ -85,7 +104,20 @@ def toml(value: Any) -> str:
     '{ low = 1.0, log = true, of = ["a", 2] }'
     """
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml(one)}" for key, one in value.items()) + " }"
+        return (
+            "{ " + ", ".join(f"{toml_key(key)} = {toml(one)}" for key, one in value.items()) + " }"
+        )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(toml, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def toml_key(name: str) -> str:
+    """A key as TOML, quoted where it must be.
+
+    Examples
+    --------
+    >>> toml_key("add_to_cart"), toml_key("*")
+    ('add_to_cart', '"*"')
+    """
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

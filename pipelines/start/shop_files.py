@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -38,7 +38,7 @@ class ShopFile:
     source : str
         Adapter, preset or ``table``.
     options : dict
-        Of a table; with `name`, the stem of its day files, where it is a table.
+        Of a table; and `name`, the stem of its day files.
     reasons : dict of str to str
         By column: what it is, and why.
     ignored : list of str
@@ -58,12 +58,17 @@ class ShopFile:
             ("-products", "-articles")
         )
 
-    def command(self, settings: Settings, config: Path) -> str:
-        """The `recsys land` command, as it is typed here."""
-        words = ["recsys", "land", self.source, self.path]
-        for name, value in self.options.items():
-            words += _words(name, value)
-        return shlex.join([*words, *where(settings, config)])
+    def entry(self, config: Path) -> dict[str, Any]:
+        """What `[[sources]]` of a settings file says of it."""
+        named = {"name": self.options["name"], "source": self.source, "path": self._path(config)}
+        return {**named, **{key: value for key, value in self.options.items() if key != "name"}}
+
+    def _path(self, config: Path) -> str:
+        """The path as it is written in a settings file: relative ones start at its folder."""
+        path = self.path
+        if "://" not in path and not Path(path).expanduser().is_absolute():
+            path = os.path.relpath(path, config.parent)
+        return path.replace("{", "{{").replace("}", "}}")
 
 
 def where(settings: Settings, config: Path) -> list[str]:
@@ -72,20 +77,6 @@ def where(settings: Settings, config: Path) -> list[str]:
     if settings.home != Path("var").resolve():
         found += ["--home", str(settings.home)]
     return found
-
-
-def _words(name: str, value: Any) -> list[str]:
-    option = "--" + name.replace("_", "-")
-    if name == "mapping":
-        return [word for feed, column in value.items() for word in ("--map", f"{feed}={column}")]
-    if name == "value_map":
-        pairs = [f"{on}:{old}={new}" for on, one in value.items() for old, new in one.items()]
-        return [word for pair in pairs for word in ("--map-value", pair)]
-    if name == "columns":
-        return [option, ",".join(value)]
-    if name == "feed" and value == "events":
-        return []
-    return [option] if value is True else [option, str(value)]
 
 
 def understand_files(
@@ -158,13 +149,13 @@ def _ignored(guess: Guess) -> list[str]:
 
 
 def _name_files(files: Sequence[ShopFile]) -> None:
-    """Give each table day files of its own, named after it."""
+    """Name the day files of each file: a table's after it, others after what reads them."""
     taken: set[str] = set()
     for file in files:
-        if file.source != "table":
-            continue
-        stem = PurePosixPath(file.path).name.partition(".")[0]
-        name = base = re.sub(r"[^A-Za-z0-9-]+", "_", stem).strip("_") or "table"
+        stem = file.source
+        if file.source == "table":
+            stem = PurePosixPath(file.path).name.partition(".")[0]
+        name = base = re.sub(r"[^A-Za-z0-9-]+", "_", stem).strip("_")[:50] or "table"
         number = 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1

@@ -29,7 +29,8 @@ SHAPES = {
         "log_backtest": set(),
     },
     "nightly_recommendations": {
-        "choose_night": {"load_days"},
+        "choose_night": {"land_sources"},
+        "land_sources": {"load_days"},
         "load_days": {"check_events"},
         "check_events": {"build_features"},
         "build_features": {"take_snapshot"},
@@ -105,6 +106,7 @@ def test_every_writer_of_the_warehouse_is_in_the_one_slot_pool(dags):
     (dag,) = dags["nightly_recommendations"]
     pooled = {task.task_id for task in dag.tasks if task.pool == "warehouse"}
     assert pooled == {
+        "land_sources",
         "load_days",
         "check_events",
         "build_features",

@@ -170,6 +170,20 @@ def test_evaluations_without_times_have_no_table(shop, report_home):
     assert "Where the time went" not in filed(report) + printed(report)
 
 
+def test_what_each_source_of_the_settings_gave_stands_before_what_was_loaded(shop, report_home):
+    report = build_report(shop, report_home)
+    counts = {"event_count": 1200, "item_count": 3, "user_count": 4, "exclusions": {"nobody": 2}}
+    files = {"written_files": 5, "unchanged_files": 0, "removed_files": 1}
+    report["landed"] = [
+        {"name": "orders", **counts, **files},
+        {"name": "clicks", "error": "not [reachable]"},
+    ]
+    text = filed(report)
+    assert "| orders | 1,200 | 7 | 2 | 5 written, 1 removed |" in text
+    assert "| clicks |  |  |  | not" in text
+    assert text.index("| orders |") < text.index("| events |")
+
+
 def test_what_the_checks_warn_of_stands_under_what_was_loaded(shop, report_home):
     results = [
         {"meaning": "user 'bulk' made 500 of 850 (59%) of all events", "is_passed": False},

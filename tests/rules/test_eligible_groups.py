@@ -107,6 +107,9 @@ PREDICATES = st.sampled_from(
         "item.country in (user.country, 'FR')",
     ]
 )
+BOOSTS = st.lists(
+    st.builds(dict, when=PREDICATES, places=st.sampled_from([-20, -2, 1, 3, 20])), max_size=2
+)
 PEOPLE = st.fixed_dictionaries(
     {
         "country": st.sampled_from([None, "DE", "FR"]),
@@ -147,6 +150,7 @@ def test_no_way_to_a_list_shows_what_its_user_may_not_see(data):
     placed = {
         **SHOP["placements"]["discover"],
         "eligible": rules,
+        "boosts": data.draw(BOOSTS),
         "list_length": data.draw(st.sampled_from([3, 8])),
         "max_per_category": data.draw(st.sampled_from([None, 1])),
         "pinned": data.draw(st.sampled_from([[], [{"item_id": "i05", "rank": 1}]])),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from pipelines.base.config import load_settings
+from pipelines.events.configured_sources import land_sources
 from pipelines.publications.choose import pin
 from pipelines.run.doctor import MIN_FREE_BYTES, examine
 from tests.conftest import land_small_shop
@@ -63,6 +65,23 @@ def test_days_that_were_landed_are_counted(make_settings):
     settings = make_settings()
     land_small_shop(settings)
     assert by_subject(settings)["day files"].found == "70 days, 2024-01-01 to 2024-03-10"
+
+
+def test_sources_are_told_with_what_is_not_there(make_settings, tmp_path):
+    (tmp_path / "orders.csv").write_text("who,what,at\nu1,i1,2024-03-08\n")
+    mapping = {"user_id": "who", "item_id": "what", "event_at": "at"}
+    orders = {"name": "orders", "path": str(tmp_path / "orders.csv"), "mapping": mapping}
+    orders["event_type"] = "purchase"
+    settings = make_settings(sources=[orders])
+    assert by_subject(settings)["sources"].found == "orders (not landed yet)"
+    land_sources(settings, date(2024, 3, 9))
+    assert by_subject(settings)["sources"].found == "orders (landed)"
+    gone = {**orders, "name": "clicks", "path": str(tmp_path / "clicks.csv")}
+    finding = by_subject(make_settings(sources=[orders, gone]))["sources"]
+    assert not finding.is_fine
+    assert finding.found == (
+        f"orders (landed), clicks (not landed yet); nothing is at {tmp_path}/clicks.csv"
+    )
 
 
 def test_a_wrong_candidate_is_named(make_settings):

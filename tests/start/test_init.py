@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from pipelines.base.cli import cli
 from pipelines.base.config import PROJECT_ROOT, load_settings
 from pipelines.base.errors import LandingError, SettingsError
-from pipelines.events.landing import land
+from pipelines.events.configured_sources import land_sources
 from pipelines.start.init import init_shop, may_write
 from pipelines.start.shop_files import understand_files
 from tests.start.shop_files import FIRST, ITEMS, write, write_shop
@@ -44,18 +44,23 @@ def test_init_says_what_lands_and_why_and_what_to_type(shop, monkeypatch):
     assert "2024-01-01, the first day of events" in text
     assert f"{ITEMS} items land; the first of them" in text
     commands = [shlex.split(line) for line in text.splitlines() if line.startswith("recsys ")]
-    assert [words[1] for words in commands] == ["land", "land", "run"]
-    assert commands[0][2:4] == ["table", "orders.csv"]
+    assert [words[1] for words in commands] == ["land", "run"]
+    orders, products = load_settings("recsys.toml").sources
+    assert orders.path == str(shop / "orders.csv") and products.feed == "items"
 
 
 def test_the_commands_land_what_was_shown_and_the_run_knows_all_of_it(shop):
     shown = recsys("init", "orders.csv", "products.csv").output
-    commands = [line for line in shown.splitlines() if line.startswith("recsys land")]
-    for line in commands:
-        landed = recsys(*shlex.split(line)[1:])
-        assert landed.exit_code == 0, landed.output
-        count = landed.output.split(" events and ")[0].splitlines()[-1]
-        assert count == "0" or f"{int(count):,} events land" in shown
+    (line,) = [line for line in shown.splitlines() if line.startswith("recsys land")]
+    landed = recsys(*shlex.split(line)[1:])
+    assert landed.exit_code == 0, landed.output
+    counts = [
+        line.split(" events and ")[0]
+        for line in landed.output.splitlines()
+        if " events and " in line
+    ]
+    assert len(counts) == 2
+    assert all(count == "0" or f"{int(count):,} events land" in shown for count in counts)
     (run,) = [line for line in shown.splitlines() if line.startswith("recsys run")]
     assert run == landed_night(shop)
 
@@ -108,7 +113,7 @@ def test_two_orders_of_day_and_month_are_refused_until_the_format_is_given(shop)
     assert "--time-format '%d/%m/%Y'" in str(refused.exception)
     found = recsys("init", "dates.csv", "--time-format", "%d/%m/%Y")
     assert found.exit_code == 0, found.output
-    assert "--time-format %d/%m/%Y" in found.output
+    assert 'time_format = "%d/%m/%Y"' in (shop / "recsys.toml").read_text()
 
 
 def test_a_preset_is_known_by_its_columns(shop):
@@ -124,14 +129,17 @@ def test_a_preset_is_known_by_its_columns(shop):
     (shop / "reviews.json").write_text("\n".join(lines))
     found = recsys("init", "reviews.json")
     assert found.exit_code == 0, found.output
-    assert "recsys land amazon reviews.json" in found.output
+    (source,) = load_settings("recsys.toml").sources
+    assert (source.name, source.source) == ("amazon", "amazon")
 
 
 def test_two_files_of_one_name_get_day_files_of_their_own(shop):
     (shop / "old").mkdir()
     write_shop(shop / "old", seed=6)
     found = recsys("init", "orders.csv", "old/orders.csv", "products.csv")
-    assert "--name orders_2" in found.output
+    assert found.exit_code == 0, found.output
+    names = [source.name for source in load_settings("recsys.toml").sources]
+    assert names == ["orders", "orders_2", "products"]
 
 
 def test_lines_of_users_with_items_point_to_the_benchmark(shop):
@@ -156,15 +164,14 @@ def test_given_options_count_for_the_files_that_have_the_column(shop):
     assert products.options["mapping"]["title"] == "category"
 
 
-def test_land_takes_what_init_found(shop):
+def test_a_night_lands_what_init_found(shop):
     start = init_shop(shop / "recsys.toml", None, ["orders.csv", "products.csv"], {}, never)
-    settings = load_settings(shop / "recsys.toml")
-    reports = [land(settings, one.source, one.path, **one.options) for one in start.files]
+    reports = land_sources(load_settings(shop / "recsys.toml"), start.profile.as_of)
     assert reports[0].event_count == sum(start.profile.event_counts.values())
     assert reports[1].item_count == ITEMS
 
 
-def test_a_terminal_is_asked_and_its_answer_is_in_the_commands(shop):
+def test_a_terminal_is_asked_and_its_answer_is_in_the_settings(shop):
     rows = [[f"u{n % 9}", f"i{n % 4}", FIRST + timedelta(days=n)] for n in range(60)]
     write(shop / "log.csv", ["user", "sku", "ts"], rows)
     keyboard, terminal = os.openpty()
@@ -178,4 +185,4 @@ def test_a_terminal_is_asked_and_its_answer_is_in_the_commands(shop):
     os.close(terminal)
     assert done.returncode == 0, done.stderr
     assert "No column says what happened in a row" in done.stdout
-    assert "--event-type view" in done.stdout
+    assert 'event_type = "view"' in (shop / "recsys.toml").read_text()

@@ -41,7 +41,7 @@ def choose(tmp_path):
         }
         profile = ShopProfile(**{**values, **figures})
         path = tmp_path / "recsys.toml"
-        path.write_text(settings_text(profile, choose_settings(profile), ["orders.csv"]))
+        path.write_text(settings_text(profile, choose_settings(profile), ["orders.csv"], []))
         return load_settings(path, tmp_path / "home"), path.read_text()
 
     return run

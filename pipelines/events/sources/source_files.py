@@ -80,24 +80,11 @@ def find_files(path: str, written: FileFormat) -> list[SourceFile]:
     LandingError
         If nothing is there, nothing can be read, or files of several formats are mixed.
     """
-    import pyarrow.fs as pafs
-
-    filesystem, root = _filesystem(path)
-    try:
-        found = filesystem.get_file_info(root)
-        infos = [found]
-        if found.type == pafs.FileType.Directory:
-            infos = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
-    except OSError as error:
-        raise LandingError(
-            f"A source must be readable. Got {path}: {error}. Check the address, and the keys and "
-            "region in the environment."
-        ) from error
+    infos, (filesystem, root) = _list(path)
     files = [
         SourceFile(filesystem, info.path, name, _partitions(info.path, root))
         for info in sorted(infos, key=lambda info: info.path)
-        if info.type == pafs.FileType.File
-        and not _is_hidden(info.path, root)
+        if not _is_hidden(info.path, root)
         and (name := written.format or _format_of(info.path)) is not None
     ]
     if not files:
@@ -116,6 +103,29 @@ def find_files(path: str, written: FileFormat) -> list[SourceFile]:
     return files
 
 
+def content_state(path: str) -> list[list[str | int]] | None:
+    """Names, sizes and times of all files at a path, which tell whether any has changed.
+
+    Parameters
+    ----------
+    path : str
+        As `find_files` takes it.
+
+    Returns
+    -------
+    list of [name, bytes, nanoseconds] or None
+        Sorted by name; None if nothing is there.
+
+    Raises
+    ------
+    LandingError
+        If the place cannot be reached.
+    """
+    infos, _ = _list(path)
+    files = [[info.path, info.size, info.mtime_ns or 0] for info in infos]
+    return sorted(files) or None
+
+
 def _filesystem(path: str) -> tuple[pafs.FileSystem, str]:
     import pyarrow.fs as pafs
 
@@ -130,6 +140,24 @@ def _filesystem(path: str) -> tuple[pafs.FileSystem, str]:
             f"file://. Got {path}: {error}. Correct it."
         ) from error
     return filesystem, root
+
+
+def _list(path: str) -> tuple[list[pafs.FileInfo], tuple[pafs.FileSystem, str]]:
+    """All files at a path, with the file system and the place in it."""
+    import pyarrow.fs as pafs
+
+    filesystem, root = _filesystem(path)
+    try:
+        found = filesystem.get_file_info(root)
+        infos = [found]
+        if found.type == pafs.FileType.Directory:
+            infos = filesystem.get_file_info(pafs.FileSelector(root, recursive=True))
+    except OSError as error:
+        raise LandingError(
+            f"A source must be readable. Got {path}: {error}. Check the address, and the keys and "
+            "region in the environment."
+        ) from error
+    return [info for info in infos if info.type == pafs.FileType.File], (filesystem, root)
 
 
 def _format_of(path: str) -> str | None:

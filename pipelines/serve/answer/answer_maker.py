@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from pipelines.base.event_meaning import is_unwanted
+from pipelines.rules.boosts import boosted_order
 from pipelines.rules.shown_items import (
     PINNED,
     POOL_FACTOR,
@@ -100,15 +103,14 @@ class AnswerMaker:
         seeds = list(dict.fromkeys(reversed(recent))) or self._recent_items()
         if seeds:
             rows = self._shown(fuse(seeds, self._store.get_similar), is_checked=False)
-            rows = self._without_exclusions(rows, user_id)
+            rows = self._boosted(self._without_exclusions(rows, user_id))
             if rows:
                 self._kept.update(seeds)
                 return self._finish(None, rows, "recent", user_id)
         anyone, source = self._anyone()
         if own is not None and self._wish.category is None:
             return self._finish(own, rows_of(own), _source_of(own), user_id)
-        rows = self._without_exclusions(self._rows_for(anyone), user_id)
-        return self._finish(anyone, rows, source, user_id)
+        return self._finish(anyone, self._rows_for(anyone, user_id), source, user_id)
 
     def _without_consent(self, own: StoredList | None) -> AnswerRows:
         """Rows that depend on nothing the user did: what the night listed as such, or the rest."""
@@ -116,8 +118,7 @@ class AnswerMaker:
         if own is not None and self._wish.category is None and _is_without_consent(own):
             return self._finish(own, rows_of(own), _source_of(own), None)
         anyone, source = self._anyone()
-        rows = self._without_exclusions(self._rows_for(anyone), None)
-        return self._finish(anyone, rows, source, None)
+        return self._finish(anyone, self._rows_for(anyone, None), source, None)
 
     def _keep_events(self) -> None:
         """Keep the items of events that exclude them in this placement."""
@@ -168,7 +169,7 @@ class AnswerMaker:
                 break
         else:
             anyone, source = self._anyone()
-            made = self._finish(anyone, self._rows_for(anyone), source, None)
+            made = self._finish(anyone, self._rows_for(anyone, None), source, None)
         made.warnings.append("unknown_item")
         return made
 
@@ -192,21 +193,27 @@ class AnswerMaker:
     def _anyone(self) -> tuple[StoredList | None, str]:
         """The list for anyone of the requested category, else the popular one, and its source."""
         category = self._wish.category
-        pool = self._store.get_pool(self._wish.placement) if self._person.is_described else None
-        if pool is not None:
-            return pool, "popular" if category is None else "segment"
+        if self._pool is not None:
+            return self._pool, "popular" if category is None else "segment"
         if category is not None:
             found = self._store.get_fallback(self._wish.placement, category)
             if found is not None:
                 return found, "segment"
         return self._store.get_fallback(self._wish.placement), "popular"
 
-    def _rows_for(self, anyone: StoredList | None) -> list[Row]:
-        """Rows of a list for anyone; of a pool, as many as an answer can use."""
+    @property
+    def _pool(self) -> StoredList | None:
+        """All that may be shown, best first, for somebody of whom anything is known."""
+        if not self._person.is_described:
+            return None
+        return self._store.get_pool(self._wish.placement)
+
+    def _rows_for(self, anyone: StoredList | None, user_id: str | None) -> list[Row]:
+        """Rows of a list for anyone that a user may see; of a pool, as many as are of use."""
         if anyone is None:
             return []
-        if len(anyone.items) <= _CHUNK or len(anyone.labels) > 1:
-            return rows_of(anyone)
+        if not anyone.is_pool:
+            return self._without_exclusions(rows_of(anyone), user_id)
         wanted = POOL_FACTOR * max(self._wish.n, self._rules.rerank_depth, self._rules.list_length)
         found: list[Row] = []
         for start in range(0, len(anyone.items), _CHUNK):
@@ -215,7 +222,7 @@ class AnswerMaker:
             found += self._shown(rows_of(some), is_checked=True)
             if len(found) >= wanted:
                 break
-        return found
+        return self._boosted(self._without_exclusions(found, user_id))
 
     # rules
 
@@ -282,12 +289,21 @@ class AnswerMaker:
         kept = self._store.get_exclusions(self._wish.placement, user_id or "")
         return [row for row in rows if row.item_id not in kept]
 
+    def _boosted(self, rows: list[Row]) -> list[Row]:
+        """Rows that no night has put in order, after the placement's boosts."""
+        if not self._rules.boosts:
+            return rows
+        pool = POOL_FACTOR * self._rules.rerank_depth
+        places = self._person.places([row.item_id for row in rows[:pool]])[None]
+        (order,) = boosted_order(places, np.ones(places.shape, dtype=bool)).tolist()
+        return [rows[place] for place in order] + rows[pool:]
+
     def _complete(self, made: AnswerRows, user_id: str | None) -> None:
         anyone, _ = self._anyone()
         if anyone is None:
             return
-        spare = [row for row in self._rows_for(anyone) if row.strategy != PINNED]
-        spare = self._without_exclusions(self._shown(spare, is_checked=True), user_id)
+        spare = [row for row in self._rows_for(anyone, user_id) if row.strategy != PINNED]
+        spare = self._shown(spare, is_checked=True)
         length = max(self._wish.n, len(made.rows))
         filled = fill(made.rows, spare, length, FILLED_REASON)
         if len(filled) > len(made.rows):

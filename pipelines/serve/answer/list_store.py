@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -33,7 +33,7 @@ _RULES = (
     *("max_per_category", "rerank_depth", "pinned"),
 )
 #: Further ones, which older publications have not: their nights had no such rules.
-_LATER_RULES = ("eligible", "personalise_without_consent")
+_LATER_RULES = ("boosts", "eligible", "personalise_without_consent")
 _ITEMS = (
     "select item_id, title, category, price, is_available from items"
     " where item_id in (select value from json_each(?))"
@@ -57,12 +57,15 @@ class StoredList:
         ``from_rank``, ``strategy``, ``reason``; each holds up to the next one's rank.
     model_version : str
         Empty for items like an item.
+    is_pool : bool
+        Whether it is all that people without a history may be shown, before boosts.
     """
 
     items: list[str]
     scores: list[float]
     labels: list[dict[str, Any]]
     model_version: str
+    is_pool: bool = False
 
 
 @dataclass(frozen=True)
@@ -263,7 +266,8 @@ class ListStore:
         """All that people without a history may be shown, best first; None where it is the list."""
         if placement not in self._pools:
             sql = "select payload from pools where placement = ?"
-            self._pools[placement] = self._list(sql, placement)
+            found = self._list(sql, placement)
+            self._pools[placement] = None if found is None else replace(found, is_pool=True)
         return self._pools[placement]
 
     def has_attributes(self) -> bool:

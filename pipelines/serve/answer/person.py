@@ -6,11 +6,15 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from pipelines.base.settings_sections import PlacementSettings
+from pipelines.rules.boosts import attributes_read, places_of_rows
 from pipelines.rules.eligibility import Eligibility
 from pipelines.serve.answer.list_store import ListStore
 
 _eligibility = lru_cache(maxsize=256)(Eligibility)
+_attributes_read = lru_cache(maxsize=256)(attributes_read)
 #: Attributes that every publication has in its table of items.
 _FIXED = ("title", "category", "price")
 
@@ -36,9 +40,13 @@ class Person:
     ) -> None:
         self._store = store
         self._rules = _eligibility(rules.eligible)
+        self._boosts = rules.boosts
+        boost_items, boost_users = _attributes_read(rules.boosts)
+        self._item_names = {*self._rules.item_names, *boost_items}
+        self._user_names = {*self._rules.user_names, *boost_users}
         self._attributes: dict[str, Any] = {}
         needs_consent = rules.personalise_without_consent is False
-        if rules.eligible or needs_consent:
+        if rules.eligible or rules.boosts or needs_consent:
             known = {} if user_id is None else store.get_person(user_id)
             self._attributes = {**given, **known}
             if given.get("consent") is False:
@@ -50,7 +58,7 @@ class Person:
     @property
     def is_described(self) -> bool:
         """Whether anything is known that a rule reads."""
-        return any(self._attributes.get(name) is not None for name in self._rules.user_names)
+        return any(self._attributes.get(name) is not None for name in self._user_names)
 
     def allowed(self, item_ids: Iterable[str]) -> set[str]:
         """The items that the conditions allow this person; each must be true."""
@@ -61,8 +69,13 @@ class Person:
         mask = self._rules.allowed(rows, self._attributes).tolist()
         return {item_id for item_id, is_allowed in zip(wanted, mask, strict=True) if is_allowed}
 
+    def places(self, item_ids: list[str]) -> np.ndarray:
+        """Places that each item moves up for this person; attributes count only with consent."""
+        user = self._attributes if self.may_be_known else {}
+        return places_of_rows(self._boosts, self._item_rows(item_ids), user)
+
     def _item_rows(self, item_ids: list[str]) -> list[dict[str, Any]]:
-        names = set(self._rules.item_names)
+        names = self._item_names
         rows: list[dict[str, Any]] = [{"item_id": item_id} for item_id in item_ids]
         if names & set(_FIXED):
             infos = self._store.get_items(item_ids)
