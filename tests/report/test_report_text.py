@@ -181,7 +181,7 @@ def test_what_each_source_of_the_settings_gave_stands_before_what_was_loaded(sho
     text = filed(report)
     assert "| orders | 1,200 | 7 | 2 | 5 written, 1 removed |" in text
     assert "| clicks |  |  |  | not" in text
-    assert text.index("| orders |") < text.index("| events |")
+    assert text.index("| orders |") < text.index("\n| events |")
 
 
 def test_what_the_checks_warn_of_stands_under_what_was_loaded(shop, report_home):
