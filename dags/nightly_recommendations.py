@@ -8,7 +8,8 @@ child per candidate and window in MLflow, and `<home>/runs/night-<as_of>/report.
 
 **Waits for**: the sources of `[[sources]]`, which it lands first, and day files in
 `<home>/landing/` for the days before `as_of`. A missing day is an
-empty day; `check_events` warns about it and stops the night when a whole week is missing.
+empty day; `check_events` warns about it and stops the night when a whole week is missing, and
+`load_days` refuses a night with none for `features.stale_error_days`, before anything changes.
 
 **Night**: the parameter `as_of`, else the logical date. Events before `as_of` 00:00 UTC are known.
 
@@ -18,7 +19,7 @@ When a night is run after a later one, `replay_later_nights` decides the later o
 | task that failed | what it means | what to do |
 |---|---|---|
 | `land_sources` | a source of `[[sources]]` is not there, not reachable or not of its layout; the others are landed | the message names it; mend it and clear the task, or set `required = false` for a source a night may do without |
-| `load_days` | there is no day file, one lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
+| `load_days` | there is no day file of the days before the night (a home that ends years ago has none for today: run the night that the message names), one lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
 | `check_events` | what arrived is implausible (see Data Docs in the run folder) | compare with the source; clear the task when the late files are there |
 | `build_features` | a dbt node failed; the log names it | `recsys features --as-of DAY`; then clear the task |
 | `take_snapshot`, `check_features` | the feature tables are incomplete or implausible | clear from `build_features` |

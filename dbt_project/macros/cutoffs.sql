@@ -62,17 +62,15 @@
 {%- endmacro %}
 
 {#
-    Drop the cutoffs that are older than the newest by more than
-    retention_days. Tonight's stay, however old: a rerun of an old night
-    needs them for its snapshot.
+    Drop the cutoffs before retained_from. Tonight's stay, however old, and
+    those of other nights that have not taken their snapshot yet.
 #}
 {% macro drop_old_cutoffs(relation) -%}
+    {%- set kept = var('cutoffs') + var('cutoffs_being_read') -%}
     delete from {{ relation }}
     where
-        cutoff_date < (
-            select max(newest.cutoff_date) from {{ relation }} as newest
-        ) - {{ var('retention_days') }}
-        and cutoff_date not in ({{ date_list(var('cutoffs')) }});
+        cutoff_date < date '{{ var('retained_from') }}'
+        and cutoff_date not in ({{ date_list(kept) }});
     delete from {{ ref('int_built_dates') }}
     where
         table_name = '{{ relation.identifier }}'

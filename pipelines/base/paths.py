@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -50,6 +51,8 @@ class NightFolder:
     """The checks of features as pages."""
     dbt = _Below("dbt")
     """Everything dbt writes: compiled SQL, results, logs, documentation."""
+    reading_features = _Below(".reading_features")
+    """Exists from the beginning of the build to the end of the snapshot."""
     build = _Below("build.json")
     """Every node of dbt's build and whether it passed."""
     snapshot = _Below("snapshot")
@@ -183,8 +186,11 @@ class HomePaths:
 
     def nights(self) -> list[date]:
         """Nights that have a run folder, earliest first."""
-        names = sorted(path.name for path in self.runs.glob("night-*/"))
-        return [date.fromisoformat(name.removeprefix("night-")) for name in names]
+        found = []
+        for path in self.runs.glob("night-*/"):
+            with suppress(ValueError):  # a folder that somebody put there
+                found.append(date.fromisoformat(path.name.removeprefix("night-")))
+        return sorted(found)
 
     def night_log(self, as_of: date) -> Path:
         """File with the output of a night's process."""

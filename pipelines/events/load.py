@@ -30,6 +30,7 @@ from pipelines.events.erased import drop_erased
 from pipelines.events.exposures import take_in_exposures
 from pipelines.events.feeds import FEEDS
 from pipelines.events.raw_days import note_file_times, remove_days, replace_days
+from pipelines.events.recent_days import require_recent_days
 from pipelines.events.staging import arrived_table
 from pipelines.events.whole_days import HEAVY_USER, REPEATED_ID, REPEATED_ID_HINT, count_repeated
 
@@ -102,7 +103,20 @@ class _Written:
     removed_rows: int = 0
 
 
-def load_days(settings: Settings, as_of: date, *, allow_gone: bool = False) -> LoadReport:
+def load_night(settings: Settings, as_of: date) -> LoadReport:
+    """Load the days before a night, if they are there: `load_days` for the step of a night.
+
+    Raises
+    ------
+    DayFilesError
+        As `load_days`, and if the night's days are not there (`require_recent_days`).
+    """
+    return load_days(settings, as_of, needs_recent=True)
+
+
+def load_days(
+    settings: Settings, as_of: date, *, allow_gone: bool = False, needs_recent: bool = False
+) -> LoadReport:
     """Load every landed day before `as_of` that is new or changed; remove days that are gone.
 
     What the API logged is landed first, as day files beside the shop's own.
@@ -118,6 +132,8 @@ def load_days(settings: Settings, as_of: date, *, allow_gone: bool = False) -> L
         Exclusive end: day folders from this day on are left alone, and so are their rows.
     allow_gone : bool, default False
         Also remove rows where the landing area looks as if it was lost.
+    needs_recent : bool, default False
+        Whether the days right before `as_of` must be there.
 
     Returns
     -------
@@ -149,6 +165,8 @@ def load_days(settings: Settings, as_of: date, *, allow_gone: bool = False) -> L
         *drop_erased(settings),
         *take_in_exposures(settings, as_of),
     ]
+    if needs_recent:
+        require_recent_days(settings, as_of)
     with connect(settings) as connection:
         changes = [find_changes(connection, settings, as_of, feed) for feed in FEEDS.values()]
         for one in changes:

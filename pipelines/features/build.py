@@ -23,6 +23,7 @@ from pipelines.features.build_report import (
     invocation_id,
     nodes_of,
 )
+from pipelines.features.kept_cutoffs import begin_reading, cutoffs_being_read, retained_from
 from pipelines.features.parsed_project import keep_parsed, kept_path, project_hash, read_parsed
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def build_features(
     started = time.monotonic()
     with connect(settings):
         pass  # creates missing source tables, and fails if another process holds the file
+    begin_reading(settings, as_of)
     with _dbt(settings, as_of) as invoke:
         build = ["build"] if with_unit_tests else ["build", "--exclude-resource-type", "unit_test"]
         built = invoke(build)
@@ -108,7 +110,8 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
     return {
         "as_of": as_of.isoformat(),
         "cutoffs": [cutoff.isoformat() for cutoff in settings.night(as_of).cutoffs],
-        "retention_days": settings.features.retention_days,
+        "retained_from": retained_from(settings).isoformat(),
+        "cutoffs_being_read": [cutoff.isoformat() for cutoff in cutoffs_being_read(settings)],
         "heavy_user_days": settings.features.heavy_user_days,
         "half_life_days": settings.features.half_life_days,
         "exposures": list(settings.events.exposures),

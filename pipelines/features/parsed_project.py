@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 #: Variables that change every night. Only the SQL of dbt models may use them, never YAML: dbt
 #: renders SQL when it runs, YAML when it parses.
-NIGHT_VARIABLES = ("as_of", "cutoffs")
+NIGHT_VARIABLES = ("as_of", "cutoffs", "cutoffs_being_read", "retained_from")
 #: Variables that only the dbt profile uses; dbt renders it each time it connects.
 PROFILE_VARIABLES = ("warehouse", "temp_directory", "memory_limit", "threads")
 #: File in dbt's target folder with the parsed project.

@@ -24,6 +24,7 @@ from pipelines.base.tables import (
     DbtTable,
 )
 from pipelines.base.warehouse import connect
+from pipelines.features.kept_cutoffs import end_reading, is_built
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def take_snapshot(settings: Settings, as_of: date) -> dict[str, Any]:
             rows = _copy_all(connection, settings, as_of, fresh)
         manifest = _manifest(settings, as_of, fresh, rows)
         write_text(fresh / MANIFEST_FILE, json.dumps(manifest, indent=2) + "\n")
+    end_reading(settings, as_of)
     logger.info("snapshot of %s: %s", as_of, rows)
     return manifest
 
@@ -101,7 +103,7 @@ def _require_built(connection: duckdb.DuckDBPyConnection, settings: Settings, as
         If the night's build did not pass, or one of its cutoffs is gone since: later nights drop
         cutoffs that are older than `features.retention_days`.
     """
-    if not _is_build_passed(settings.run_folder(as_of).build):
+    if not is_built(settings.run_folder(as_of).build):
         raise MissingSnapshotError(
             f"The features of {as_of} must be built and tested before they are read. Found no "
             f"build that passed in {settings.run_folder(as_of).folder}. "
@@ -119,10 +121,6 @@ def _require_built(connection: duckdb.DuckDBPyConnection, settings: Settings, as
             f"Found none of {', '.join(map(str, missing))}: they are older than what is kept. "
             f"Run `recsys features --as-of {as_of}` again."
         )
-
-
-def _is_build_passed(path: Path) -> bool:
-    return path.exists() and bool(json.loads(path.read_text(encoding="utf-8"))["is_passed"])
 
 
 def _copy_all(

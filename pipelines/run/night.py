@@ -17,7 +17,7 @@ from pipelines.base.windows import parse_day
 #: Verb to the module and function that hold it.
 VERBS = {
     "land_sources": "pipelines.events.configured_sources:land_sources",
-    "load_days": "pipelines.events.load:load_days",
+    "load_days": "pipelines.events.load:load_night",
     "check_events": "pipelines.events.check:check_events",
     "build_features": "pipelines.features.build:build_features",
     "take_snapshot": "pipelines.features.snapshot:take_snapshot",
