@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.source_files import PACKAGE, SOURCES, of_every_source
+
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "pipelines"
 #: Folders of `pipelines/` in the order the data flows: each imports only those before it.
 ROOMS = [
     "base",
@@ -39,7 +40,6 @@ ROOMS = [
     "backtest",
     "erase",
 ]
-SOURCES = sorted(PACKAGE.rglob("*.py"))
 #: Distinct pairs of folders of which one imports the other, at most.
 MAX_ARROWS = 139
 #: Files that no test of their folder imports, and why.
@@ -121,11 +121,7 @@ def calls_in(path: Path) -> set[str]:
     }
 
 
-def names(paths) -> list[str]:
-    return [str(path.relative_to(ROOT)) for path in paths]
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+@of_every_source
 def test_only_the_process_of_a_night_imports_airflow(path):
     if path == PACKAGE / "run" / "airflow_process.py":
         return
@@ -215,7 +211,7 @@ def test_the_mlflow_folder_holds_no_python():
     assert not list((ROOT / "mlflow").rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+@of_every_source
 def test_only_config_reads_the_environment(path):
     if path == PACKAGE / "base" / "config.py":
         return
@@ -225,14 +221,14 @@ def test_only_config_reads_the_environment(path):
     )
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+@of_every_source
 def test_nothing_unpickles(path):
     banned = {"pickle", "cPickle", "dill", "cloudpickle", "joblib"}
     assert not {name for name in imports_of(path) if name.split(".")[0] in banned}
     assert "allow_pickle=True" not in path.read_text()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+@of_every_source
 def test_the_data_path_never_asks_what_time_it_is(path):
     allowed = {
         "publish.py": "the manifest says when it was written",
@@ -246,7 +242,7 @@ def test_the_data_path_never_asks_what_time_it_is(path):
     assert not clocks or path.name in allowed
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+@of_every_source
 def test_suppressions_carry_a_reason(path):
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if match := re.search(r"# (?:noqa|type: ignore|pragma: no cover)[^ ]*(.*)", line):
@@ -254,7 +250,7 @@ def test_suppressions_carry_a_reason(path):
             assert len(reason) >= 3, f"{path.name}:{number} says no reason"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
+@of_every_source
 def test_no_assert_outside_tests(path):
     assert not [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert)]
 

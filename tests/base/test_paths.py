@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 from datetime import date
 from pathlib import Path
 
-import pytest
-
 from pipelines.base.paths import NightFolder
+from tests.source_files import PACKAGE, of_every_source
 
-PACKAGE = Path(__file__).parents[2] / "pipelines"
-SOURCES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.name != "paths.py"]
 AS_OF = date(2024, 3, 1)
 #: dbt's own logs and models, and the files of an experiment's report, by the module that spells them.
 ELSEWHERE = {
@@ -19,6 +17,7 @@ ELSEWHERE = {
 }
 
 
+@functools.cache
 def spelled() -> set[str]:
     """Every name of a file or folder that `paths.py` spells, and the parts of each."""
     tree = ast.parse((PACKAGE / "base" / "paths.py").read_text())
@@ -40,8 +39,10 @@ def appended(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@of_every_source
 def test_only_one_module_spells_the_places_of_a_home_and_a_night(path):
+    if path.name == "paths.py":
+        return
     again = appended(path) & {repr(name) for name in spelled()}
     assert not again - ELSEWHERE.get(path.name, set()), "take it from pipelines/base/paths.py"
     assert "night-{" not in path.read_text(), "take it from pipelines/base/paths.py"
