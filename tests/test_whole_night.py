@@ -17,7 +17,7 @@ from pipelines.base.current import read_current
 from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.events.landing import land
 from pipelines.run.night import NIGHT, run_in_a_row
-from pipelines.run.services import airflow_standalone, free_port
+from pipelines.run.services import airflow_service, free_port, running
 from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
 
 ROOT = Path(__file__).parent.parent
@@ -86,7 +86,7 @@ def test_the_list_of_verbs_is_the_dag():
 def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypatch):
     settings = small_shop()
     monkeypatch.setenv("RECSYS_CONFIG", str(SHOP_SETTINGS))
-    with airflow_standalone(settings, free_port()) as address:
+    with running(airflow_service(settings, free_port())) as address:
         token = ask(f"{address}/auth/token")["access_token"]
         dag = f"{address}/api/v2/dags/nightly_recommendations"
         wait_for(lambda: ask(dag, token), 60)

@@ -46,6 +46,7 @@ VERBS = {
     "run": "pipelines.run.commands:run_command",
     "backtest": "pipelines.backtest.commands:backtest_command",
     "up": "pipelines.run.commands:up_command",
+    "airflow": "pipelines.run.commands:airflow_command",
     "fingerprint": "pipelines.run.commands:fingerprint_command",
     "doctor": "pipelines.run.commands:doctor_command",
     "erase": "pipelines.erase.commands:erase_command",

@@ -31,7 +31,8 @@ def run_command(settings: Settings, as_of: date) -> None:
     from pipelines.report.report import report_night
     from pipelines.run.scheduler import run_night
 
-    check_landing(settings)
+    if not settings.sources:  # those that the settings list are landed by the night
+        check_landing(settings)
     click.echo(
         f"Night of {as_of} on {settings.home} (Airflow DAG nightly_recommendations)", err=True
     )
@@ -42,33 +43,101 @@ def run_command(settings: Settings, as_of: date) -> None:
 @click.command(
     "up",
     epilog=examples(
-        "recsys up", "recsys up --airflow-port 8081 --mlflow-port 5001 --api-port 8001"
+        "recsys up",
+        "recsys up --unpause",
+        "recsys up --airflow-port 8081 --mlflow-port 5001 --api-port 8001",
     ),
 )
 @settings_options
 @click.option("--airflow-port", default=8080, show_default=True, help="Port of the Airflow UI.")
 @click.option("--mlflow-port", default=5000, show_default=True, help="Port of the MLflow UI.")
 @click.option("--api-port", default=8000, show_default=True, help="Port of the API.")
-def up_command(settings: Settings, airflow_port: int, mlflow_port: int, api_port: int) -> None:
+@click.option(
+    "--unpause", is_flag=True, help="Run the nightly DAG by its schedule, from the next night on."
+)
+@click.option(
+    "--wait-seconds", default=120.0, show_default=True, help="How long each may take to start."
+)
+def up_command(
+    *,
+    settings: Settings,
+    airflow_port: int,
+    mlflow_port: int,
+    api_port: int,
+    unpause: bool,
+    wait_seconds: float,
+) -> None:
     """Start Airflow, the MLflow UI and the API on 127.0.0.1 and keep them until Ctrl-C.
 
-    There is no login: nobody but this machine can reach them.
+    One that ends is started again, and said; Ctrl-C and SIGTERM end all of them. There is no login:
+    nobody but this machine can reach them. The nightly DAG is paused until --unpause, once, or the
+    switch in Airflow's UI: from then on it runs at 02:00 UTC, on the days that are there by then.
     """
-    import threading
+    from contextlib import ExitStack, suppress
 
-    from pipelines.run.services import airflow_standalone, api_server, mlflow_server
+    from pipelines.run.scheduler import NIGHTLY_DAG, unpause_nights
+    from pipelines.run.services import (
+        airflow_service,
+        api_service,
+        ended_by_signals,
+        mlflow_service,
+        running,
+        supervise,
+    )
 
     click.echo("Starting the API, MLflow and Airflow (about half a minute) …", err=True)
-    with (
-        api_server(settings, api_port) as api,
-        mlflow_server(settings, mlflow_port) as mlflow,
-        airflow_standalone(settings, airflow_port) as airflow,
-    ):
-        click.echo(f"Airflow  {airflow}   (DAG nightly_recommendations; it starts paused)")
+    with suppress(KeyboardInterrupt), ended_by_signals() as is_over, ExitStack() as started:
+        services = [
+            api_service(settings, api_port),
+            mlflow_service(settings, mlflow_port),
+            airflow_service(settings, airflow_port),
+        ]
+        api, mlflow, airflow = (
+            started.enter_context(running(service, wait_seconds)) for service in services
+        )
+        if unpause:
+            unpause_nights(settings)
+        state = "unpaused: it runs every night" if unpause else "paused, unless you unpaused it"
+        click.echo(f"Airflow  {airflow}   (DAG {NIGHTLY_DAG}, {state})")
         click.echo(f"MLflow   {mlflow}   (experiment {settings.mlflow.experiment})")
         click.echo(f"API      {api}   (try {api}/readyz and {api}/openapi.json)")
         click.echo("Ctrl-C stops them.")
-        threading.Event().wait()
+        supervise(
+            services,
+            lambda line: click.echo(line, err=True),
+            wait_seconds=wait_seconds,
+            is_over=is_over,
+        )
+
+
+@click.command(
+    "airflow",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    epilog=examples(
+        "recsys airflow dags list",
+        "recsys airflow dags unpause nightly_recommendations",
+        "recsys airflow backfill create --dag-id nightly_recommendations "
+        "--from-date 2011-12-06 --to-date 2011-12-08",
+        "recsys airflow tasks states-for-dag-run nightly_recommendations RUN_ID",
+    ),
+)
+@settings_options
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
+def airflow_command(settings: Settings, arguments: tuple[str, ...]) -> None:
+    """Run the `airflow` command on a home's own Airflow, with ARGUMENTS as Airflow takes them.
+
+    Its database, DAGs and settings are those of `recsys up` and `recsys run`; the command by itself
+    would make and use another. --home and --config come before the ARGUMENTS.
+    """
+    import subprocess
+    import sys
+
+    from pipelines.run.scheduler import airflow_environment, prepare_airflow
+
+    prepare_airflow(settings)
+    command = [sys.executable, "-m", "airflow", *arguments]
+    done = subprocess.run(command, env=airflow_environment(settings), check=False)
+    raise SystemExit(done.returncode)
 
 
 @click.command(

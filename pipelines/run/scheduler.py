@@ -82,6 +82,32 @@ def prepare_airflow(settings: Settings) -> None:
         )
 
 
+def unpause_nights(settings: Settings, wait_seconds: float = 60.0) -> None:
+    """Let the running scheduler start the nightly DAG by its schedule.
+
+    Raises
+    ------
+    NightFailedError
+        If Airflow does not know the DAG in time; with its last lines.
+    """
+    command = [sys.executable, "-m", "airflow", "dags", "unpause", NIGHTLY_DAG, "--yes"]
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        done = subprocess.run(
+            command, env=airflow_environment(settings), capture_output=True, text=True, check=False
+        )
+        told = done.stdout + done.stderr
+        if done.returncode == 0 and NIGHTLY_DAG in done.stdout:
+            return
+        if time.monotonic() > deadline:
+            raise NightFailedError(
+                f"Airflow must know {NIGHTLY_DAG} before it is unpaused. It ended with "
+                f"{done.returncode} after {wait_seconds:g} s: {told[-400:]}. Try again: recsys "
+                f"airflow dags unpause {NIGHTLY_DAG}."
+            )
+        time.sleep(1.0)
+
+
 def run_night(settings: Settings, as_of: date, show: Callable[[str], None]) -> None:
     """Run the nightly DAG once, in one process, and show a line for each step.
 

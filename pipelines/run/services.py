@@ -1,8 +1,6 @@
 """Airflow, MLflow and the API on loopback, started for a person or a test, stopped by process.
 
-Each is a context that gives the service's address once it is healthy, and raises `ServiceError` if
-it is not within `wait_seconds`. Nothing here is meant for other machines to reach: there is no
-authentication.
+Nothing here is meant for other machines to reach: there is no authentication.
 """
 
 from __future__ import annotations
@@ -16,7 +14,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.base.config import PROJECT_ROOT, Settings, process_environment
@@ -24,6 +23,10 @@ from pipelines.base.errors import ServiceError
 from pipelines.run.scheduler import airflow_environment, prepare_airflow
 
 LOOPBACK = "127.0.0.1"
+#: How long a service may take to start.
+START_SECONDS = 120.0
+#: How often `supervise` looks; how many ends within how many seconds are too many.
+LOOK_SECONDS, MOST_ENDS, ENDS_SECONDS = 1.0, 5, 300.0
 
 
 def free_port() -> int:
@@ -34,9 +37,87 @@ def free_port() -> int:
         return port
 
 
-@contextlib.contextmanager
-def airflow_standalone(settings: Settings, port: int, wait_seconds: int = 120) -> Iterator[str]:
-    """Run `airflow standalone` (API server, scheduler, DAG processor, triggerer) on this home."""
+@dataclass
+class Service:
+    """A server on loopback, as a process group of its own.
+
+    Parameters
+    ----------
+    name : str
+    command : list of str
+    environment : dict of str to str
+    log : Path
+        Gets its output; written anew at each start.
+    address : str
+        Where people find it.
+    health : str
+        Address that answers once it is healthy.
+    process : Popen or None
+    """
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    address: str
+    health: str
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process; `wait_until_healthy` says when it answers."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("wb") as log_file:
+            self.process = subprocess.Popen(
+                self.command,
+                env=self.environment,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of a process that has ended; None while it runs."""
+        return None if self.process is None else self.process.poll()
+
+    def wait_until_healthy(self, wait_seconds: float) -> None:
+        """Wait for the first answer.
+
+        Raises
+        ------
+        ServiceError
+            If there is none in time, or the process ends; with the end of its log.
+        """
+        deadline = time.monotonic() + wait_seconds
+        while time.monotonic() < deadline and self.exit_code is None:
+            with (
+                contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+                urllib.request.urlopen(self.health, timeout=2),
+            ):
+                return
+            time.sleep(0.3)
+        tail = self.log.read_text(errors="replace")[-800:]
+        raise ServiceError(
+            f"{self.health} must answer within {wait_seconds:g} s. It did not (exit code "
+            f"{self.exit_code}). Read {self.log}, which ends: {tail}"
+        )
+
+    def stop(self) -> None:
+        """Interrupt the process, then make sure that it and its children are gone."""
+        if self.process is None:
+            return
+        # `airflow standalone` stops its children on SIGINT only; SIGTERM would leave them behind
+        self.process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def airflow_service(settings: Settings, port: int) -> Service:
+    """`airflow standalone` (API server, scheduler, DAG processor, triggerer) on this home."""
     prepare_airflow(settings)
     address = f"http://{LOOPBACK}:{port}"
     environment = {
@@ -50,15 +131,18 @@ def airflow_standalone(settings: Settings, port: int, wait_seconds: int = 120) -
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
     }
-    log = settings.logs / "airflow-standalone.log"
-    with _running([sys.executable, "-m", "airflow", "standalone"], environment, log) as process:
-        _wait_until_healthy(f"{address}/api/v2/monitor/health", process, log, wait_seconds)
-        yield address
+    return Service(
+        "Airflow",
+        [sys.executable, "-m", "airflow", "standalone"],
+        environment,
+        settings.logs / "airflow-standalone.log",
+        address,
+        f"{address}/api/v2/monitor/health",
+    )
 
 
-@contextlib.contextmanager
-def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iterator[str]:
-    """Run the MLflow server over this home's runs."""
+def mlflow_service(settings: Settings, port: int) -> Service:
+    """The MLflow server over this home's runs."""
     address = f"http://{LOOPBACK}:{port}"
     command = [
         *(sys.executable, "-m", "mlflow"),
@@ -70,62 +154,105 @@ def mlflow_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iter
         *("--default-artifact-root", str(settings.mlflow_artifacts)),
     ]
     log = settings.logs / "mlflow-server.log"
-    with _running(command, process_environment(settings), log) as process:
-        _wait_until_healthy(f"{address}/health", process, log, wait_seconds)
-        yield address
+    environment = process_environment(settings)
+    return Service("MLflow", command, environment, log, address, f"{address}/health")
 
 
-@contextlib.contextmanager
-def api_server(settings: Settings, port: int, wait_seconds: int = 60) -> Iterator[str]:
-    """Run the API over this home's live publication; without one it waits for the first."""
+def api_service(settings: Settings, port: int) -> Service:
+    """The API over this home's live publication; without one it waits for the first."""
     address = f"http://{LOOPBACK}:{port}"
     command = [sys.executable, "-m", "pipelines", "serve", "--host", LOOPBACK, "--port", str(port)]
     log = settings.logs / "api.log"
-    with _running(command, process_environment(settings), log) as process:
-        _wait_until_healthy(f"{address}/healthz", process, log, wait_seconds)
-        yield address
+    environment = process_environment(settings)
+    return Service("API", command, environment, log, address, f"{address}/healthz")
 
 
 @contextlib.contextmanager
-def _running(
-    command: list[str], environment: dict[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command in a process group of its own; interrupt it, then make sure it is gone."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as log_file:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+def running(service: Service, wait_seconds: float = START_SECONDS) -> Iterator[str]:
+    """Give a service's address while it runs, once it is healthy.
+
+    Raises
+    ------
+    ServiceError
+        If it is not within `wait_seconds`.
+    """
     try:
-        yield process
+        service.start()
+        service.wait_until_healthy(wait_seconds)
+        yield service.address
     finally:
-        # `airflow standalone` stops its children on SIGINT only; SIGTERM would leave them behind
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        service.stop()
 
 
-def _wait_until_healthy(
-    url: str, process: subprocess.Popen[bytes], log: Path, wait_seconds: int
+def supervise(
+    services: Sequence[Service],
+    tell: Callable[[str], None],
+    *,
+    wait_seconds: float,
+    is_over: Callable[[], bool],
 ) -> None:
-    deadline = time.monotonic() + wait_seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        with (
-            contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-            urllib.request.urlopen(url, timeout=2),
-        ):
-            return
-        time.sleep(0.3)
-    tail = log.read_text(errors="replace")[-800:]
-    raise ServiceError(
-        f"{url} must answer within {wait_seconds} s. It did not (exit code {process.poll()}). "
-        f"Read {log}, which ends: {tail}"
-    )
+    """Start again whatever of some running services ends, until it is over.
+
+    Parameters
+    ----------
+    services : sequence of Service
+        Started and healthy.
+    tell : callable
+        Gets a line for people where one has ended, and when it is back.
+    wait_seconds : float
+        How long one may take to start.
+    is_over : callable
+        Asked every `LOOK_SECONDS`.
+
+    Raises
+    ------
+    ServiceError
+        If one does not start again, or has ended `MOST_ENDS` times within `ENDS_SECONDS`.
+    """
+    ends: dict[str, list[float]] = {service.name: [] for service in services}
+    while not is_over():
+        for service in services:
+            if service.exit_code is None:
+                continue
+            tell(
+                f"{service.name} ended with exit code {service.exit_code}; starting it again "
+                f"(its log: {service.log})"
+            )
+            now = time.monotonic()
+            ends[service.name] = [at for at in ends[service.name] if now - at < ENDS_SECONDS]
+            ends[service.name].append(now)
+            if len(ends[service.name]) >= MOST_ENDS:
+                raise ServiceError(
+                    f"A service must stay up. {service.name} ended {MOST_ENDS} times within "
+                    f"{ENDS_SECONDS:g} s. Read {service.log}."
+                )
+            service.stop()
+            service.start()
+            service.wait_until_healthy(wait_seconds)
+            tell(f"{service.name} is back: {service.address}")
+        time.sleep(LOOK_SECONDS)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[Callable[[], bool]]:
+    """Let SIGTERM and SIGHUP end a program as Ctrl-C does, all it started included.
+
+    Yields
+    ------
+    callable
+        Whether one has come; the first raises KeyboardInterrupt too, so that no wait goes on.
+    """
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

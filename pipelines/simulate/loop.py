@@ -211,9 +211,9 @@ def _claim_home(settings: Settings, simulation: Simulation) -> None:
 def _open_shop(settings: Settings, stack: ExitStack, morning: datetime, *, over_http: bool) -> Shop:
     if not over_http:
         return stack.enter_context(closing(ServiceShop(settings)))
-    from pipelines.run.services import api_server, free_port
+    from pipelines.run.services import api_service, free_port, running
 
     clock = SimulatedClock(settings.home / CLOCK_FILE)
     clock.set(morning)
-    address = stack.enter_context(api_server(settings, free_port()))
+    address = stack.enter_context(running(api_service(settings, free_port())))
     return stack.enter_context(closing(HttpShop(address, clock)))

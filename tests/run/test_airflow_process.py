@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -29,13 +32,19 @@ def ask(settings, sql):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("airflow")
-def test_airflow_is_prepared_once_with_the_pool_of_the_warehouse(make_settings):
+def test_airflow_is_prepared_once_with_the_pool_and_its_command_works_on_the_home(make_settings):
     settings = make_settings()
     prepare_airflow(settings)
     written = (settings.home / "airflow" / "prepared").stat().st_mtime_ns
     prepare_airflow(settings)
     assert (settings.home / "airflow" / "prepared").stat().st_mtime_ns == written
     assert ask(settings, "select slots from slot_pool where pool = 'warehouse'") == [(1,)]
+    listed = [sys.executable, "-m", "pipelines", "airflow", "--home", str(settings.home)]
+    done = subprocess.run(
+        [*listed, "pools", "list", "--output", "json"], capture_output=True, text=True, check=True
+    )
+    assert "warehouse" in {pool["pool"] for pool in json.loads(done.stdout)}
+    assert subprocess.run([*listed, "fly"], capture_output=True, check=False).returncode == 2
 
 
 @pytest.mark.slow

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -11,12 +14,20 @@ import pytest
 from pipelines.base.errors import ServiceError
 from pipelines.run.services import (
     LOOPBACK,
-    _running,
-    _wait_until_healthy,
-    api_server,
+    Service,
+    api_service,
     free_port,
-    mlflow_server,
+    mlflow_service,
+    running,
+    supervise,
 )
+
+
+def shell(script, tmp_path, name="part"):
+    """A service that a shell script plays; nothing answers at its address."""
+    address = f"http://{LOOPBACK}:{free_port()}"
+    command = ["sh", "-c", script]
+    return Service(name, command, dict(os.environ), tmp_path / f"{name}.log", address, address)
 
 
 def test_a_free_port_is_one_nobody_listens_on():
@@ -25,23 +36,77 @@ def test_a_free_port_is_one_nobody_listens_on():
 
 
 def test_a_server_that_never_answers_is_reported_with_its_log(tmp_path):
-    log = tmp_path / "server.log"
-    command = ["sh", "-c", "echo cannot start; exit 3"]
+    service = shell("echo cannot start; exit 3", tmp_path)
     with (
-        _running(command, dict(os.environ), log) as process,
         pytest.raises(ServiceError, match=r"must answer within 5 s.*exit code 3.*cannot start"),
+        running(service, 5),
     ):
-        process.wait()
-        _wait_until_healthy(f"http://{LOOPBACK}:{free_port()}/", process, log, 5)
+        pass
 
 
-def test_a_stopped_command_leaves_no_child_behind(tmp_path):
-    script = "trap '' INT; sleep 60 & echo $!; wait"
-    with _running(["sh", "-c", script], dict(os.environ), tmp_path / "log") as process:
-        while not (child := (tmp_path / "log").read_text().strip()):
+def test_a_stopped_service_leaves_no_child_behind(tmp_path):
+    service = shell("trap '' INT; sleep 60 & echo $!; wait", tmp_path)
+    service.start()
+    while not (child := service.log.read_text().strip()):
+        assert service.exit_code is None
+    os.kill(int(child), 0)
+    service.process.kill()
+    service.stop()
+    assert ends_within(5, int(child))
+
+
+def test_a_service_that_ends_is_started_again_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.run.services.LOOK_SECONDS", 0.01)
+    steady = shell("sleep 60", tmp_path, "steady")
+    served = f"exec {sys.executable} -m http.server --bind {LOOPBACK} "
+    port = free_port()
+    fragile = shell(served + str(port), tmp_path, "fragile")
+    fragile.health = fragile.address = f"http://{LOOPBACK}:{port}/"
+    told = []
+    with running(fragile):
+        steady.start()
+        first = fragile.process.pid
+        fragile.process.kill()
+        supervise([steady, fragile], told.append, wait_seconds=20, is_over=lambda: len(told) == 2)
+        assert fragile.process.pid != first and fragile.exit_code is None
+    steady.stop()
+    assert told[0].startswith("fragile ended with exit code -9; starting it again")
+    assert told[1] == f"fragile is back: {fragile.address}"
+
+
+def test_a_service_that_ends_again_and_again_ends_the_rest(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.run.services.MOST_ENDS", 1)
+    service = shell("exit 7", tmp_path)
+    service.start()
+    service.process.wait()
+    with pytest.raises(ServiceError, match="A service must stay up. part ended 1 times"):
+        supervise([service], print, wait_seconds=1, is_over=lambda: False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_a_supervisor_and_all_that_it_started(tmp_path, number):
+    program = f"""
+import os, sys
+from contextlib import suppress
+from pathlib import Path
+from pipelines.run.services import Service, ended_by_signals, supervise
+part = Service("part", ["sh", "-c", "sleep 60 & echo $!; wait"], dict(os.environ),
+               Path({str(tmp_path / "part.log")!r}), "", "")
+with suppress(KeyboardInterrupt), ended_by_signals() as is_over:
+    try:
+        part.start()
+        print("up", flush=True)
+        supervise([part], print, wait_seconds=1, is_over=is_over)
+    finally:
+        part.stop()
+"""
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "up\n"
+        while not (child := (tmp_path / "part.log").read_text().strip()):
             assert process.poll() is None
-        os.kill(int(child), 0)
-        process.kill()
+        process.send_signal(number)
+        assert process.wait(20) == 0
     assert ends_within(5, int(child))
 
 
@@ -59,14 +124,14 @@ def ends_within(seconds: float, pid: int) -> bool:
 def test_the_mlflow_server_shows_the_runs_of_the_home(make_settings):
     settings = make_settings()
     settings.home.mkdir(parents=True)
-    with mlflow_server(settings, free_port()) as address:
+    with running(mlflow_service(settings, free_port())) as address:
         body = urllib.request.urlopen(f"{address}/version", timeout=10).read().decode()
     assert body.startswith("3.")
 
 
 def test_the_api_answers_on_loopback_and_waits_for_a_publication(make_settings):
     settings = make_settings()
-    with api_server(settings, free_port()) as address:
+    with running(api_service(settings, free_port())) as address:
         with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
             assert answer.status == 200
         with pytest.raises(urllib.error.HTTPError, match="503"):
