@@ -17,6 +17,7 @@ from pipelines.base.current import read_current
 from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.events.landing import land
 from pipelines.run.night import NIGHT, run_in_a_row
+from pipelines.run.scheduler import unpause_nights
 from pipelines.run.services import airflow_service, free_port, running
 from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
 
@@ -81,17 +82,21 @@ def test_the_list_of_verbs_is_the_dag():
     assert sorted(steps) == sorted(verb for verb, _ in NIGHT)
 
 
+#: Tasks that a night without days gets to.
+DONE_TODAY = {"choose_night", "land_sources", "load_days"}
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("airflow")
 def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypatch):
     settings = small_shop()
     monkeypatch.setenv("RECSYS_CONFIG", str(SHOP_SETTINGS))
     with running(airflow_service(settings, free_port())) as address:
+        unpause_nights(settings)
         token = ask(f"{address}/auth/token")["access_token"]
         dag = f"{address}/api/v2/dags/nightly_recommendations"
-        wait_for(lambda: ask(dag, token), 60)
-        ask(dag, token, {"is_paused": False}, method="PATCH")
-        end_scheduled_run(f"{dag}/dagRuns", token)
+        # unpausing starts the night of today at once: this shop has no such days
+        (today,) = wait_for(lambda: ask(f"{dag}/dagRuns", token)["dag_runs"], 60)
         conf = {"as_of": shop_night(10).isoformat()}
         run = wait_for(lambda: start_run(f"{dag}/dagRuns", token, conf), 60)
         run_address = f"{dag}/dagRuns/{run['dag_run_id']}"
@@ -100,6 +105,12 @@ def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypa
             400,
         )
         tasks = ask(f"{run_address}/taskInstances", token)["task_instances"]
+        scheduled = ask(f"{dag}/dagRuns/{today['dag_run_id']}/taskInstances", token)
+    ends = {task["task_id"]: task["state"] for task in scheduled["task_instances"]}
+    assert (ends["land_sources"], ends["load_days"]) == ("success", "failed")
+    assert {state for task, state in ends.items() if task not in DONE_TODAY} == {"upstream_failed"}
+    refused, sound = settings.run_folder(settings.nights()[-1]), settings.run_folder(shop_night(10))
+    assert refused != sound and [path.name for path in refused.folder.iterdir()] == ["steps"]
     assert state == "success", {task["task_id"]: task["state"] for task in tasks}
     assert {task["state"] for task in tasks} == {"success"}
     assert {task["task_id"] for task in tasks} == {verb for verb, _ in NIGHT} | {"choose_night"}
@@ -136,12 +147,6 @@ def ask(address, token=None, body=None, method="GET"):
         if method == "GET" and error.code == 404:
             return None
         raise AssertionError(f"{method} {address}: {error.code} {error.read()[:500]}") from error
-
-
-def end_scheduled_run(runs, token):
-    """Unpausing starts the newest night of the schedule at once; this shop has no such night."""
-    (scheduled,) = wait_for(lambda: ask(runs, token)["dag_runs"], 60)
-    ask(f"{runs}/{scheduled['dag_run_id']}", token, {"state": "failed"}, method="PATCH")
 
 
 def wait_for(condition, seconds):
