@@ -234,6 +234,7 @@ def test_the_data_path_never_asks_what_time_it_is(path):
         "publish.py": "the manifest says when it was written",
         "read_source.py": "items without a date, landed before any event, are known from this day on",
         "land_commands.py": "`recsys land` alone lands what tonight's night would",
+        "doctor.py": "says how old the live lists are",
         "clock.py": "the API answers in the present; everything else is given the time",
     }
     clocks = {

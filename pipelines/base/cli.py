@@ -49,6 +49,8 @@ VERBS = {
     "airflow": "pipelines.run.commands:airflow_command",
     "fingerprint": "pipelines.run.commands:fingerprint_command",
     "doctor": "pipelines.run.commands:doctor_command",
+    "backup": "pipelines.run.commands:backup_command",
+    "restore": "pipelines.run.commands:restore_command",
     "erase": "pipelines.erase.commands:erase_command",
 }
 

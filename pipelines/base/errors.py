@@ -28,6 +28,10 @@ class HomeBusyError(PipelineError):
     """A night and the erasing of a user would overlap in one home."""
 
 
+class BackupError(PipelineError):
+    """A backup cannot be made, or is not whole."""
+
+
 class EraseError(PipelineError):
     """A user's id is still somewhere in the home after it was erased."""
 

@@ -375,10 +375,10 @@ class ServeSettings(Section):
     """Requests a key or address may make at once after a pause."""
     max_clients: int = Field(10_000, ge=1)
     """Keys and addresses whose rates are remembered."""
-    stale_hours: float = Field(26.0, gt=0)
-    """Age of the live publication from which answers say that they are stale."""
-    alarm_hours: float = Field(50.0, gt=0)
-    """Age of the live publication from which answers say that somebody must look."""
+    stale_hours: float = Field(30.0, gt=0)
+    """Hours since the end of the days that the lists know from which answers say they are stale."""
+    alarm_hours: float = Field(54.0, gt=0)
+    """The same from which answers say that somebody must look."""
     poll_seconds: float = Field(2.0, gt=0, le=60)
     """Seconds between two looks at the pointers to the live publication."""
     recent_seconds: float = Field(1.0, gt=0, le=60)

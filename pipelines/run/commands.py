@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -159,15 +160,65 @@ def fingerprint_command(settings: Settings, as_json: bool) -> None:
     print_answer(found, as_json, lambda: [Table(columns, rows)])
 
 
-@click.command("doctor", epilog=examples("recsys doctor", "recsys doctor --json"))
+@click.command(
+    "backup",
+    epilog=examples("recsys backup /backups/shop.tar", "recsys backup shop.tar --home /data/shop"),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@settings_options
+def backup_command(settings: Settings, file: Path) -> None:
+    """Write all of a home to FILE, a tar archive, and read it again to check it.
+
+    Servers may go on, a night may not run. FILE holds what the home holds, personal data too.
+    """
+    from pipelines.run.backup import back_up
+    from pipelines.show.figures import format_bytes
+
+    click.echo(f"Backing up {settings.home} …", err=True)
+    report = back_up(settings, file)
+    click.echo(
+        f"{report.file_count:,} files, {format_bytes(report.byte_count)}, read again: {file}"
+    )
+
+
+@click.command(
+    "restore",
+    epilog=examples(
+        "recsys restore /backups/shop.tar --home /data/shop",
+        "recsys restore shop.tar --home /tmp/look --config shop/recsys.toml",
+    ),
+)
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@settings_options
+def restore_command(settings: Settings, file: Path) -> None:
+    """Make the home of FILE, a backup that is checked first; nothing may be in its place."""
+    from pipelines.run.backup import restore
+    from pipelines.show.figures import format_bytes
+
+    click.echo(f"Checking and restoring {file} …", err=True)
+    report = restore(settings, file)
+    click.echo(
+        f"{report.file_count:,} files, {format_bytes(report.byte_count)}, in {settings.home}; "
+        f"{report.repaired_count:,} addresses of MLflow point there now"
+    )
+
+
+@click.command(
+    "doctor", epilog=examples("recsys doctor", "recsys doctor --json", "recsys doctor --repair")
+)
 @settings_options
 @json_option
-def doctor_command(settings: Settings, as_json: bool) -> None:
-    """Say what this home has and lacks: settings, disk, day files, warehouse, MLflow, lists."""
+@click.option("--repair", is_flag=True, help="Let MLflow find the files of a home that was moved.")
+def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
+    """Say what this home has and lacks: disk, sources, days, nights, schedule, MLflow, lists."""
     from pipelines.run.doctor import examine
     from pipelines.show.document import Marked, Table, Words, left, wrap
     from pipelines.show.terminal import print_answer
 
+    if repair:
+        from pipelines.run.moved_home import repair_home
+
+        click.echo(f"{repair_home(settings):,} addresses of MLflow changed.", err=True)
     findings = examine(settings)
     rows: list[list[Words]] = [
         [

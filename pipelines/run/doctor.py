@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 
 from pipelines.base.config import DEFAULT_CONFIG, PROJECT_ROOT, Settings
 from pipelines.base.errors import PipelineError
+from pipelines.run.scheduler import NIGHTLY_DAG
 from pipelines.show.figures import format_bytes
 
 #: Free space below which a night may not finish.
 MIN_FREE_BYTES = 2 * 1024**3
+#: Newest nights that are looked at.
+SHOWN_NIGHTS = 7
 
 #: Keys of the settings that a file of one's own leaves out without losing a value.
 _HAVE_NO_DEFAULTS = {"home", "experiments_folder", "sources"}
@@ -44,7 +50,8 @@ def examine(settings: Settings) -> list[Diagnosis]:
     Returns
     -------
     list of Diagnosis
-        Settings, disk, sources, day files, warehouse, candidates, MLflow, publication.
+        Settings, disk, sources, day files, warehouse, candidates, nights, schedule, MLflow,
+        publication, freshness.
     """
     looks: tuple[Callable[[Settings], Diagnosis], ...] = (
         _settings_file,
@@ -53,8 +60,11 @@ def examine(settings: Settings) -> list[Diagnosis]:
         _day_files,
         _warehouse,
         _recommenders,
+        _nights,
+        _schedule,
         _tracking,
         _publication,
+        _freshness,
     )
     return [look(settings) for look in looks]
 
@@ -175,9 +185,63 @@ def _recommenders(settings: Settings) -> Diagnosis:
     return Diagnosis("candidates", True, f"{len(settings.candidates)} specifications, all valid")
 
 
+def _nights(settings: Settings) -> Diagnosis:
+    """Nights that began and published nothing, of the newest ones."""
+    nights = settings.nights()
+    newest = nights[-SHOWN_NIGHTS:]
+    ended = [night for night in newest if settings.run_folder(night).publication.exists()]
+    stopped = [
+        f"{night} stopped after {_last_step(settings, night)}"
+        for night in newest
+        if night not in ended
+    ]
+    found = f"{len(ended)} of the newest {len(newest)} were published" if newest else "none yet"
+    return Diagnosis(
+        "nights",
+        not stopped,
+        "; ".join([found, *stopped]),
+        "Read the task's log in Airflow or <home>/logs/, mend it, and run the night again: recsys "
+        "run --as-of DAY.",
+    )
+
+
+def _last_step(settings: Settings, night: date) -> str:
+    steps = list(settings.run_folder(night).steps.glob("*.json"))
+    if not steps:
+        return "no step"
+    return max(steps, key=lambda path: path.stat().st_mtime_ns).stem
+
+
+def _schedule(settings: Settings) -> Diagnosis:
+    """Whether Airflow would start a night by itself."""
+    database = settings.airflow / "airflow.db"
+    rows = []
+    if database.exists():
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(
+                "select is_paused from dag where dag_id = ?", (NIGHTLY_DAG,)
+            ).fetchall()
+    if not rows:
+        found = "no scheduler of this home has seen the nightly DAG"
+    elif rows[0][0]:
+        found = f"{NIGHTLY_DAG} is paused: recsys up --unpause lets it run every night"
+    else:
+        found = f"{NIGHTLY_DAG} runs by its schedule while recsys up runs"
+    return Diagnosis("schedule", True, found)
+
+
 def _tracking(settings: Settings) -> Diagnosis:
     from pipelines.base import tracking
+    from pipelines.run.moved_home import moved_from
 
+    if places := moved_from(settings):
+        return Diagnosis(
+            "MLflow",
+            False,
+            f"its store points to files at {', '.join(sorted(places))}, and the home is "
+            f"{settings.home}",
+            "A home that was moved or copied: recsys doctor --repair",
+        )
     runs = tracking.count_runs(settings)
     return Diagnosis(
         "MLflow",
@@ -200,4 +264,23 @@ def _publication(settings: Settings) -> Diagnosis:
         return Diagnosis("publication", True, f"CURRENT is {live}")
     return Diagnosis(
         "publication", True, f"{live} is pinned: later nights are not shown until recsys unpin"
+    )
+
+
+def _freshness(settings: Settings) -> Diagnosis:
+    """How long ago what the live lists know has ended, whenever they were written."""
+    from pipelines.base.current import read_current
+
+    try:
+        as_of = read_current(settings).as_of
+    except PipelineError:
+        return Diagnosis("freshness", True, "no lists are live")
+    age = datetime.now(UTC) - datetime.combine(as_of, time.min, UTC)
+    found = f"the live lists know what happened before {as_of}, {age.days:,} days ago"
+    return Diagnosis(
+        "freshness",
+        age < timedelta(hours=settings.serve.stale_hours),
+        found,
+        "Run the nights since (recsys sources list shows the days there are), and let them run by "
+        "themselves: recsys up --unpause. Answers go on, and say `stale`.",
     )

@@ -52,7 +52,7 @@ class Runtime:
             clock=clock,
         )
         self._first_day = clock().date()
-        self._generated_at = 0.0
+        self._known_until = 0.0
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
         self._add_gauges()
@@ -127,17 +127,17 @@ class Runtime:
 
     def _swapped(self, store: ListStore) -> None:
         """Count a swap; the next poll drops the logged days that the new publication knows."""
-        self._generated_at = store.generated_at.timestamp()
+        self._known_until = store.known_until.timestamp()
         self._metrics.swaps.inc()
 
     def _add_gauges(self) -> None:
         def age() -> float:
-            return self._clock().timestamp() - self._generated_at if self.is_ready else 0.0
+            return self._clock().timestamp() - self._known_until if self.is_ready else 0.0
 
         serve = self._settings.serve
         gauge = self._metrics.gauge
         gauge("ready", "1 once a verified publication is live", lambda: float(self.is_ready))
-        gauge("publication_age_seconds", "Since the live publication was written", age)
+        gauge("publication_age_seconds", "Since the end of the days that the live lists know", age)
         gauge(
             "publication_stale",
             "1 from serve.stale_hours on, 2 from serve.alarm_hours on",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -7,6 +9,7 @@ from pipelines.base.config import load_settings
 from pipelines.events.configured_sources import land_sources
 from pipelines.publications.choose import pin
 from pipelines.run.doctor import MIN_FREE_BYTES, examine
+from pipelines.run.moved_home import repair_home
 from tests.conftest import land_small_shop
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,8 +37,9 @@ def test_looking_at_a_home_leaves_it_as_it_was(make_settings):
 
 def test_a_home_after_a_night_lacks_nothing(small_shop):
     settings = small_shop(after=(10,))
+    repair_home(settings)  # it is a copy
     found = examine(settings)
-    assert [finding.subject for finding in found if not finding.is_fine] == []
+    assert [finding.subject for finding in found if not finding.is_fine] == ["freshness"]
     assert by_subject(settings)["MLflow"].found.endswith(": 1 nights")
     assert "CURRENT is 2024-03-11-" in by_subject(settings)["publication"].found
     pin(settings)
@@ -82,6 +86,29 @@ def test_sources_are_told_with_what_is_not_there(make_settings, tmp_path):
     assert finding.found == (
         f"orders (landed), clicks (not landed yet); nothing is at {tmp_path}/clicks.csv"
     )
+
+
+def test_nights_that_stopped_and_a_paused_schedule_are_told(make_settings):
+    settings = make_settings()
+    assert by_subject(settings)["nights"].found == "none yet"
+    assert "has seen the nightly DAG" in by_subject(settings)["schedule"].found
+    sound, stopped = settings.run_folder(date(2024, 3, 9)), settings.run_folder(date(2024, 3, 10))
+    for folder, last in ((sound.steps, "publish"), (stopped.steps, "load_days")):
+        folder.mkdir(parents=True)
+        (folder / f"{last}.json").write_text("{}")
+    sound.publication.write_text("{}")
+    finding = by_subject(settings)["nights"]
+    assert not finding.is_fine
+    assert finding.found == ("1 of the newest 2 were published; 2024-03-10 stopped after load_days")
+    settings.airflow.mkdir()
+    with closing(sqlite3.connect(settings.airflow / "airflow.db")) as database:
+        database.execute("create table dag (dag_id text, is_paused int)")
+        database.execute("insert into dag values ('nightly_recommendations', 1)")
+        database.commit()
+        assert "recsys up --unpause" in by_subject(settings)["schedule"].found
+        database.execute("update dag set is_paused = 0")
+        database.commit()
+        assert "runs by its schedule" in by_subject(settings)["schedule"].found
 
 
 def test_a_wrong_candidate_is_named(make_settings):

@@ -66,9 +66,9 @@ def test_gauges_tell_age_and_readiness(open_service, content):
     opened = open_service(content())
     read = opened.metrics.registry.get_sample_value
     assert read("recsys_ready") == 1.0
-    assert read("recsys_publication_age_seconds") == 7 * 3600
+    assert read("recsys_publication_age_seconds") == 10 * 3600
     assert read("recsys_publication_stale") == 0.0
-    opened.clock.go(hours=19)
+    opened.clock.go(hours=20)
     assert read("recsys_publication_stale") == 1.0
     opened.clock.go(hours=24)
     assert read("recsys_publication_stale") == 2.0

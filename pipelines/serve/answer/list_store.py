@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication
@@ -100,6 +100,8 @@ class ListStore:
     publication_id : str
     as_of : date
         What happened before this day is known in the lists.
+    known_until : datetime
+        `as_of` 00:00 UTC: from when on the lists know nothing, whenever they were written.
     generated_at : datetime
         UTC, in whole seconds.
     placements : mapping of str to PlacementSettings
@@ -124,6 +126,7 @@ class ListStore:
             raise ValueError(f"schema_version {meta['schema_version']}")
         self.publication_id: str = meta["publication_id"]
         self.as_of = date.fromisoformat(meta["as_of"])
+        self.known_until = datetime.combine(self.as_of, time.min, UTC)
         moment = datetime.fromisoformat(meta["generated_at"])
         self.generated_at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         self.exposure_types = frozenset(json.loads(meta["exposure_types"]))

@@ -235,7 +235,7 @@ class RecommendationService:
             made, titles = work(live.static)
             made.source = "static"
             made.warnings.insert(0, "store_failure")
-        age = max(0, int((now - live.store.generated_at).total_seconds()))
+        age = max(0, int((now - live.store.known_until).total_seconds()))
         aged = ["stale"] * (age >= self._stale_seconds) + ["alarm"] * (age >= self._alarm_seconds)
         return Answer(
             request_id=wish.request_id,
