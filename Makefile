@@ -42,7 +42,7 @@ run: $(READY) ## one whole night on the bundled shop, through the real DAG (AS_O
 	@$(BIN)/recsys run --as-of $(AS_OF) --home $(HOME_DIR)
 
 test: $(READY_TO_TEST) ## all tests and doctests, the same command CI runs
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --durations 10 --doctest-modules pipelines tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --durations 10 --doctest-modules pipelines tests
 
 check: $(READY_TO_TEST) ## format, lint, types, SQL lint, compose file
 	$(BIN)/ruff format --check .

@@ -43,13 +43,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+#: Groups of tests that keep a process busy for minutes, the longest first.
+LONG_GROUPS = ("features", "airflow", "faults", "loop", "erase", "late_events", "backtest", "leaks")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no process has only that left at the end."""
-    items.sort(
-        key=lambda item: (
-            not (item.get_closest_marker("slow") or item.get_closest_marker("xdist_group"))
-        )
-    )
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    group = item.get_closest_marker("xdist_group")
+    if group is not None and group.args[0] in LONG_GROUPS:
+        return LONG_GROUPS.index(group.args[0])
+    is_long = group is not None or item.get_closest_marker("slow") is not None
+    return len(LONG_GROUPS) + (not is_long)
 
 
 def terminal_text(document: Document, width: int = 100) -> str:

@@ -76,6 +76,8 @@ def followed(tmp_path_factory):
     return copy
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("contributing")
 def test_a_new_recommender_passes_the_contract_and_its_own_test(followed):
     tests = ["test_base.py", "test_parameters.py", "test_fold_in.py", "test_chosen_together.py"]
     paths = [f"tests/models/{name}" for name in tests]
@@ -85,6 +87,8 @@ def test_a_new_recommender_passes_the_contract_and_its_own_test(followed):
     run(followed, "-m", "ruff", "format", "--check", "pipelines/models", "tests/models")
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("contributing")
 def test_a_new_recommender_has_a_row_in_the_next_nights_leaderboards(followed, take_shop, tmp_path):
     settings = load_settings(followed / "recsys.toml", tmp_path)
     bought = [

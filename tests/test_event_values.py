@@ -84,6 +84,7 @@ def relevant(settings: Settings) -> set[str]:
     return set(truth["item_id"])
 
 
+@pytest.mark.slow
 def test_a_film_that_80_users_rate_half_a_star_is_neither_popular_nor_relevant(films):
     settings = films()
     assert popular(settings, read_interactions(settings, AS_OF, AS_OF))[0] == "1"

@@ -34,6 +34,7 @@ def start(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_files_become_lists_with_titles_and_the_better_candidate_is_promoted(start, tmp_path):
     settings, night = start(write_shop(tmp_path))
     verdict = json.loads(settings.run_folder(night).gate("discover").read_text())

@@ -50,6 +50,7 @@ def test_a_first_night_with_nobody_to_score_stops_before_anything_is_fitted(sett
     assert run.snapshot.exists() and not run.plan.exists()
 
 
+@pytest.mark.slow
 def test_a_later_night_keeps_its_champion_and_its_report_says_that_nobody_was_scored(settings):
     earlier = FIRST + timedelta(days=EXPLORED - 7)
     run_in_a_row(settings, earlier)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from pipelines.base.cli import cli
@@ -21,6 +22,7 @@ def verbs_of_the_readme():
     return re.findall(r"`([a-z]+)`", sentence.group(1))
 
 
+@pytest.mark.slow
 def test_the_verbs_of_the_readme_end_in_the_tables_of_a_whole_night(small_shop, shop_after):
     settings = small_shop("by_hand")
     options = ["--home", str(settings.home), "--config", str(SHOP_SETTINGS)]

@@ -45,6 +45,7 @@ def test_the_same_night_twice_leaves_every_table_and_list_identical(small_shop):
     assert before[0]["serving.recommendations"][0] > 0
 
 
+@pytest.mark.slow
 def test_nights_in_order_1_2_3_and_3_1_2_end_in_identical_tables(small_shop, shop_after):
     in_order, shuffled = shop_after(8, 9, 10), small_shop(after=(10,))
     for week in (8, 9):

@@ -98,11 +98,13 @@ class Settings(HomePaths, Section):
         if len(set(stems)) != len(stems):
             raise ValueError(f"names of sources must be unique. Got {sorted(stems)}")
         for placement_name, placement in self.placements.items():
-            for rule in (*placement.eligible, *(boost.when for boost in placement.boosts)):
+            conditions = [("eligible", rule) for rule in placement.eligible]
+            conditions += [("boosts", boost.when) for boost in placement.boosts]
+            for key, rule in conditions:
                 try:
                     check_kinds(rule, self.attributes.item_kinds, self.attributes.user_kinds)
                 except ValueError as error:
-                    raise ValueError(f"placements.{placement_name}: {error}") from error
+                    raise ValueError(f"placements.{placement_name}.{key}: {error}") from error
             asked = {*placement.baselines, placement.fallback, *(placement.candidates or ())}
             if unknown := asked - set(names):
                 raise ValueError(

@@ -26,7 +26,9 @@ def night_that(monkeypatch, *, after, error=None):
 
 def test_a_night_that_stops_says_at_which_verb_and_why(make_settings, monkeypatch):
     own = make_settings()
-    night_that(monkeypatch, after=["load_days"], error=DataCheckError(f"see {own.home}/x"))
+    night_that(
+        monkeypatch, after=["land_sources", "load_days"], error=DataCheckError(f"see {own.home}/x")
+    )
     found = replay_night(own, NIGHT, "key")
     assert found == NightRecord(
         NIGHT, "key", "stopped", "check_events", "DataCheckError: see <home>/x"

@@ -24,6 +24,8 @@ from pipelines.serve.runtime import Runtime
 from tests.features.conftest import EVENTS, ITEMS, build_world, insert_events, insert_items
 from tests.published_shop import CANDIDATES, publish_lists, refit
 
+pytestmark = pytest.mark.xdist_group("exclusion")
+
 
 @pytest.fixture
 def history(make_history: Callable[..., Interactions]) -> Interactions:
