@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.base.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
 from pipelines.base.durable import read_if_there, write_ordered_json
@@ -27,6 +27,16 @@ T = TypeVar("T")
 #: Servers that failed in this process; they are not asked again until the next night starts.
 _failed_servers: set[str] = set()
 SERVER_ERROR = 500
+_KIND = "mlflow.experimentKind"
+#: Tags of an experiment: of recommenders and not of prompts, so that MLflow opens it on its runs.
+EXPERIMENT_TAGS = {
+    _KIND: "custom_model_development",
+    "mlflow.note.content": (
+        "Nightly recommendations. A run `night DAY` holds the leaderboards (NDCG by placement and "
+        "candidate on the gate window), the gate's verdicts, plots and report.md. Its children are "
+        "a candidate on a window each: filter by tags.window = 'gate' and compare."
+    ),
+}
 
 
 def attempt(
@@ -101,10 +111,15 @@ def experiment_id(client: MlflowClient, settings: Settings) -> str:
     """Id of the MLflow experiment, created if needed; its artefacts lie below the home."""
     found = client.get_experiment_by_name(settings.mlflow.experiment)
     if found is not None:
+        if found.tags.get(_KIND) != EXPERIMENT_TAGS[_KIND]:
+            for key, value in EXPERIMENT_TAGS.items():
+                client.set_experiment_tag(found.experiment_id, key, value)
         return str(found.experiment_id)
     is_server = settings.tracking_uri.startswith("http")
     location = None if is_server else settings.mlflow_artifacts.resolve().as_uri()
-    return str(client.create_experiment(settings.mlflow.experiment, artifact_location=location))
+    tags: dict[str, Any] = dict(EXPERIMENT_TAGS)
+    name = settings.mlflow.experiment
+    return str(client.create_experiment(name, artifact_location=location, tags=tags))
 
 
 def start_night(

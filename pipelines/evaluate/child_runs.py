@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings, stable_hash
 from pipelines.base.tracking import attempt, experiment_id, parent_run_id, provenance, start_night
-from pipelines.evaluate.list_metrics import LIST_METRICS
 from pipelines.evaluate.results import Evaluation
 from pipelines.features.snapshot import DAYS_FILE
 
@@ -166,31 +165,30 @@ def _rule_metrics(evaluation: Evaluation) -> dict[str, float]:
     """Change that each rule makes (with less without): NDCG with its bounds, and coverage."""
     flat: dict[str, float] = {}
     for price in evaluation.metrics.get("rule_prices", []):
-        key = f"{evaluation.placement}.rule.{price['rule']}"
+        key = f"{evaluation.placement}/rule.{price['rule']}"
         flat |= with_bounds(f"{key}.ndcg", price, "difference")
         flat[f"{key}.coverage"] = price["coverage_with"] - price["coverage_without"]
     return flat
 
 
 def flat_metrics(evaluations: Sequence[Evaluation], k: int) -> dict[str, float]:
-    """Metrics of a run: `<placement>.<metric>`, with `_low` and `_high` where there are bounds.
+    """Metrics of a run: `<placement>/<metric>`, which MLflow shows as a group for each placement.
 
-    NDCG at the gate's cut `k` and the list metrics are logged by segment too, as
-    `<placement>.<segment>.<metric>_at_<k>`; the other ranking metrics by segment stay in the
-    artefact `metrics.json`. The change made by a rule of the placement is
-    `<placement>.rule.<rule>.ndcg` and `.coverage`.
+    They are few enough to be looked at: all users, at the gate's cut `k`, NDCG with `_low` and
+    `_high`. Other cuts, segments and bounds stay in the artefact `metrics.json`. The change made by
+    a rule of the placement is `<placement>/rule.<rule>.ndcg` and `.coverage`.
     """
-    by_segment = {f"{metric}_at_{k}" for metric in ("ndcg", *LIST_METRICS)}
+    end = f"_at_{k}"
     flat: dict[str, float] = {}
     for evaluation in evaluations:
-        flat[f"{evaluation.placement}.user_count"] = float(evaluation.metrics["user_count"])
+        flat[f"{evaluation.placement}/user_count"] = float(evaluation.metrics["user_count"])
         flat.update(_rule_metrics(evaluation))
         for metric, segments in evaluation.metrics["metrics"].items():
-            for segment, found in segments.items():
-                if segment != "all" and metric not in by_segment:
-                    continue
-                part = "" if segment == "all" else f"{segment}."
-                flat |= with_bounds(f"{evaluation.placement}.{part}{metric}", found)
+            key, found = f"{evaluation.placement}/{metric}", segments["all"]
+            if metric == f"ndcg{end}":
+                flat |= with_bounds(key, found)
+            elif (metric.endswith(end) or "_at_" not in metric) and found["value"] is not None:
+                flat[key] = float(found["value"])
     return flat
 
 

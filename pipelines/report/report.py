@@ -31,6 +31,7 @@ from pipelines.evaluate.leaderboard import WINDOWS, evaluation_seconds, leaderbo
 from pipelines.features.read import read_catalogue
 from pipelines.lists.list_rows import FALLBACK
 from pipelines.models.specifications import read_entries
+from pipelines.report.night_run import log_night
 from pipelines.report.report_text import report_document
 from pipelines.show.markdown import to_markdown
 from pipelines.show.terminal import print_document
@@ -39,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
-    """Write `report.md` and `report.json` in the night's run folder and print the report.
+    """Write `report.md` and `report.json` in the night's run folder, print and log the report.
 
     The night ran, or stopped half-way: what is missing is said to be missing.
 
@@ -54,6 +55,7 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     """
     report = build_report(settings, as_of)
     print_document(report_document(report, is_whole=False))
+    log_night(settings, as_of, report)
     return report
 
 

@@ -141,31 +141,21 @@ def test_parameters_are_flat_short_strings() -> None:
     }
 
 
-def test_metrics_carry_placement_segment_and_bounds(
+def test_metrics_are_those_of_all_users_at_the_gates_cut(
     settings: Settings, fabricate: Callable[..., Path]
 ) -> None:
     evaluations = evaluate(settings, fabricate, 0.3)
+    entry = {"value": 0.25, "low": 0.2, "high": 0.3, "user_count": 20}
+    evaluations[0].metrics["metrics"]["novelty_at_10"] = {"all": entry, "heavy": entry}
 
     found = flat_metrics(evaluations, 10)
 
-    stored = evaluations[0].metrics["metrics"]["ndcg_at_10"]
-    assert found["discover.ndcg_at_10_low"] == stored["all"]["low"]
-    assert found["discover.new.ndcg_at_10"] == stored["new"]["value"]
-    assert "discover.new.recall_at_10" not in found
-    assert found["for_you.coverage_at_10"] == 0.5
-    assert "for_you.coverage_at_10_low" not in found
-
-
-def test_metrics_of_the_lists_as_such_are_logged_by_segment(
-    settings: Settings, fabricate: Callable[..., Path]
-) -> None:
-    (first, _) = evaluate(settings, fabricate, 0.3)
-    entry = {"value": 0.25, "low": 0.2, "high": 0.3, "user_count": 20}
-    first.metrics["metrics"]["novelty_at_10"] = {"all": entry, "heavy": entry}
-
-    found = flat_metrics([first], 10)
-
-    assert found["discover.heavy.novelty_at_10"] == 0.25
-    assert found["discover.heavy.novelty_at_10_low"] == 0.2
-    assert "discover.heavy.ndcg_at_10" in found
-    assert "discover.heavy.recall_at_10" not in found
+    stored = evaluations[0].metrics["metrics"]["ndcg_at_10"]["all"]
+    assert found["discover/ndcg_at_10"] == stored["value"]
+    assert found["discover/ndcg_at_10_low"] == stored["low"]
+    assert found["discover/novelty_at_10"] == 0.25
+    assert found["for_you/coverage_at_10"] == 0.5
+    kept = {name.split("_at_")[-1] for name in found if "_at_" in name}
+    assert kept <= {"10", "10_low", "10_high"}
+    assert [name for name in found if name.endswith("_low") and "ndcg" not in name] == []
+    assert not [name for name in found if "heavy" in name or "new" in name]

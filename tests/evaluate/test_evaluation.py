@@ -122,7 +122,7 @@ def test_recall_of_a_first_stage_is_scored_on_the_truth_of_the_lists(with_ranker
     assert gate_of(settings, "discover", "ranker").per_user["candidate_recall"].tolist() == [1]
     assert "candidate_recall" not in gate_of(settings, "for_you").metrics["metrics"]
     run = tracking_client(settings).get_run(found.run_id)
-    assert run.data.metrics["for_you.candidate_recall"] == 1 / 2
+    assert run.data.metrics["for_you/candidate_recall"] == 1 / 2
 
 
 def test_recall_of_many_users_first_stage_is_that_of_evenly_spaced_ones(

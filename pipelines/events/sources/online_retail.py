@@ -156,12 +156,15 @@ def read_online_retail(connection: duckdb.DuckDBPyConnection, path: Path | None)
     Raises
     ------
     LandingError
-        If the file is missing or lacks a column.
+        If the file is missing or lacks a column, or its folder has several.
     """
     chosen = path or DEFAULT_PATH
+    if chosen.is_dir() and len(files := list(chosen.glob("*.parquet"))) == 1:
+        (chosen,) = files
     if not chosen.is_file():
         raise LandingError(
-            f"Online Retail must be a Parquet file. Found none at {chosen}. "
+            "Online Retail must be a Parquet file, or a folder that holds one and no other. Found "
+            f"none at {chosen}. "
             "Name one: recsys land online-retail PATH."
         )
     check_source_columns(connection, str(chosen), COLUMNS)

@@ -108,8 +108,18 @@ def test_a_price_is_the_median_of_the_day_and_only_changes_are_rows(read):
 
 
 def test_a_missing_file_is_an_error(tmp_path):
-    with pytest.raises(LandingError, match="must be a Parquet file. Found none"):
+    with pytest.raises(LandingError, match="must be a Parquet file.* Found none"):
         read_online_retail(duckdb.connect(), tmp_path / "none.parquet")
+
+
+def test_the_folder_of_the_file_is_read_too_if_it_holds_no_other(read, tmp_path):
+    read(line())
+    connection = duckdb.connect()
+    rows = read_online_retail(connection, tmp_path)
+    assert len(connection.execute(rows.events, rows.events_parameters).fetchall()) == 1
+    (tmp_path / "other.parquet").write_bytes((tmp_path / "shop.parquet").read_bytes())
+    with pytest.raises(LandingError, match="a folder that holds one and no other"):
+        read_online_retail(connection, tmp_path)
 
 
 def test_the_bundled_shop_has_the_customers_and_lines_it_should():
