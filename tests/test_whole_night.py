@@ -6,9 +6,11 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 import urllib.request
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from pipelines.base.current import read_current
 from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.events.landing import land
 from pipelines.run.night import NIGHT, run_in_a_row
-from pipelines.run.scheduler import unpause_nights
+from pipelines.run.scheduler import NIGHTLY_DAG, unpause_nights
 from pipelines.run.services import airflow_service, free_port, running
 from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
 
@@ -122,6 +124,41 @@ def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypa
         ).fetchone()
     store.close()
     assert children == 2 * len(settings.candidates)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("repetition", range(10))
+def test_a_night_by_hand_a_backfill_and_the_schedule_meet(small_shop, monkeypatch, repetition):
+    settings = small_shop(after=(8,))
+    monkeypatch.setenv("RECSYS_CONFIG", str(SHOP_SETTINGS))
+    by_hand = shop_night(9)
+    missed = [shop_night(10) - timedelta(days=days) for days in (2, 1, 0)]
+    with running(airflow_service(settings, free_port())) as address:
+        token = ask(f"{address}/auth/token")["access_token"]
+        dag = f"{address}/api/v2/dags/nightly_recommendations"
+        unpause_nights(settings)
+        airflow = [sys.executable, "-m", "pipelines", "airflow", "--home", str(settings.home)]
+        span = ["--from-date", str(missed[0]), "--to-date", str(missed[-1])]
+        command = [*airflow, "backfill", "create", "--dag-id", NIGHTLY_DAG, *span]
+        subprocess.run(command, check=True, capture_output=True)
+        wait_for(lambda: start_run(f"{dag}/dagRuns", token, {"as_of": by_hand.isoformat()}), 60)
+
+        def ended():
+            runs = ask(f"{dag}/dagRuns?limit=50", token)["dag_runs"]
+            states = [run["state"] for run in runs]
+            return len(runs) == 5 and {*states} <= {"success", "failed"} and states
+
+        states = wait_for(ended, 3000)
+    assert sorted(states) == ["failed", *["success"] * 4]
+    for night in (by_hand, *missed):
+        assert settings.run_folder(night).publication.exists()
+    today = settings.run_folder(settings.nights()[-1])
+    assert [path.name for path in today.folder.iterdir()] == ["steps"]
+    in_order = small_shop("in_order", after=(8,))
+    for night in (by_hand, *missed):
+        run_in_a_row(in_order, night)
+    assert fingerprints(settings) == fingerprints(in_order)
+    assert list_files(settings) == list_files(in_order)
 
 
 def start_run(runs, token, conf):

@@ -98,8 +98,9 @@ def _log(name: str, report: LandReport) -> None:
         report.unchanged_files,
         report.removed_files,
     )
-    for reason, count in {**report.exclusions, **report.unread}.items():
-        logger.warning("Source %s: left out or unread %s: %s", name, count, printable(reason))
+    if lost := {**report.exclusions, **report.unread}:
+        counts = "; ".join(f"{printable(reason)} {count:,}" for reason, count in lost.items())
+        logger.warning("Source %s: left out or unread: %s", name, counts)
     for note in report.notes:
         logger.warning("Source %s: %s", name, printable(note))
 
