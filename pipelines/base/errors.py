@@ -39,6 +39,10 @@ class EraseError(PipelineError):
 # orchestration
 
 
+class UnknownNightError(PipelineError):
+    """Nothing is known of a night: it never ran in this home."""
+
+
 class NightFailedError(PipelineError):
     """A night's DAG run did not end in success; the message names the task and the log."""
 

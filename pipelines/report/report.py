@@ -24,7 +24,11 @@ from pipelines.base.current import (
     stored_ids,
 )
 from pipelines.base.durable import read_if_there, write_json, write_text
-from pipelines.base.errors import MissingEvaluationError, PublicationNotFoundError
+from pipelines.base.errors import (
+    MissingEvaluationError,
+    PublicationNotFoundError,
+    UnknownNightError,
+)
 from pipelines.base.step_seconds import read_step_seconds
 from pipelines.evaluate.inputs import planned_candidates
 from pipelines.evaluate.leaderboard import WINDOWS, evaluation_seconds, leaderboard, rule_board
@@ -60,8 +64,21 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
 
 
 def build_report(settings: Settings, as_of: date) -> dict[str, Any]:
-    """Write both files of the report without printing it; returns it."""
+    """Write both files of the report without printing it; returns it.
+
+    Raises
+    ------
+    UnknownNightError
+        If the night has no run folder; none is made.
+    """
     run = settings.run_folder(as_of)
+    if not run.folder.exists():
+        nights = settings.nights()
+        known = f"the newest is {nights[-1]}" if nights else "it has none"
+        raise UnknownNightError(
+            f"A night must have run to be reported. Found no {as_of} in {settings.home}: {known}. "
+            f"Name one that ran, or run it: recsys run --as-of {as_of}."
+        )
     report: dict[str, Any] = {
         "as_of": as_of.isoformat(),
         "k": settings.evaluation.k,

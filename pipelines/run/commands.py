@@ -29,8 +29,10 @@ def run_command(settings: Settings, as_of: date) -> None:
     again: what did not change is not computed again, and the result is the same.
     """
     from pipelines.events.day_changes import check_landing
-    from pipelines.report.report import report_night
+    from pipelines.report.report import build_report
+    from pipelines.report.report_text import report_document
     from pipelines.run.scheduler import run_night
+    from pipelines.show.terminal import print_document
 
     if not settings.sources:  # those that the settings list are landed by the night
         check_landing(settings)
@@ -38,7 +40,7 @@ def run_command(settings: Settings, as_of: date) -> None:
         f"Night of {as_of} on {settings.home} (Airflow DAG nightly_recommendations)", err=True
     )
     run_night(settings, as_of, lambda line: click.echo(line, err=True))
-    report_night(settings, as_of)
+    print_document(report_document(build_report(settings, as_of), is_whole=False))
 
 
 @click.command(

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from datetime import date
 
 import pytest
 
 from pipelines.base.durable import read_json, write_json
+from pipelines.base.errors import UnknownNightError
 from pipelines.models.specifications import specifications_file
 from pipelines.publications.choose import rollback
 from pipelines.report.report import _champion_prices, build_report, report_night
@@ -17,6 +19,12 @@ SAID = "item_knn: tuned as of 2024-03-04, NDCG@10 +.0123 [+.0040, +.0206] on 3 w
 
 def filed(report):
     return to_markdown(report_document(report, is_whole=True))
+
+
+def test_a_night_that_never_ran_is_refused_and_gets_no_folder(shop):
+    with pytest.raises(UnknownNightError, match="run it: recsys run --as-of 2031-01-01"):
+        build_report(shop, date(2031, 1, 1))
+    assert not shop.run_folder(date(2031, 1, 1)).folder.exists()
 
 
 def test_the_report_tells_the_whole_night(shop, report_home, two_nights):
