@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import logging
-import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -160,7 +159,8 @@ def _check(file: Path, named: Path) -> BackupReport:
                     contents = json.load(stream)
                 else:
                     hashing = _Hashing(stream)
-                    shutil.copyfileobj(hashing, _Nowhere(), _CHUNK_BYTES)
+                    while hashing.read(_CHUNK_BYTES):
+                        pass
                     found[member.name] = (member.size, hashing.digest.hexdigest())
         listed = {name: tuple(one) for name, one in (contents or {})["files"].items()}
         if differing := sorted(set(found.items()) ^ set(listed.items())):
@@ -171,9 +171,3 @@ def _check(file: Path, named: Path) -> BackupReport:
             "another copy of the file."
         ) from error
     return BackupReport(len(found), sum(size for size, _ in found.values()))
-
-
-class _Nowhere:
-    def write(self, chunk: bytes) -> int:
-        """Forget it."""
-        return len(chunk)
