@@ -17,8 +17,9 @@ served as (
         min(position) as position,
         min(coalesce(placement, '')) as placement,
         min(
-            case when experiment_id is null then coalesce(variant, 'control')
-                else coalesce(variant, '') end
+            coalesce(
+                variant, if(experiment_id is null, 'control', '')
+            )
         ) as variant,
         min(coalesce(experiment_id, '')) as experiment_id,
         min(coalesce(publication_id, '')) as publication_id,
@@ -90,6 +91,7 @@ bought as (
 
 ),
 
+{# What somebody else did counts for nobody: an answer is one user's. #}
 shown_items as (
 
     select
@@ -114,7 +116,6 @@ shown_items as (
         coalesce(bought.purchase_count, 0) as purchase_count,
         coalesce(bought.revenue, 0) as revenue
     from served
-    {# What somebody else did counts for nobody: an answer is one user's. #}
     left join reactions
         on
             served.request_id = reactions.request_id
