@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -92,6 +93,7 @@ def cli(verbose: bool) -> None:
 
 def main() -> None:
     """Run the command line; a `PipelineError` is printed without traceback, exit code 2."""
+    os.umask(os.umask(0o077) | 0o027)  # what it writes may name people
     try:
         cli.main(standalone_mode=False)
     except PipelineError as error:

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from pipelines.base.attributes import AttributeSettings
 from pipelines.base.errors import SettingsError
@@ -46,6 +47,7 @@ from pipelines.base.source_settings import SourceSettings
 from pipelines.base.windows import NightWindows
 
 DEFAULT_HOME = "var"
+_NOT_IN_A_HOME = "'\"[]{}*?%#\\"
 DEFAULT_CONFIG = "recsys.toml"
 #: Folder of this checkout; it holds dbt_project/, dags/ and data/ beside the package.
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +90,17 @@ class Settings(HomePaths, Section):
     def file(self) -> Path | None:
         """The settings file, if there is one; child processes read the same."""
         return self._file
+
+    @field_validator("home")
+    @classmethod
+    def _check_home(cls, home: Path) -> Path:
+        if found := sorted(set(str(home)) & set(_NOT_IN_A_HOME)):
+            raise ValueError(
+                "the path of a home must have none of the characters "
+                f"{' '.join(_NOT_IN_A_HOME)}, which mean something in SQL, addresses and patterns "
+                f"of files. Found {' '.join(found)}"
+            )
+        return home
 
     @model_validator(mode="after")
     def _check_names(self) -> Settings:
@@ -201,7 +214,7 @@ def load_settings(config: Path | str | None = None, home: Path | str | None = No
         values["sources"] = [_placed(source, path.parent) for source in sources]
     if server := os.environ.get("MLFLOW_TRACKING_URI"):
         values["mlflow"] = {"tracking_uri": server, **values.get("mlflow", {})}
-    if keys_file := os.environ.get("RECSYS_API_KEYS_FILE"):
+    if (keys_file := os.environ.get("RECSYS_API_KEYS_FILE")) is not None:
         values["serve"] = {"keys_file": keys_file, **values.get("serve", {})}
     settings = parse_settings(values, source=str(path))
     settings._file = path.resolve()
@@ -235,12 +248,34 @@ def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Setti
 
 
 def explain_validation(error: ValidationError) -> str:
-    """One line that lists each wrong key, what is wrong with it, and the value found."""
+    """One line that lists each wrong key, what is wrong with it, and the value found.
+
+    A value that may be a secret is not shown.
+    """
     return "; ".join(
-        f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']} "
-        f"(got {str(item['input'])[:80]!r})"
+        f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {mask_secrets(item['msg'])} "
+        f"(got {_found(item['loc'], item['input'])})"
         for item in error.errors()
     )
+
+
+def _found(place: tuple[int | str, ...], value: Any) -> str:
+    words = " ".join(map(str, place)).lower()
+    if any(word in words for word in ("key", "secret", "password", "token", "dsn")):
+        return "a value that is not shown, since it may be a secret"
+    return repr(mask_secrets(str(value))[:80])
+
+
+def mask_secrets(text: str) -> str:
+    """A text without API keys and without passwords of addresses.
+
+    Examples
+    --------
+    >>> mask_secrets("rk_0123456789abcdefghijklmnop of postgresql://shop:secret@db/shop")
+    'rk_… of postgresql://shop:…@db/shop'
+    """
+    text = re.sub(r"rk_[A-Za-z0-9_-]{16,}", "rk_…", text)
+    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", r"\1:…@", text)
 
 
 def _config_path(config: Path | str | None) -> Path:

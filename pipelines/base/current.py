@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,6 +27,8 @@ SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 #: The file of a publication that answers one user's list in microseconds.
 LOOKUPS = "lists.sqlite"
+#: The file of a publication that people query.
+SERVING = "serving.duckdb"
 #: Holds the sha256 of the manifest's bytes and a newline, nothing else.
 MANIFEST_HASH = "manifest.json.sha256"
 #: Advice for a pointer that names no intact publication.
@@ -62,7 +64,7 @@ class Publication:
     @property
     def serving_path(self) -> Path:
         """The DuckDB file that people query."""
-        return self.folder / "serving.duckdb"
+        return self.folder / SERVING
 
 
 def date_of(publication_id: str) -> date:
@@ -77,14 +79,20 @@ def date_of(publication_id: str) -> date:
 
 
 def is_publication_id(name: str) -> bool:
-    """Whether a name has the form of a publication's id.
+    """Whether a name has the form of a publication's id, of a day that there is.
 
     Examples
     --------
     >>> is_publication_id("2011-12-09-0a1b2c3d"), is_publication_id("../2011-12-09-0a1b2c3d")
     (True, False)
+    >>> is_publication_id("2011-02-30-0a1b2c3d")
+    False
     """
-    return _ID_FORM.fullmatch(name) is not None
+    if _ID_FORM.fullmatch(name) is None:
+        return False
+    with suppress(ValueError):
+        return bool(date_of(name))
+    return False
 
 
 def stored_ids(settings: Settings) -> list[str]:
@@ -94,7 +102,7 @@ def stored_ids(settings: Settings) -> list[str]:
     return sorted(
         folder.name
         for folder in settings.publications.iterdir()
-        if is_publication_id(folder.name) and (folder / MANIFEST).exists()
+        if is_publication_id(folder.name) and (folder / MANIFEST).is_file()
     )
 
 
@@ -144,9 +152,18 @@ def _find_damage(publication: Publication, verify: bool) -> str | None:
         return f"{MANIFEST} differs from {MANIFEST_HASH}"
     if publication.manifest["publication_id"] != publication.publication_id:
         return f"{MANIFEST} is of {publication.manifest['publication_id']}"
-    if not verify:
-        return None
-    for name, wanted in publication.manifest["files"].items():
+    return _find_wrong_file(publication) if verify else None
+
+
+def _find_wrong_file(publication: Publication) -> str | None:
+    """Describe the first file that is missing, is none, or differs from its hash, if any."""
+    folder = publication.folder
+    files = publication.manifest["files"]
+    if missing := sorted({SERVING, LOOKUPS} - set(files)):
+        return f"{MANIFEST} has no hash of {missing[0]}"
+    for name, wanted in files.items():
+        if Path(name).name != name or not (folder / name).is_file():  # a device has no end
+            return f"{name!r} is no file of the publication"
         if file_sha256(folder / name) != wanted["sha256"]:
             return f"{name} differs from its hash"
     return None

@@ -13,6 +13,9 @@ from typing import Any
 
 from pipelines.base.faults import faultpoint
 
+#: Rights of a file that may name people: its owner's, and reading by its group.
+PRIVATE = 0o640
+
 
 def to_json(value: Any) -> str:
     """A value as canonical, readable JSON: sorted keys, two spaces, a newline at the end."""
@@ -39,6 +42,8 @@ def write_text(path: Path, text: str) -> None:
 def new_file(path: Path) -> Iterator[Path]:
     """Write a file atomically: beside `path`, flushed to the disk, then renamed.
 
+    Its rights are `PRIVATE`, whatever the umask.
+
     Parameters
     ----------
     path : Path
@@ -56,6 +61,7 @@ def new_file(path: Path) -> Iterator[Path]:
     try:
         yield fresh
         faultpoint("file.written")
+        make_private(fresh)
         fsync_file(fresh)
         faultpoint("file.flushed")
         os.replace(fresh, path)
@@ -118,9 +124,23 @@ def put_folder(fresh: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def make_private(path: Path) -> None:
+    """Take the rights away that a file which may name people must not give."""
+    path.chmod(path.stat().st_mode & PRIVATE)
+
+
 def read_json(path: Path) -> Any:
-    """The value of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The value of a JSON file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be read, or is no JSON that is nested as deeply as people nest.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path.name} is nested too deeply") from error
 
 
 def read_if_there(path: Path) -> Any:

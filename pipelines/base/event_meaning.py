@@ -13,6 +13,20 @@ from pipelines.base.settings_sections import LOW, EventSettings
 PURCHASE, RETURN, ADD_TO_CART = "purchase", "return", "add_to_cart"
 #: Types whose value is a number of units.
 UNITS = (PURCHASE, RETURN, ADD_TO_CART)
+#: Type of what an answer of the API showed. Only the server writes it; clients say what was seen
+#: (``impression``) and done.
+SERVED = "served"
+#: Beginning of the ids of such events, and of no other's.
+SERVED_ID = "served:"
+#: What the server alone knows of an answer; the answer's `request_id` stands for all of it.
+OF_THE_SERVER = frozenset(
+    {
+        *("experiment_id", "variant", "bucket", "config_hash", "lists_differ"),
+        *("placement", "source", "team", "propensity"),
+    }
+)
+#: Largest price, and largest value in either direction, of an event.
+MAX_AMOUNT = 1e9
 
 
 def counted_type(event_type: str, value: float | None, min_value: Mapping[str, float]) -> str:

@@ -375,6 +375,16 @@ class ServeSettings(Section):
     """Requests a key or address may make at once after a pause."""
     max_clients: int = Field(10_000, ge=1)
     """Keys and addresses whose rates are remembered."""
+    max_connections: int = Field(1000, ge=16)
+    """Connections of a process, at most; fewer where it may not have so many files open."""
+    max_connections_per_address: int = Field(500, ge=8)
+    """Connections from one address, at most; where more come, one that waits is closed."""
+    max_head_bytes: int = Field(65_536, ge=8192)
+    """Bytes of a request's path and headers, at most."""
+    head_seconds: float = Field(10.0, gt=0)
+    """Seconds in which path and headers must have come."""
+    idle_seconds: float = Field(60.0, gt=0)
+    """Seconds in which a request must be whole and answered, and in which the next must begin."""
     stale_hours: float = Field(30.0, gt=0)
     """Hours since the end of the days that the lists know from which answers say they are stale."""
     alarm_hours: float = Field(54.0, gt=0)
@@ -387,6 +397,8 @@ class ServeSettings(Section):
     """File below the home with the time the API takes for now; for simulations only."""
     recent_days: int = Field(30, ge=2, le=366)
     """Most days of recent events held in memory, however old the live publication is."""
+    recent_megabytes: int = Field(500, ge=1)
+    """Megabytes of recent events held in memory, at most; then those of the oldest day go."""
     explore_share: Mapping[str, Annotated[float, Field(ge=0, le=0.05)]] = Field(
         default_factory=dict
     )

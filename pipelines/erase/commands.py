@@ -28,6 +28,7 @@ def erase_command(settings: Settings, user_id: str, dry_run: bool, as_json: bool
     """Erase a user from every file of the home, and keep them out of later nights.
 
     Day files, logs, tables, publications, nights, MLflow, backtests; then every byte is searched.
+    A running API forgets the user within seconds.
     Refused while a night runs. What it cannot reach (backups, the source): docs/erase.md.
     """
     from pipelines.base.durable import to_json

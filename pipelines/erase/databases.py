@@ -93,7 +93,7 @@ def _names(payload: str | None, words: UserWords) -> bool:
     if words.is_distinct:
         return words.is_in(payload)
     row = json.loads(payload)
-    return row.get(USER_COLUMN) == words.user_id or words.is_in(str(row.get("line", "")))
+    return row.get(USER_COLUMN) in words.forms or words.is_in(str(row.get("line", "")))
 
 
 def _recount(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,6 +13,7 @@ from pipelines.base.current import publish_lock
 from pipelines.base.durable import new_file
 from pipelines.base.errors import EraseError, SettingsError
 from pipelines.base.faults import faultpoint
+from pipelines.base.ids import clean_id
 from pipelines.base.night_lock import own_home
 from pipelines.base.warehouse import connect
 from pipelines.erase.databases import erase_from_sqlite, erase_from_warehouse
@@ -26,6 +27,7 @@ from pipelines.events.erased import (
     blank_log_lines,
     clean_day_file,
     log_files,
+    read_erased,
     remember_erased,
 )
 
@@ -45,7 +47,7 @@ def erase_user(
     ----------
     settings : Settings
     user_id : str
-        Exactly as in the events.
+        As in the events, in any form of Unicode.
     dry_run : bool, default False
         Only say which files hold the id.
     show : callable, optional
@@ -74,7 +76,7 @@ def erase_user(
     """
     if not user_id.strip():
         raise SettingsError("A user id must not be empty. Got none. Name one with --user.")
-    words = UserWords(user_id)
+    words = UserWords(_as_in_events(user_id))
     if dry_run:
         return _result(settings, words, {}, dry_run=True)
     with own_home(settings), publish_lock(settings):
@@ -82,6 +84,11 @@ def erase_user(
             with connect(settings):
                 pass  # nobody else has it open
         removed = _erase_home(settings, words, show)
+        show(
+            "an API that runs on this home forgets the user within "
+            f"{settings.serve.recent_seconds:g} s (serve.recent_seconds)"
+        )
+        removed["lines of the API's logs"] += _blank_logs(settings)  # of the last seconds
         show("searching every byte of the home")
         result = _result(settings, words, removed, dry_run=False)
     if result["files"]:
@@ -91,6 +98,19 @@ def erase_user(
             "words in them) and run `recsys erase` again."
         )
     return result
+
+
+def _as_in_events(user_id: str) -> str:
+    try:
+        return clean_id(user_id)
+    except ValueError:  # no event has it, but another file may
+        return user_id
+
+
+def _blank_logs(settings: Settings) -> int:
+    """Blank the lines of erased users in the API's logs; returns how many."""
+    erased = read_erased(settings)
+    return sum(blank_log_lines(path, erased) for path in log_files(settings) if erased)
 
 
 def _result(
@@ -109,9 +129,7 @@ def _erase_home(
     removed: dict[str, int] = {}
     for name, step in {
         "rows of day files": lambda: _clean_landing(settings, words, erased),
-        "lines of the API's logs": lambda: sum(
-            blank_log_lines(path, erased) for path in log_files(settings)
-        ),
+        "lines of the API's logs": lambda: _blank_logs(settings),
         "publications": lambda: len(erase_from_publications(settings, words)),
         "rows of the warehouse": lambda: erase_from_warehouse(
             settings, settings.warehouse_path, words

@@ -17,6 +17,7 @@ from pipelines.base.current import (
     LOOKUPS,
     PIN,
     POINTER,
+    SERVING,
     Publication,
     named_id,
     point_to,
@@ -32,7 +33,7 @@ from pipelines.erase.scan import find_user
 from pipelines.erase.words import UserWords
 from pipelines.publications.manifest import seal_files
 from pipelines.publications.publish import drop_folders, empty_staging, find_sound
-from pipelines.publications.serving_files import SERVING, STORAGE_VERSION, count_lists
+from pipelines.publications.serving_files import STORAGE_VERSION, count_lists
 from pipelines.publications.serving_rows import drop_rows, insert_rows, refresh_view
 
 logger = logging.getLogger(__name__)

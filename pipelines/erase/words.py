@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -34,15 +35,25 @@ class UserWords:
         return len(self.user_id) >= DISTINCT_LENGTH and not self.user_id.isdigit()
 
     @cached_property
+    def forms(self) -> tuple[str, ...]:
+        """The id in each form of Unicode: as given, composed (NFC), decomposed (NFD)."""
+        normal = (unicodedata.normalize(form, self.user_id) for form in ("NFC", "NFD"))
+        return tuple(dict.fromkeys((self.user_id, *normal)))
+
+    @cached_property
     def spellings(self) -> tuple[str, ...]:
-        """The id as it stands, and as JSON, HTML and addresses escape it."""
-        found = (
-            self.user_id,
-            json.dumps(self.user_id)[1:-1],
-            json.dumps(self.user_id, ensure_ascii=False)[1:-1],
-            html.escape(self.user_id),
-            quote(self.user_id, safe=""),
-        )
+        """The id in each form as it stands, and as JSON, HTML and addresses escape it."""
+        found = [
+            spelling
+            for form in self.forms
+            for spelling in (
+                form,
+                json.dumps(form)[1:-1],
+                json.dumps(form, ensure_ascii=False)[1:-1],
+                html.escape(form),
+                quote(form, safe=""),
+            )
+        ]
         return tuple(dict.fromkeys(found))
 
     @cached_property
@@ -55,7 +66,8 @@ class UserWords:
         """Matches every spelling in UTF-8, and a distinct id also in UTF-16 and UTF-32."""
         narrow = [self._bounded(re.escape(one)).encode() for one in self.spellings]
         wide = [
-            re.escape(self.user_id.encode(encoding))
+            re.escape(form.encode(encoding))
+            for form in self.forms
             for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
         ]
         return re.compile(b"|".join(narrow + (wide if self.is_distinct else [])))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.base.config import Settings
 from pipelines.base.durable import new_file, read_if_there, write_json
+from pipelines.base.ids import clean_id
 from pipelines.events.day_folders import FORMATS
 
 if TYPE_CHECKING:
@@ -48,16 +49,24 @@ class Erased:
         return hashlib.sha256(self.salt + user_id).hexdigest()
 
     def has(self, user_id: bytes | str | None) -> bool:
-        """Whether the user with this id was erased."""
+        """Whether the user with this id was erased, in whatever form of Unicode it is written."""
         if user_id is None:
             return False
-        raw = user_id.encode() if isinstance(user_id, str) else user_id
-        return self.hash_of(raw) in self.hashes
+        raw = user_id.encode("utf-8", "surrogatepass") if isinstance(user_id, str) else user_id
+        return any(self.hash_of(one) in self.hashes for one in {raw, _canonical(raw)})
 
     def is_named_in(self, line: bytes) -> bool:
         """Whether an unparsable line contains the id of an erased user."""
         words = {word for mark in _BETWEEN_WORDS for word in mark.split(line) if word}
         return any(self.has(word) or self.has(_unescape(word)) for word in words)
+
+
+def _canonical(user_id: bytes) -> bytes:
+    """An id as events hold it; as it is if it is none."""
+    try:
+        return clean_id(user_id.decode()).encode()
+    except ValueError:
+        return user_id
 
 
 def _unescape(word: bytes) -> str | None:
@@ -79,7 +88,7 @@ def read_erased(settings: Settings) -> Erased | None:
 def remember_erased(settings: Settings, user_id: str) -> Erased:
     """Add a user's tombstone to the home, unless it is there already."""
     known = read_erased(settings) or Erased(secrets.token_bytes(_SALT_BYTES), frozenset())
-    erased = Erased(known.salt, known.hashes | {known.hash_of(user_id.encode())})
+    erased = Erased(known.salt, known.hashes | {known.hash_of(_canonical(user_id.encode()))})
     stored = {"salt": erased.salt.hex(), "hashes": sorted(erased.hashes)}
     write_json(settings.erased, stored)
     return erased

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings
+from pipelines.base.durable import new_file
+from pipelines.base.event_meaning import OF_THE_SERVER, SERVED, SERVED_ID
 from pipelines.events.day_folders import day_file
 from pipelines.events.feeds import FEEDS, Feed
 from pipelines.events.log_lines import LogFile, list_log_files, read_rows
@@ -28,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: Stem of the day files made from the API's logs; `land` gives it to no other source.
 API_FILES = "recsys-api"
-SERVED = "served"
+#: Version of what is made of the logs; day files of an earlier one are made anew.
+_VERSION = 2
 #: Rows per row group.
 BATCH_ROWS = 50_000
 #: Key of the Parquet metadata that says which logs a day file was made from.
@@ -65,8 +68,10 @@ def take_in_exposures(settings: Settings, as_of: date) -> list[str]:
 
     Notes
     -----
-    A line of `served` becomes one event per item, with ``<request_id>:<position>`` as its
-    event_id. The same logs give files of the same bytes.
+    A line of `served` becomes one event per item, with ``served:<request_id>:<position>`` as its
+    event_id. A line of `events`, which a client sent, says nothing that only the server knows: an
+    exposure or an id of this form is left out, an arm is not taken. The same logs give files of
+    the same bytes.
     """
     notes: list[str] = []
     recheck = settings.events.first_day_to_recheck(as_of)
@@ -105,7 +110,7 @@ def _take_in(
             os.utime(target)  # or these logs would be read every night
         return []
     counts = _Counts()
-    _write(feed, target, _rows(settings, files, counts), fingerprint, counts)
+    _write(feed, target, _rows(settings, files, counts), fingerprint)
     logger.info("API logs of %s: %s rows of %s", day, counts.rows, feed.name)
     notes = [f"API logs of {day}: {count} {why}" for why, count in sorted(counts.left_out.items())]
     if counts.torn:
@@ -114,7 +119,7 @@ def _take_in(
 
 
 def _fingerprint(settings: Settings, files: Sequence[LogFile]) -> bytes:
-    digest = hashlib.sha256(repr(SERVED in settings.events.types).encode())
+    digest = hashlib.sha256(repr((_VERSION, SERVED in settings.events.types)).encode())
     for file in files:
         with file.path.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -165,7 +170,11 @@ def _rows_of(
             return []
         return [_typed(FEEDS["items"], {**line, "valid_from": line["at"]})]
     if kind == "events":
-        return [_typed(FEEDS["events"], line)]
+        if line["event_type"] == SERVED or str(line["event_id"]).startswith(SERVED_ID):
+            counts.leave_out("events of clients say what only the server may say")
+            return []
+        told = {name: value for name, value in line.items() if name not in OF_THE_SERVER}
+        return [_typed(FEEDS["events"], told)]
     if SERVED not in settings.events.types:
         counts.leave_out("answers are not taken: events.types has no `served`")
         return []
@@ -182,7 +191,7 @@ def _exposures(line: dict[str, Any]) -> list[dict[str, Any]]:
             FEEDS["events"],
             {
                 **line,
-                "event_id": f"{line['request_id']}:{position}",
+                "event_id": f"{SERVED_ID}{line['request_id']}:{position}",
                 "event_type": SERVED,
                 "item_id": item_id,
                 "event_at": line["at"],
@@ -230,24 +239,19 @@ def _value(kind: str, value: Any) -> Any:
 # files
 
 
-def _write(
-    feed: Feed, target: Path, rows: Iterator[dict[str, Any]], fingerprint: bytes, counts: _Counts
-) -> None:
-    """Write the rows beside the target, in row groups, and rename the file to its name."""
+def _write(feed: Feed, target: Path, rows: Iterator[dict[str, Any]], fingerprint: bytes) -> None:
+    """Write the rows as one whole file, in row groups; none where there are no rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _schema(feed).with_metadata({_FINGERPRINT: fingerprint})
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with pq.ParquetWriter(fresh, schema, compression="zstd") as out:
-            while batch := list(islice(rows, BATCH_ROWS)):
-                out.write_table(pa.Table.from_pylist(batch, schema))
-        if counts.rows or target.exists():
-            os.replace(fresh, target)
-    finally:
-        fresh.unlink(missing_ok=True)
+    batch = list(islice(rows, BATCH_ROWS))
+    if not batch and not target.exists():
+        return
+    with new_file(target) as fresh, pq.ParquetWriter(fresh, schema, compression="zstd") as out:
+        while batch:
+            out.write_table(pa.Table.from_pylist(batch, schema))
+            batch = list(islice(rows, BATCH_ROWS))
 
 
 def _schema(feed: Feed) -> pa.Schema:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipelines.base.event_meaning import ADD_TO_CART, PURCHASE, RETURN
+from pipelines.base.event_meaning import ADD_TO_CART, MAX_AMOUNT, PURCHASE, RETURN
 from pipelines.base.ids import BAD_BYTE, CONTROLS, MAX_ID_LENGTH, NESTED
 from pipelines.base.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS
 from pipelines.events.values import EARLIEST
@@ -87,6 +87,11 @@ def _number_rules(numbers: tuple[str, ...]) -> tuple[RowRule, ...]:
             "a number is NaN or infinite",
         ),
         RowRule("negative_price", "price < 0", "a price is below zero"),
+        RowRule(
+            "oversized_number",
+            f"price > {MAX_AMOUNT}" + (f" or abs(value) > {MAX_AMOUNT}" * ("value" in numbers)),
+            f"a price or value is beyond {MAX_AMOUNT:,.0f}",
+        ),
     )
 
 

@@ -112,9 +112,10 @@ def health_lines(report: dict[str, Any]) -> list[str]:
     )
     return [
         f"Users by arm: {counts}; {ratio}.",
-        "Every user's arm was computed again from the id: all agree.",
-        "All were served under the settings that were frozen at the start.",
-        f"Users seen in several arms, left out: {health['excluded_users']:,} (must be 0).",
+        "Every user's arm was computed again from the id, and all were served under the settings "
+        "that were frozen at the start.",
+        f"Users whose exposures are doubted, left out: {health['excluded_users']:,} (must be 0).",
+        *(f"Doubted: {doubt}." for doubt in health["doubts"]),
         f"{health['days']} whole days since the first exposure.",
     ]
 

@@ -1,4 +1,4 @@
-"""Units of an experiment: its users, each in one arm, and what is wrong with them."""
+"""Units of an experiment: its users, each in one arm, and the exposures that are doubted."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ NAMED_USERS = 3
 MIN_DAYS = 7
 #: P-value below which a mismatch is taken for a fault and not for chance.
 ALARM_BELOW = 0.001
+#: Share of users with doubted exposures above which nothing is decided.
+MAX_DOUBTED_SHARE = 0.01
 #: Users an arm is expected to have before the check says anything.
 MIN_EXPECTED = 8
 
@@ -51,10 +53,13 @@ class Units:
     Parameters
     ----------
     frame : DataFrame
-        One row per user_id in exactly one arm: columns of `metrics.met_experiment_users` and
-        ``is_mature``: the days in which a purchase counts are over.
+        One row per user_id whose exposures are not doubted: columns of
+        `metrics.met_experiment_users` and ``is_mature``: the days in which a purchase counts are
+        over.
     excluded_count : int
-        Users who were served in several arms; left out of `frame`.
+        Users whose exposures are doubted; left out of `frame`.
+    doubts : tuple of str
+        Why, with how many users and some of their names.
     faults : tuple of str
         What makes every result void; empty if nothing does.
     ratio : SampleRatio
@@ -64,6 +69,7 @@ class Units:
 
     frame: pd.DataFrame
     excluded_count: int
+    doubts: tuple[str, ...]
     faults: tuple[str, ...]
     ratio: SampleRatio
     days: int
@@ -93,6 +99,7 @@ class Units:
             "health": {
                 "is_healthy": self.is_healthy,
                 "faults": self.all_faults,
+                "doubts": list(self.doubts),
                 "sample_ratio_p_value": self.ratio.p_value,
                 "sample_ratio_note": ratio_note,
                 "excluded_users": self.excluded_count,
@@ -120,19 +127,29 @@ def read_units(settings: Settings, experiment: Experiment, as_of: date) -> Units
 
 
 def check_units(frame: pd.DataFrame, experiment: Experiment, as_of: date) -> Units:
-    """Leave out users who were in several arms, and find what makes the experiment void.
+    """Leave out users whose exposures are doubted, and find what makes the experiment void.
 
-    `frame` is that of `Units` with users in several arms.
+    `frame` is that of `Units` with all users.
+
+    Notes
+    -----
+    An exposure is doubted that this experiment's server cannot have written. A few are left out;
+    above `MAX_DOUBTED_SHARE` of the users they are faults.
     """
-    kept = frame[frame["variant_count"] == 1].reset_index(drop=True)
+    doubted = _doubted(frame, experiment)
+    kept = frame[doubted == ""].reset_index(drop=True)
+    doubts = tuple(
+        _name_users(what, users.tolist())
+        for what, users in frame["user_id"].groupby(doubted[doubted != ""], sort=False)
+    )
+    excluded = len(frame) - len(kept)
     weights = experiment.variants
     users = {name: int((kept["variant"] == name).sum()) for name in weights}
-    found = (_wrong_arm(kept, experiment), _other_settings(frame, experiment))
-    faults = tuple(fault for fault in found if fault)
-    started = frame["first_served_at"].min()
+    started = kept["first_served_at"].min()
     days = 0 if pd.isna(started) else (pd.Timestamp(as_of) - started).days
     ratio = check_sample_ratio(users, weights)
-    return Units(kept, len(frame) - len(kept), faults, ratio, days)
+    faults = doubts if excluded > MAX_DOUBTED_SHARE * len(frame) else ()
+    return Units(kept, excluded, doubts, faults, ratio, days)
 
 
 def check_sample_ratio(users: Mapping[str, int], weights: Mapping[str, float]) -> SampleRatio:
@@ -182,28 +199,31 @@ def _p_value(counts: list[int], weights: list[float]) -> float:
     return float(chi2.sf(statistic, len(counts) - 1))
 
 
-def _wrong_arm(frame: pd.DataFrame, experiment: Experiment) -> str | None:
-    """Users whose recorded arm or bucket is not the one the hash gives."""
+def _doubted(frame: pd.DataFrame, experiment: Experiment) -> pd.Series:
+    """Why each user's exposures are doubted; empty where they are not."""
     recorded = zip(frame["user_id"], frame["variant"], frame["bucket"], strict=True)
-    wrong = [
-        user_id
+    is_elsewhere = [
+        pd.isna(variant) or pd.isna(bucket) or experiment.assign(user_id) != (variant, bucket)
         for user_id, variant, bucket in recorded
-        if experiment.assign(user_id) != (variant, bucket)
     ]
-    return _name_users("recorded in another arm than their hash gives", wrong)
+    doubted = pd.Series("", frame.index, dtype=object)
+    for what, holds in (
+        ("served without an arm", frame["variant"].isna()),
+        ("served in several arms", frame["variant_count"] > 1),
+        (
+            "recorded in another arm than their hash gives",
+            pd.Series(is_elsewhere, frame.index, dtype=bool),
+        ),
+        (
+            "served under other settings than the experiment's",
+            (frame["config_hash"] != experiment.config_hash) | (frame["config_hash_count"] > 1),
+        ),
+    ):
+        doubted[holds & (doubted == "")] = what
+    return doubted
 
 
-def _other_settings(frame: pd.DataFrame, experiment: Experiment) -> str | None:
-    """Users who were served under other settings than the frozen ones."""
-    is_other = (frame["config_hash"] != experiment.config_hash) | (frame["config_hash_count"] > 1)
-    return _name_users(
-        "served under other settings than the experiment's", frame.loc[is_other, "user_id"].tolist()
-    )
-
-
-def _name_users(what: str, users: Sequence[str]) -> str | None:
-    if not users:
-        return None
+def _name_users(what: str, users: Sequence[str]) -> str:
     named = ", ".join(users[:NAMED_USERS])
     more = f" and {len(users) - NAMED_USERS} more" if len(users) > NAMED_USERS else ""
     return f"{len(users)} users {what}: {named}{more}"

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.base.config import Settings
-from pipelines.base.current import LOOKUPS, MANIFEST, MANIFEST_HASH, SCHEMA_VERSION
+from pipelines.base.current import LOOKUPS, MANIFEST, MANIFEST_HASH, SCHEMA_VERSION, SERVING
 from pipelines.base.durable import (
     file_sha256,
     fsync_file,
+    make_private,
     read_if_there,
     read_json,
     write_json,
@@ -22,7 +23,6 @@ from pipelines.base.tracking import git_commit, parent_run_id
 from pipelines.evaluate.results import METRICS_FILE
 from pipelines.experiments.definition import CONTROL
 from pipelines.experiments.state import placement_experiment
-from pipelines.publications.serving_files import SERVING
 
 #: Columns of `SERVING_PUBLICATION_MODELS` that `role.json` has by these names.
 _ROLE_COLUMNS = ("candidate", "spec_hash", "model_version", "run_id")
@@ -67,6 +67,7 @@ def seal_files(staging: Path, manifest: dict[str, Any]) -> None:
     """Write a manifest, with sizes and hashes of both files of a publication, and its own hash."""
     files = {}
     for name in (SERVING, LOOKUPS):
+        make_private(staging / name)
         fsync_file(staging / name)
         files[name] = {
             "sha256": file_sha256(staging / name),

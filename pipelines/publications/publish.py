@@ -19,6 +19,7 @@ from pipelines.base.current import (
     PIN,
     POINTER,
     SCHEMA_VERSION,
+    SERVING,
     Publication,
     date_of,
     named_id,
@@ -43,7 +44,6 @@ from pipelines.publications.people_rows import (
     stored_rules,
 )
 from pipelines.publications.serving_files import (
-    SERVING,
     build_serving,
     count_lists,
     logical_hash,
@@ -250,7 +250,8 @@ def empty_staging(settings: Settings) -> None:
         shutil.rmtree(left, ignore_errors=True)
     shutil.rmtree(settings.publication_staging, ignore_errors=True)
     for fresh in settings.publications.glob("*.json.*.tmp"):
-        fresh.unlink()
+        if not fresh.is_dir():  # a stray folder is nobody's draft
+            fresh.unlink()
 
 
 def drop_folders(settings: Settings, kept: set[str]) -> None:

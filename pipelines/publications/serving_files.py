@@ -16,7 +16,6 @@ from pipelines.base.tables import SERVING_PUBLICATION_MODELS, SERVING_RECOMMENDA
 from pipelines.lists.list_rows import FALLBACK
 from pipelines.publications.people_rows import create_people_tables
 
-SERVING = "serving.duckdb"
 #: Storage version of the file: DuckDB 1.5 and later open it.
 STORAGE_VERSION = "v1.5.0"
 #: Number of users whose lists are hashed and packed at once.

@@ -52,7 +52,7 @@ def list_publications(settings: Settings, *, verify: bool = False) -> dict[str, 
             "is_pinned": folder.name == named[PIN],
         }
         for folder in sorted(settings.publications.glob("*"))
-        if is_publication_id(folder.name)
+        if is_publication_id(folder.name) and folder.is_dir()
     ]
     return {
         "live_id": live_id,
@@ -121,15 +121,19 @@ def _describe(settings: Settings, publication_id: str, verify: bool) -> dict[str
             read_publication(settings, publication_id, verify=True)
     except PublicationNotFoundError as error:
         damage = str(error)
-    models = manifest.get("models") or {}
+    models = manifest.get("models")
+    roles = models if isinstance(models, dict) else {}
     return {
         "publication_id": publication_id,
         "as_of": publication_id[:10],
         "user_count": manifest.get("user_count"),
         "row_count": manifest.get("row_count"),
-        "models": {name: (role or {}).get("candidate") for name, role in models.items()},
+        "models": {
+            name: role.get("candidate") if isinstance(role, dict) else None
+            for name, role in roles.items()
+        },
         "generated_at": manifest.get("generated_at"),
-        "byte_count": sum(path.stat().st_size for path in folder.iterdir()),
+        "byte_count": sum(path.lstat().st_size for path in folder.iterdir()),
         "is_sound": False if damage else (True if verify else None),
         "damage": damage,
     }

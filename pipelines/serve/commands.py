@@ -36,7 +36,8 @@ def serve_command(settings: Settings, host: str, port: int, workers: int) -> Non
     """Answer with the lists of the live publication over HTTP until SIGTERM or Ctrl-C.
 
     A new publication, a pin or a rollback is live within seconds, without a restart. Without keys
-    it listens on a loopback address only.
+    it listens on a loopback address only. A key that is taken out of serve.keys_file is refused
+    within seconds; a file without keys is an error and never an open API.
     """
     from pipelines.serve.server import run_server
 

@@ -15,7 +15,9 @@ from pipelines.serve.answer.list_store import ListStore
 from pipelines.serve.answer.live_publication import LivePublication
 from pipelines.serve.answer.metrics import ServeMetrics
 from pipelines.serve.answer.service import RecommendationService
+from pipelines.serve.http.auth import KeyRing
 from pipelines.serve.log.clock import Clock
+from pipelines.serve.log.erased_users import ErasedUsers
 from pipelines.serve.log.event_log import EventLog
 from pipelines.serve.log.recent import RecentEvents
 
@@ -25,16 +27,22 @@ logger = logging.getLogger(__name__)
 class Runtime:
     """The parts of a running API, made when it starts and closed when it stops."""
 
-    def __init__(self, settings: Settings, metrics: ServeMetrics, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, metrics: ServeMetrics, clock: Clock, keys: KeyRing | None = None
+    ) -> None:
         self._settings = settings
+        self._keys = keys or KeyRing()
         self._metrics = metrics
         self._clock = clock
         self.instance = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._erased = ErasedUsers(settings)
         self._recent = RecentEvents(
             settings.exposures,
             self.instance,
             settings.events.exposures,
             settings.events.min_value,
+            max_bytes=settings.serve.recent_megabytes * 1_000_000,
+            is_erased=self._erased.has,
         )
         self._live = LivePublication(
             settings,
@@ -47,6 +55,7 @@ class Runtime:
             settings,
             live=self._live,
             recent=self._recent,
+            erased=self._erased,
             log=self._log,
             metrics=metrics,
             clock=clock,
@@ -63,11 +72,12 @@ class Runtime:
         return self._live.is_ready
 
     def start(self) -> None:
-        """Begin to follow the pointers and the logs."""
+        """Begin to follow the pointers, the logs and the keys."""
         serve = self._settings.serve
         for name, work, seconds in (
             ("publications", self._follow_publications, serve.poll_seconds),
-            ("logs", self._recent.poll, serve.recent_seconds),
+            ("logs", self._follow_logs, serve.recent_seconds),
+            ("keys", self._keys.refresh, serve.poll_seconds),
         ):
             thread = threading.Thread(
                 target=self._repeat, args=(name, work, seconds), name=name, daemon=True
@@ -77,8 +87,9 @@ class Runtime:
 
     def poll(self) -> None:
         """Look at the pointers and the logs once, as the threads do again and again."""
+        self._erased.poll()
         self._follow_publications()
-        self._recent.poll()
+        self._follow_logs()
 
     def stop(self) -> None:
         """Flush the logs and close every file."""
@@ -98,6 +109,11 @@ class Runtime:
                 logger.exception("following the %s went wrong", name)
                 self._metrics.failed_polls.inc()
             self._stopped.wait(max(0.0, seconds - (time.monotonic() - started)))
+
+    def _follow_logs(self) -> None:
+        if self._erased.poll():
+            self._recent.forget_erased()
+        self._recent.poll()
 
     # publications
 
@@ -144,3 +160,9 @@ class Runtime:
             lambda: float(age() >= serve.stale_hours * 3600) + (age() >= serve.alarm_hours * 3600),
         )
         gauge("recent_events", "Events held since the batch", self._recent.count_events)
+        gauge("recent_bytes", "Bytes that they take, at most", self._recent.count_bytes)
+        gauge(
+            "recent_unheld_rows",
+            "Rows that are logged but not held: serve.recent_megabytes is reached",
+            lambda: self._recent.unheld_count,
+        )

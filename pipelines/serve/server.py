@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -12,8 +13,8 @@ from collections.abc import Callable
 from types import FrameType
 
 from pipelines.base.config import Settings
-from pipelines.base.errors import ServiceError
-from pipelines.serve.http.auth import check_reach, read_key_hashes
+from pipelines.base.errors import ServiceError, SettingsError
+from pipelines.serve.http.auth import KeyRing, check_reach, read_keys
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +46,18 @@ def run_server(
     Raises
     ------
     SettingsError
-        If others could reach the API and there are no keys.
+        If others could reach the API and there are no keys, or a file of keys holds none.
     ServiceError
         If the address cannot be listened on.
     """
-    check_reach(host, read_key_hashes(settings))
+    keys = read_keys(settings)
+    check_reach(host, keys)
     with _listen(host, port) as listener:
         on_listening(listener.getsockname()[1])
         if n_workers == 1:
-            _run_worker(settings, listener, 1)
+            _run_worker(settings, listener, 1, keys)
         else:
-            _Workers(settings, listener, n_workers).run()
+            _Workers(settings, listener, n_workers, keys).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -74,23 +76,29 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run_worker(settings: Settings, listener: socket.socket, n_workers: int) -> None:
+def _run_worker(settings: Settings, listener: socket.socket, n_workers: int, keys: KeyRing) -> None:
     """Answer requests in this process until it is told to stop."""
     import uvicorn
 
     from pipelines.serve.http.app import create_app
+    from pipelines.serve.http.connections import Connections, limits_of
     from pipelines.serve.log.clock import file_clock, utc_now
 
     name = settings.serve.clock_file
     clock = file_clock(settings.home / name) if name else utc_now
+    app = create_app(settings, clock=clock, n_workers=n_workers, keys=keys)
+    connections = Connections(limits_of(settings.serve), app.state.metrics)
     config = uvicorn.Config(
-        create_app(settings, clock=clock, n_workers=n_workers),
-        log_level="warning",
+        app,
+        http=connections.protocol(),
+        ws="none",
+        backlog=BACKLOG,
+        log_level="error",  # a warning is of what a client sent, as often as it likes
         access_log=False,  # paths hold user ids
         proxy_headers=False,  # a client must not choose the address it is limited by
         server_header=False,
         lifespan="on",
-        timeout_keep_alive=60,
+        timeout_keep_alive=math.ceil(settings.serve.idle_seconds),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = uvicorn.Server(config)
@@ -108,10 +116,13 @@ def _run_worker(settings: Settings, listener: socket.socket, n_workers: int) -> 
 class _Workers:
     """A parent that only starts workers, starts them again, and tells them to stop."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, n_workers: int) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, n_workers: int, keys: KeyRing
+    ) -> None:
         self._settings = settings
         self._listener = listener
         self._n_workers = n_workers
+        self._keys = keys
         self._children: set[int] = set()
         self._is_stopping = False
 
@@ -136,6 +147,10 @@ class _Workers:
     def _start(self) -> None:
         if self._is_stopping:
             return
+        try:
+            self._keys.refresh()  # a worker begins with the keys of now
+        except SettingsError as error:
+            logger.error("the keys stay as they were: %s", error)
         parent = os.getpid()
         # A signal waits until the parent knows the child, and the child has no handler of the
         # parent's. Nothing but this thread runs in the parent: a fork copies no lock that is held.
@@ -151,7 +166,7 @@ class _Workers:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
             threading.Thread(target=_stop_with, args=(parent,), daemon=True).start()
-            _run_worker(self._settings, self._listener, self._n_workers)
+            _run_worker(self._settings, self._listener, self._n_workers, self._keys)
             code = 0
         finally:
             os._exit(code)

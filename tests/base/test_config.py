@@ -122,3 +122,14 @@ def test_keys_of_the_api_come_from_the_file_that_the_environment_names(tmp_path,
     config = tmp_path / "recsys.toml"
     config.write_text('[serve]\nkeys_file = "/etc/keys"\n')
     assert load_settings(config).serve.keys_file == Path("/etc/keys")
+
+
+@pytest.mark.parametrize("name", ["it's", 'a"b', "a[1]", "50%", "a*", "a?b", "a#b", "{a}", "a\\b"])
+def test_a_home_whose_path_means_something_elsewhere_is_refused(tmp_path, name):
+    with pytest.raises(SettingsError, match="the path of a home must have none of the characters"):
+        parse_settings({"home": tmp_path / name})
+
+
+@pytest.mark.parametrize("name", ["my shop", "z\u00fcrich", "a,b;c", "$HOME", "a:b", "(1)", "a&b"])
+def test_a_home_with_another_name_is_taken(tmp_path, name):
+    assert parse_settings({"home": tmp_path / name}).home == tmp_path / name

@@ -6,6 +6,8 @@ import random
 import pytest
 
 from pipelines.base.current import (
+    MANIFEST,
+    MANIFEST_HASH,
     POINTER,
     find_current,
     publish_lock,
@@ -13,7 +15,7 @@ from pipelines.base.current import (
     read_publication,
     stored_ids,
 )
-from pipelines.base.durable import write_json
+from pipelines.base.durable import file_sha256, read_json, write_json, write_text
 from pipelines.base.errors import PublicationNotFoundError, PublishLockedError
 from pipelines.publications.choose import pin
 
@@ -31,7 +33,10 @@ def test_before_the_first_night_nothing_is_live(shop):
     assert find_current(shop) is None and stored_ids(shop) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'"text"', b"null"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"{}", b"\xff\xfe", b'"text"', b"null", b"[" * 100_000],
+)
 def test_an_unreadable_pointer_is_refused(shop, one_night, content):
     (shop.publications / POINTER).write_bytes(content)
     with pytest.raises(PublicationNotFoundError, match=f"There are: {one_night}"):
@@ -114,3 +119,27 @@ def test_a_second_holder_of_the_lock_is_refused_and_told_by_whom(shop):
         pass
     with publish_lock(shop):
         pass
+
+
+@pytest.mark.parametrize(
+    ("files", "damage"),
+    [
+        ({}, "has no hash of lists.sqlite"),
+        ({"serving.duckdb": {"sha256": ""}}, "has no hash of lists.sqlite"),
+        ({"lists.sqlite": {"sha256": ""}}, "has no hash of serving.duckdb"),
+        (["lists.sqlite", "serving.duckdb"], "'list' object has no attribute 'items'"),
+        ({"/dev/zero": {"sha256": ""}}, "'/dev/zero' is no file of the publication"),
+        ({"../publish.lock": {"sha256": ""}}, "is no file of the publication"),
+        ({"zero": {"sha256": ""}}, "'zero' is no file of the publication"),
+    ],
+)
+def test_a_manifest_must_name_the_files_of_its_folder_and_no_others(shop, one_night, files, damage):
+    folder = shop.publications / one_night
+    (folder / "zero").symlink_to("/dev/zero")
+    manifest = read_json(folder / MANIFEST)
+    if isinstance(files, dict) and any("zero" in name or "/" in name for name in files):
+        files = {**files, **manifest["files"]}
+    write_json(folder / MANIFEST, {**manifest, "files": files})
+    write_text(folder / MANIFEST_HASH, f"{file_sha256(folder / MANIFEST)}\n")
+    with pytest.raises(PublicationNotFoundError, match=damage):
+        read_publication(shop, one_night, verify=True)

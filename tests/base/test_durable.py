@@ -44,3 +44,25 @@ def test_sha256_is_of_the_bytes(tmp_path):
     fsync_file(tmp_path / "x")
     fsync_folder(tmp_path)
     assert file_sha256(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.fixture
+def no_umask():
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def test_files_are_for_owner_and_group_whatever_the_umask(tmp_path, no_umask):
+    path = tmp_path / "erased.json"
+    write_json(path, {})
+    assert path.stat().st_mode & 0o777 == 0o640
+    write_json(path, {"again": 1})
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_json_that_is_nested_too_deeply_is_no_json(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"deep.json is nested too deeply"):
+        read_json(path)

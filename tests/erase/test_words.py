@@ -44,3 +44,14 @@ def test_strings_and_keys_of_json_are_redacted_and_numbers_are_not():
 def test_an_item_may_have_the_same_short_id_and_keeps_it():
     row = {"item_id": "17841", "user_id": "17841"}
     assert UserWords("17841").redact_json(row) == {"item_id": "17841", "user_id": "[erased]"}
+
+
+@pytest.mark.parametrize("given", ["zo\u00eb", "zoe\u0308"])
+@pytest.mark.parametrize("written", ["zo\u00eb", "zoe\u0308"])
+def test_an_id_is_found_in_either_form_of_unicode(given, written):
+    words = UserWords(given)
+    line = json.dumps({"user_id": written})
+    for text in (line, json.dumps({"user_id": written}, ensure_ascii=False)):
+        assert words.is_in(text) and words.byte_pattern.search(text.encode())
+        assert words.redact(text) == '{"user_id": "[erased]"}'
+    assert not words.is_in("zoe")

@@ -34,6 +34,14 @@ def test_tombstones_know_their_users_and_nobody_else(make_settings, erased):
     assert [both.has(user) for user in ("zoe", "adam", "zo", None)] == [True, True, False, False]
 
 
+@pytest.mark.parametrize("given", ["zo\u00eb", "zoe\u0308", " zo\u00eb\t"])
+def test_a_user_is_known_in_every_spelling_that_is_loaded_as_the_same_id(make_settings, given):
+    erased = remember_erased(make_settings(), given)
+    for written in ("zo\u00eb", "zoe\u0308", "\u00a0zoe\u0308 ", "zo\u00eb".encode()):
+        assert erased.has(written)
+    assert not erased.has("zoe") and not erased.has(b"zo\xff") and not erased.has("\ud800")
+
+
 def test_another_home_has_another_salt(make_settings, tmp_path, erased):
     other = remember_erased(make_settings(home=tmp_path / "other"), "zoe")
     assert other.hashes != erased.hashes

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.base.errors import LandingError
+from pipelines.events import exposures
 from pipelines.events.exposures import take_in_exposures
 from pipelines.events.landing import land
 from pipelines.events.load import load_days
@@ -74,8 +75,8 @@ def test_teams_and_chances_go_with_their_items(settings, log):
     assert take_in_exposures(settings, AS_OF) == []
     found = [(row["event_id"], row["team"], row["propensity"]) for row in landed(settings)]
     assert found == [
-        *(("r1:1", "control", None), ("r1:2", None, None)),
-        *(("r2:1", None, 0.98), ("r2:2", None, 1.0)),
+        *(("served:r1:1", "control", None), ("served:r1:2", None, None)),
+        *(("served:r2:1", None, 0.98), ("served:r2:2", None, 1.0)),
     ]
 
 
@@ -96,11 +97,43 @@ def test_an_answer_becomes_one_event_for_each_item_it_showed(settings, log):
         "position": 2,
         "price": None,
     }
-    assert [row["event_id"] for row in (first, second)] == ["r1:1", "r1:2"]
+    assert [row["event_id"] for row in (first, second)] == ["served:r1:1", "served:r1:2"]
     assert [(row["item_id"], row["position"]) for row in (first, second)] == [("a", 1), ("b", 2)]
     assert {first[name] for name in ("event_type", "variant", "publication_id", "user_id")} == {
         *("served", "control", "2024-02-29-00000000", "u1"),
     }
+
+
+def test_a_line_of_a_client_says_nothing_that_only_the_server_knows(settings, log):
+    forged = {**CLICK, "event_id": "e2", "experiment_id": "x", "variant": "ease", "propensity": 1.0}
+    log("events", CLICK, {**CLICK, "event_type": "served"}, {**CLICK, "event_id": "served:r1:1"})
+    log("events", forged)
+    (note,) = take_in_exposures(settings, AS_OF)
+    assert note.endswith("2 events of clients say what only the server may say")
+    assert [row["event_id"] for row in landed(settings)] == ["e1", "e2"]
+    assert {row[name] for row in landed(settings) for name in ("variant", "propensity")} == {None}
+
+
+def test_a_day_file_of_an_earlier_version_is_made_anew(settings, log, monkeypatch):
+    log("events", CLICK)
+    monkeypatch.setattr(exposures, "_VERSION", 1)
+    take_in_exposures(settings, AS_OF)
+    path = settings.landing / "events" / f"date={DAY}" / "recsys-api.parquet"
+    before = path.read_bytes()
+    monkeypatch.undo()
+    take_in_exposures(settings, AS_OF)
+    assert path.read_bytes() != before
+
+
+def test_what_lands_is_for_owner_and_group_whatever_the_umask(settings, log):
+    log("events", CLICK)
+    before = os.umask(0)
+    try:
+        take_in_exposures(settings, AS_OF)
+    finally:
+        os.umask(before)
+    path = settings.landing / "events" / f"date={DAY}" / "recsys-api.parquet"
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_change_of_stock_becomes_a_version_of_the_item(settings, log):
@@ -197,7 +230,11 @@ def test_every_row_is_in_raw_once_however_often_it_is_loaded(
     log("items", STOCK)
     load_days(settings, AS_OF)
     ids = [row[0] for row in dump(settings, columns="event_id")]
-    assert ids == ["e1", "r1:1", "r1:2", "r2:1", "r2:2", "shop-1"]
+    assert ids == [
+        "e1",
+        *(f"served:{answer}" for answer in ("r1:1", "r1:2", "r2:1", "r2:2")),
+        "shop-1",
+    ]
     everything = [dump(settings), dump(settings, "raw.items"), dump(settings, "raw.quarantine")]
     load_days(settings, AS_OF)
     again = [dump(settings), dump(settings, "raw.items"), dump(settings, "raw.quarantine")]

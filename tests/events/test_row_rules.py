@@ -56,6 +56,8 @@ def test_a_good_event_breaks_no_rule():
         ({"unreadable": '\'{"position":"first"}\''}, "bad_number"),
         ({"value": "'-inf'::double"}, "non_finite_number"),
         ({"price": "-0.01"}, "negative_price"),
+        ({"price": "1.1e9"}, "oversized_number"),
+        ({"value": "-1e300"}, "oversized_number"),
     ],
 )
 def test_a_bad_event_has_the_reason_of_the_first_rule_it_breaks(values, reason):

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from pipelines.measure.analysis import ALL_USERS, LISTS_EQUAL, analyse_units
 from pipelines.measure.effects import compare_at_the_end
+from pipelines.measure.experiment_text import health_lines
 from pipelines.measure.online_metrics import METRICS, summarise_arms
 from pipelines.measure.units import check_units
 from tests.measure.conftest import NIGHT, make_experiment, make_units
@@ -50,11 +51,22 @@ def test_a_large_loss_is_rolled_back():
 def test_nothing_is_shown_at_fault():
     experiment = make_experiment()
     units = make_units(experiment, 2000, lift=0.5)
-    units.loc[0, "bucket"] += 1
+    units.loc[:20, "bucket"] += 1
     report = analyse(experiment, units)
     assert report["effects"] == []
     assert report["decisions"][0]["verdict"] == "void"
     assert "u0" in report["decisions"][0]["reason"]
+
+
+def test_a_few_doubted_users_are_named_and_the_rest_decides():
+    experiment = make_experiment()
+    units = make_units(experiment, 2000, lift=0.5)
+    units.loc[:19, "variant"] = None
+    report = analyse(experiment, units)
+    assert report["health"]["excluded_users"] == 20 and report["health"]["is_healthy"]
+    assert report["health"]["doubts"] == ["20 users served without an arm: u0, u1, u2 and 17 more"]
+    assert report["effects"] and report["decisions"][0]["verdict"] != "void"
+    assert any("served without an arm" in line for line in health_lines(report))
 
 
 def test_the_fixed_interval_waits_for_the_planned_users():

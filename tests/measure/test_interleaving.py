@@ -76,10 +76,10 @@ def test_before_seven_days_nothing_is_decided():
     assert decision["verdict"] == "continue" and "2 of 7 days" in decision["reason"]
 
 
-def test_a_user_with_another_bucket_voids_the_experiment():
+def test_users_with_another_bucket_void_the_experiment():
     experiment = make_interleaved(expected_users=50)
     units, teams = make_teams(experiment, 60, 20)
-    units.loc[3, "bucket"] += 1
+    units.loc[3:4, "bucket"] += 1
     report = analyse(experiment, units, teams)
     assert report["preferences"][0]["share"] is None
     assert report["decisions"][0]["verdict"] == "void" and "u3" in report["decisions"][0]["reason"]

@@ -23,26 +23,40 @@ def test_sound_units_are_healthy(experiment, units):
     assert found.days == 26  # from noon of March 5th
 
 
-def test_one_altered_variant_fails_and_is_named(experiment, units):
+def test_a_few_doubted_users_are_left_out_and_named(experiment, units):
     was = units.loc[7, "variant"]
     units.loc[7, "variant"] = "ease" if was == "control" else "control"
-    found = check_units(units, experiment, NIGHT)
-    assert found.faults == ("1 users recorded in another arm than their hash gives: u7",)
-    assert not found.is_healthy
-
-
-def test_one_altered_bucket_fails_and_is_named(experiment, units):
     units.loc[9, "bucket"] += 1
-    (fault,) = check_units(units, experiment, NIGHT).faults
-    assert "u9" in fault
+    units.loc[11, "variant"] = None
+    units.loc[13, "config_hash"] = None
+    found = check_units(units, experiment, NIGHT)
+    assert sorted(found.doubts) == [
+        "1 users served under other settings than the experiment's: u13",
+        "1 users served without an arm: u11",
+        "2 users recorded in another arm than their hash gives: u7, u9",
+    ]
+    assert found.is_healthy and found.excluded_count == 4
+    assert not set(found.frame["user_id"]) & {"u7", "u9", "u11", "u13"}
 
 
-def test_other_settings_fail(experiment, units):
-    units.loc[[1, 2, 3, 4], "config_hash"] = "edited"
-    (fault,) = check_units(units, experiment, NIGHT).faults
-    assert (
-        fault == "4 users served under other settings than the experiment's: u1, u2, u3 and 1 more"
-    )
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("variant", None, "served without an arm"),
+        ("variant", "forged", "recorded in another arm than their hash gives"),
+        ("bucket", float("nan"), "recorded in another arm than their hash gives"),
+        ("variant_count", 2, "served in several arms"),
+        ("config_hash", "edited", "served under other settings than the experiment's"),
+    ],
+)
+def test_nothing_is_decided_where_more_than_one_in_a_hundred_is_doubted(
+    experiment, units, column, value, why
+):
+    units[column] = units[column].astype(object)
+    units.loc[[1, 2, 3, 4, 5], column] = value
+    found = check_units(units, experiment, NIGHT)
+    assert found.faults == (f"5 users {why}: u1, u2, u3 and 2 more",)
+    assert not found.is_healthy
 
 
 def test_users_in_several_arms_are_left_out_and_counted(experiment, units):

@@ -4,7 +4,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from pipelines.base.current import MANIFEST, MANIFEST_HASH
+from pipelines.base.current import LOOKUPS, MANIFEST, MANIFEST_HASH, SERVING
 from pipelines.base.durable import file_sha256, write_json, write_text
 from pipelines.base.errors import PublicationNotFoundError, SettingsError
 from pipelines.base.warehouse import connect
@@ -36,7 +36,8 @@ def store(settings, publication_id, lists, placement="home"):
         connection.execute("create table if not exists recommendations as from frame limit 0")
         connection.execute("insert into recommendations from frame")
         connection.execute("create or replace table items as from titles")
-    files = {"serving.duckdb": {"sha256": file_sha256(folder / "serving.duckdb")}}
+    (folder / LOOKUPS).touch()
+    files = {name: {"sha256": file_sha256(folder / name)} for name in (SERVING, LOOKUPS)}
     write_json(folder / MANIFEST, {"publication_id": publication_id, "files": files})
     write_text(folder / MANIFEST_HASH, f"{file_sha256(folder / MANIFEST)}\n")
 

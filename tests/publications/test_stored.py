@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.base.current import PIN, POINTER
+from pipelines.base.current import PIN, POINTER, stored_ids
+from pipelines.base.durable import file_sha256, read_json, write_json, write_text
 from pipelines.base.errors import PublicationNotFoundError, SettingsError
 from pipelines.publications.choose import pin
+from pipelines.publications.publish import empty_staging
 from pipelines.publications.stored import find_publication, list_publications
 
 
@@ -83,3 +85,43 @@ def test_a_name_that_means_nothing_is_refused(shop, two_nights):
         find_publication(shop, "../../x")
     with pytest.raises(PublicationNotFoundError, match="Found no '2024-01-01-00000000'"):
         find_publication(shop, "2024-01-01-00000000")
+
+
+def test_stray_files_and_folders_are_no_publications(shop, two_nights):
+    for name in ("2024-02-30-0a1b2c3d", "notes", ".x.old", "CURRENT.json.7.tmp", "[a]*?"):
+        (shop.publications / name).mkdir()
+        (shop.publications / name / "manifest.json").write_text("{}")
+    (shop.publications / "2024-03-01-00000000").write_text("a file")
+    (shop.publications / "2024-03-02-00000000").mkdir()
+    (shop.publications / "2024-03-02-00000000" / "manifest.json").mkdir()
+    (shop.publications / two_nights[0] / "broken").symlink_to("nowhere")
+    assert stored_ids(shop) == list(two_nights)
+    found = list_publications(shop, verify=True)["publications"]
+    assert [(row["publication_id"], row["is_sound"]) for row in found] == [
+        ("2024-03-02-00000000", False),
+        *((name, True) for name in two_nights),
+    ]
+    empty_staging(shop)
+    assert stored_ids(shop) == list(two_nights)
+
+
+@pytest.mark.parametrize("models", [[], "x", {"discover": ["x"]}, 3])
+def test_a_manifest_of_another_form_is_listed(shop, one_night, models):
+    folder = shop.publications / one_night
+    write_json(folder / "manifest.json", {"publication_id": one_night, "models": models})
+    (row,) = list_publications(shop)["publications"]
+    assert not any(row["models"].values())
+
+
+def test_a_truncated_file_that_no_manifest_names_is_not_sound(shop, one_night):
+    folder = shop.publications / one_night
+    write_json(folder / "manifest.json", {**read_json(folder / "manifest.json"), "files": {}})
+    write_text(folder / "manifest.json.sha256", f"{file_sha256(folder / 'manifest.json')}\n")
+    (folder / "lists.sqlite").write_bytes(b"")
+    (row,) = list_publications(shop, verify=True)["publications"]
+    assert row["is_sound"] is False and "has no hash of lists.sqlite" in row["damage"]
+
+
+def test_files_that_name_people_are_read_by_their_owner_and_group_only(shop, one_night):
+    for path in (shop.publications / one_night).iterdir():
+        assert path.stat().st_mode & 0o137 == 0, path

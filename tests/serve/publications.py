@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from pipelines.base.config import PROJECT_ROOT, Settings, process_environment
-from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, Publication, point_to
+from pipelines.base.current import LOOKUPS, SCHEMA_VERSION, SERVING, Publication, point_to
 from pipelines.base.durable import file_sha256, write_json, write_text
 from pipelines.run.services import LOOPBACK, free_port
 
@@ -139,7 +139,8 @@ def publish_by_hand(
     folder = settings.publications / publication_id
     folder.mkdir(parents=True)
     write_lookups(folder / LOOKUPS, publication_id, content, generated_at or datetime.now(UTC))
-    files = {LOOKUPS: {"sha256": file_sha256(folder / LOOKUPS)}}
+    (folder / SERVING).touch()
+    files = {name: {"sha256": file_sha256(folder / name)} for name in (LOOKUPS, SERVING)}
     manifest = {
         "publication_id": publication_id,
         "as_of": as_of.isoformat(),

@@ -20,6 +20,7 @@ from pipelines.base.current import point_to
 from pipelines.base.errors import ServiceError, SettingsError
 from pipelines.publications.choose import pin, rollback, unpin
 from pipelines.run.services import LOOPBACK, free_port
+from pipelines.serve.http.auth import make_key
 from pipelines.serve.server import run_server
 from tests.serve.publications import (
     AS_OF,
@@ -276,6 +277,62 @@ def test_it_does_not_start_open_to_others(make_settings):
     assert done.stderr.startswith("SettingsError: An API that other machines can reach")
     with pytest.raises(SettingsError, match="must have keys"):
         run_server(settings, "0.0.0.0", 0, 1, print)
+
+
+def asked(api, key=None):
+    headers = {"X-API-Key": key} if key else {}
+    return httpx.get(api.address + LIST + "u0", headers=headers).status_code
+
+
+def wait_for_status(api, key, status, seconds=10):
+    deadline = time.monotonic() + seconds
+    in_a_row = 0
+    while in_a_row < 20:  # whichever worker answers
+        assert time.monotonic() < deadline, api.log.read_text()
+        in_a_row = in_a_row + 1 if asked(api, key) == status else 0
+
+
+def test_a_revoked_key_is_refused_and_a_restarted_worker_is_not_open(make_settings, tmp_path):
+    settings = make_settings()
+    publish_by_hand(settings, marked(1))
+    (one, one_hash), (two, two_hash) = make_key(), make_key()
+    path = tmp_path / "keys"
+    path.write_text(f"{one_hash} shop\n{two_hash} app\n")
+    with running_api(settings, workers=2, keys_file=str(path), **FAST) as api:
+        wait_for_status(api, one, 200)
+        assert asked(api) == 401
+        path.write_text(f"{two_hash} app\n")
+        wait_for_status(api, one, 401)
+        wait_for_status(api, two, 200)
+        path.write_text("# nobody\n")
+        wait_for_status(api, two, 401)
+        first = children_of(api.process.pid)
+        for child in first:
+            os.kill(child, signal.SIGKILL)
+        while len(set(children_of(api.process.pid)) - set(first)) < 2:
+            time.sleep(0.05)
+        for key in (None, one, two):
+            wait_for_status(api, key, 401)
+
+
+@pytest.mark.parametrize("content", [None, "", "# all remarks\n"])
+def test_a_file_of_keys_without_keys_is_refused_at_the_start(make_settings, tmp_path, content):
+    settings = make_settings()
+    path = tmp_path / "keys"
+    if content is not None:
+        path.write_text(content)
+    config = write_settings(settings, keys_file=str(path))
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", "serve", "--config", str(config), "--port", "0"],
+        env=process_environment(settings),
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "serve.keys_file must" in done.stderr
 
 
 def test_an_address_that_is_taken_is_named(make_settings):

@@ -16,7 +16,11 @@ served as (
         min(event_at) as served_at,
         min(position) as position,
         min(coalesce(placement, '')) as placement,
-        min(coalesce(variant, 'control')) as variant,
+        min(
+            coalesce(
+                variant, if(experiment_id is null, 'control', '')
+            )
+        ) as variant,
         min(coalesce(experiment_id, '')) as experiment_id,
         min(coalesce(publication_id, '')) as publication_id,
         min(coalesce(source, '')) as source,
@@ -33,13 +37,14 @@ reactions as (
     select
         request_id,
         item_id,
+        user_id,
         min(event_at) filter (
             where event_type = 'impression'
         ) as impression_at,
         min(event_at) filter (where event_type = 'click') as click_at
     from stg_events
     where event_type in ('impression', 'click') and request_id is not null
-    group by request_id, item_id
+    group by request_id, item_id, user_id
 
 ),
 
@@ -86,6 +91,7 @@ bought as (
 
 ),
 
+{# What somebody else did counts for nobody: an answer is one user's. #}
 shown_items as (
 
     select
@@ -114,6 +120,7 @@ shown_items as (
         on
             served.request_id = reactions.request_id
             and served.item_id = reactions.item_id
+            and served.user_id = reactions.user_id
     left join bought
         on
             served.request_id = bought.request_id

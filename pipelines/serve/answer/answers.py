@@ -19,6 +19,7 @@ WARNINGS = {
     "back_filled": "the list was short and was completed from the list for anyone",
     "short_list": "no other item may be shown",
     "unknown_item": "nothing is known to be like this item; the list for anyone answered",
+    "erased_user": "the user was erased from this home: nothing is known, logged or taken",
     "exposure_not_logged": "what was shown could not be written to the log",
 }
 

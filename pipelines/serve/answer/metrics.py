@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from pipelines.serve.answer.answers import WARNINGS
 
 SOURCES = ("personal", "recent", "similar", "segment", "popular", "static")
+#: Why a connection is closed before a request can be judged.
+REFUSALS = ("bytes", "time", "too_many", "form")
 _BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
@@ -40,7 +42,16 @@ class ServeMetrics:
         )
         self.swaps = counter("swaps", "Publications that became live in this process")
         self.failed_swaps = counter("failed_swaps", "Publications that were refused")
-        self.failed_polls = counter("failed_polls", "Looks at logs or pointers that went wrong")
+        self.failed_polls = counter(
+            "failed_polls", "Looks at logs, keys or pointers that went wrong"
+        )
+        self.refused_connections = counter(
+            "refused_connections",
+            "Connections closed before a request could be judged",
+            ("reason",),
+        )
+        for reason in REFUSALS:
+            self.refused_connections.labels(reason)
         for source in SOURCES:
             self._answers.labels(source)
         for code in WARNINGS:

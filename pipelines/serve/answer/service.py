@@ -19,6 +19,7 @@ from pipelines.serve.answer.live_publication import LivePublication, LiveStore
 from pipelines.serve.answer.metrics import ServeMetrics
 from pipelines.serve.answer.wishes import AnswerRows, Wish, wish_for
 from pipelines.serve.log.clock import Clock, day_number, iso
+from pipelines.serve.log.erased_users import ErasedUsers
 from pipelines.serve.log.event_log import EventLog
 from pipelines.serve.log.event_rows import EventRules, read_event, read_stock
 from pipelines.serve.log.recent import RecentEvent, RecentEvents
@@ -35,6 +36,8 @@ class RecommendationService:
     live : LivePublication
     recent : RecentEvents
         What happened since the batch.
+    erased : ErasedUsers
+        Whose events are not taken, and of whom nothing is logged.
     log : EventLog
     metrics : ServeMetrics
     clock : Clock
@@ -46,12 +49,14 @@ class RecommendationService:
         *,
         live: LivePublication,
         recent: RecentEvents,
+        erased: ErasedUsers,
         log: EventLog,
         metrics: ServeMetrics,
         clock: Clock,
     ) -> None:
         self._live = live
         self._recent = recent
+        self._erased = erased
         self._log = log
         self._metrics = metrics
         self._clock = clock
@@ -89,7 +94,9 @@ class RecommendationService:
             )
         answer.exposed = None if answer.source == "static" else exposed
         answer.warnings[:0] = warnings
-        if not query.is_dry_run:
+        if self._erased.has(query.user_id):
+            answer.warnings.append("erased_user")
+        elif not query.is_dry_run:
             self._log_exposure(query, answer, now)
         self._metrics.count_answer(answer.source, answer.warnings)
         return answer
@@ -148,6 +155,8 @@ class RecommendationService:
         for index, row in enumerate(rows):
             try:
                 event = read_event(row, self._event_rules, now)
+                if self._erased.has(event["user_id"]):
+                    raise ValueError("user_id was erased; nothing is taken of this user any more")
             except ValueError as error:
                 results.append({"index": index, "status": "rejected", "reason": str(error)})
                 continue

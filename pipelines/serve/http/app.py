@@ -16,7 +16,7 @@ from pipelines.base.errors import RequestRefusedError
 from pipelines.serve.answer import answers
 from pipelines.serve.answer.metrics import ServeMetrics
 from pipelines.serve.http import schemas
-from pipelines.serve.http.auth import KeyRing, read_key_hashes
+from pipelines.serve.http.auth import KeyRing, read_keys
 from pipelines.serve.http.guard import Guard
 from pipelines.serve.http.problems import handle_problems
 from pipelines.serve.http.requests import (
@@ -65,7 +65,13 @@ _Attributes = Annotated[
 ]
 
 
-def create_app(settings: Settings, *, clock: Clock = utc_now, n_workers: int = 1) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    n_workers: int = 1,
+    keys: KeyRing | None = None,
+) -> FastAPI:
     """The API over a home's live publication.
 
     Parameters
@@ -75,6 +81,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, n_workers: int = 1
         What time it is.
     n_workers : int, default 1
         Processes that answer at the same address; each allows its share of the rates.
+    keys : KeyRing, optional
+        The accepted keys; default those of the settings.
 
     Returns
     -------
@@ -84,14 +92,15 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, n_workers: int = 1
     Raises
     ------
     SettingsError
-        If `serve.keys_file` cannot be read.
+        If `serve.keys_file` is named but holds no keys.
     """
     metrics = ServeMetrics()
+    keys = keys or read_keys(settings)
     serve = settings.serve
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        runtime = Runtime(settings, metrics, clock)
+        runtime = Runtime(settings, metrics, clock, keys)
         runtime.start()
         app.state.runtime = runtime
         yield
@@ -107,13 +116,13 @@ def create_app(settings: Settings, *, clock: Clock = utc_now, n_workers: int = 1
         redirect_slashes=False,
         responses=schemas.responses(None, *_EVERYWHERE),
     )
+    app.state.metrics = metrics
     _add_lists(app)
     _add_rows(app)
     _add_state(app, metrics)
     handle_problems(app)
     burst = max(1, serve.burst // n_workers)
     limiter = RateLimiter(serve.requests_per_second / n_workers, burst, serve.max_clients)
-    keys = KeyRing(read_key_hashes(settings))
     app.add_middleware(Guard, keys=keys, limiter=limiter, metrics=metrics)
     _describe(app, needs_key=not keys.is_open)
     return app

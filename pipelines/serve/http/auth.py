@@ -8,8 +8,9 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
 
-from pipelines.base.config import Settings
+from pipelines.base.config import Settings, mask_secrets
 from pipelines.base.errors import RequestRefusedError, SettingsError
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -34,45 +35,61 @@ def hash_key(key: bytes) -> str:
     return hashlib.sha256(key).hexdigest()
 
 
-def read_key_hashes(settings: Settings) -> tuple[str, ...]:
-    """Hashes of the accepted keys, from `serve.keys` and `serve.keys_file`.
+def read_keys(settings: Settings) -> KeyRing:
+    """The accepted keys, of `serve.keys` and `serve.keys_file`.
 
     Raises
     ------
     SettingsError
-        If the file cannot be read or a line does not begin with a hash.
+        If a file is named that cannot be read, holds no hash, or has a line that does not begin
+        with one.
     """
     path = settings.serve.keys_file
     if path is None:
-        return settings.serve.keys
+        return KeyRing(settings.serve.keys)
+    hashes, bad_line = _read_hashes(path)
+    if bad_line is not None:
+        raise _no_hash(path, bad_line)
+    if not hashes:
+        raise SettingsError(
+            f"serve.keys_file must hold the hash of a key, one a line. Found none in {path}. "
+            "`recsys api-key` prints a key and its hash; the hash goes there."
+        )
+    return KeyRing(settings.serve.keys, path, hashes)
+
+
+def _read_hashes(path: Path) -> tuple[tuple[str, ...], int | None]:
+    """Hashes at the beginning of a file's lines, and the number of a line without one."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
-            f"serve.keys_file must be a readable text file. Found {path}: {error}. "
-            "Name another, or remove the setting."
+            f"serve.keys_file must be a readable text file. Found {mask_secrets(str(path))}: "
+            f"{mask_secrets(str(error))}. Name another, or remove the setting."
         ) from error
     rows = [(number, line.split()) for number, line in enumerate(lines, 1)]
     words = [(number, row[0]) for number, row in rows if row and not row[0].startswith("#")]
-    for number, word in words:
-        if not _HASH.fullmatch(word):
-            raise SettingsError(
-                f"Every line of serve.keys_file must begin with the sha256 of a key in hex. "
-                f"Found something else in line {number} of {path}. "
-                "`recsys api-key` prints a key and its hash; the hash goes there."
-            )
-    return (*settings.serve.keys, *(word for _, word in words))
+    bad_line = next((number for number, word in words if not _HASH.fullmatch(word)), None)
+    return tuple(word for _, word in words if _HASH.fullmatch(word)), bad_line
 
 
-def check_reach(host: str, key_hashes: Iterable[str]) -> None:
+def _no_hash(path: Path, line: int) -> SettingsError:
+    return SettingsError(
+        f"Every line of serve.keys_file must begin with the sha256 of a key in hex. "
+        f"Found something else in line {line} of {path}. "
+        "`recsys api-key` prints a key and its hash; the hash goes there."
+    )
+
+
+def check_reach(host: str, keys: KeyRing) -> None:
     """Refuse to listen without keys where other machines can reach.
 
     Raises
     ------
     SettingsError
-        If `host` is not a loopback address and there is no key.
+        If `host` is not a loopback address and no key is needed.
     """
-    if not tuple(key_hashes) and not is_loopback(host):
+    if keys.is_open and not is_loopback(host):
         raise SettingsError(
             f"An API that other machines can reach must have keys. Found none, and host {host!r}. "
             "Make one with `recsys api-key` and put its hash into serve.keys, or use "
@@ -89,21 +106,46 @@ def is_loopback(host: str) -> bool:
 
 
 class KeyRing:
-    """The accepted keys.
+    """The accepted keys. Those of a file are read again while the API runs.
 
     Parameters
     ----------
     key_hashes : iterable of str
-        Hex sha256 of each; none means that everybody may ask.
+        Hex sha256 of each key of the settings.
+    path : Path, optional
+        File of more hashes. Without it and without hashes, everybody may ask.
+    file_hashes : tuple of str
+        What the file held when it was read.
     """
 
-    def __init__(self, key_hashes: Iterable[str]) -> None:
-        self._hashes = tuple(key_hashes)
+    def __init__(
+        self,
+        key_hashes: Iterable[str] = (),
+        path: Path | None = None,
+        file_hashes: tuple[str, ...] = (),
+    ) -> None:
+        self._fixed = tuple(key_hashes)
+        self._path = path
+        self._hashes = (*self._fixed, *file_hashes)
+        self.is_open = path is None and not self._fixed
 
-    @property
-    def is_open(self) -> bool:
-        """Whether no key is needed."""
-        return not self._hashes
+    def refresh(self) -> None:
+        """Read the file again: a key whose hash is gone from it is no longer accepted.
+
+        A file that is empty now accepts nobody. While it cannot be read, the keys stay.
+
+        Raises
+        ------
+        SettingsError
+            If it cannot be read, or has a line that does not begin with a hash; the other lines
+            count.
+        """
+        if self._path is None:
+            return
+        found, bad_line = _read_hashes(self._path)
+        self._hashes = (*self._fixed, *found)
+        if bad_line is not None:
+            raise _no_hash(self._path, bad_line)
 
     def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
         """Name of the key a request carries: the beginning of its hash.
@@ -123,12 +165,12 @@ class KeyRing:
         The hash of what was given is compared with every accepted hash, each in constant time,
         whichever of them matches.
         """
-        given = hash_key(_given_key(headers))
-        found = ""
+        key = _given_key(headers)
+        given, found = hash_key(key), ""
         for known in self._hashes:
             if hmac.compare_digest(known, given):
                 found = known[:12]
-        if not found:
+        if not found or not key:
             raise RequestRefusedError(
                 401,
                 "A request must carry an accepted API key. This one does not. Send it as "

@@ -10,7 +10,14 @@ from pipelines.base.errors import RequestRefusedError
 from pipelines.serve.answer.metrics import ServeMetrics
 from pipelines.serve.http.auth import KeyRing
 from pipelines.serve.http.problems import refused
-from pipelines.serve.log.limits import Message, RateLimiter, Receive, check_length, limit_body
+from pipelines.serve.log.limits import (
+    Bodies,
+    LimitedBody,
+    Message,
+    RateLimiter,
+    Receive,
+    check_length,
+)
 
 #: Paths that anybody may ask: they say nothing about people or items.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
@@ -40,6 +47,7 @@ class Guard:
         self._keys = keys
         self._limiter = limiter
         self._metrics = metrics
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; pass anything else on."""
@@ -47,6 +55,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         start, status = time.monotonic(), 500
+        body = LimitedBody(receive, self._bodies)
 
         async def noting_send(message: Message) -> None:
             nonlocal status
@@ -60,8 +69,9 @@ class Guard:
             except RequestRefusedError as error:
                 await refused(error)(scope, receive, noting_send)
                 return
-            await self._app(scope, limit_body(receive), noting_send)
+            await self._app(scope, body, noting_send)
         finally:
+            body.release()
             route = getattr(scope.get("route"), "path_format", None) or "unmatched"
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.observe(route, method, status, time.monotonic() - start)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from pipelines.base.errors import RequestRefusedError
 from pipelines.base.ids import clean_id
@@ -101,14 +102,18 @@ async def read_rows(request: Request, name: str) -> list[Any]:
     Raises
     ------
     RequestRefusedError
-        415 if it is not sent as JSON, 413 if it is too long, 422 if it is not of this form.
+        415 if it is not sent as JSON, 413 if it is too long, 400 if it does not come whole, 422 if
+        it is not of this form.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RequestRefusedError(
             415, "A body must be sent with Content-Type: application/json. This one was not."
         )
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect as error:
+        raise RequestRefusedError(400, "A body must come whole. This one ended before.") from error
     try:
         value = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

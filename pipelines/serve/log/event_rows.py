@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipelines.base.event_meaning import take_units
+from pipelines.base.event_meaning import (
+    MAX_AMOUNT,
+    OF_THE_SERVER,
+    SERVED,
+    SERVED_ID,
+    take_units,
+)
 from pipelines.base.ids import clean_id, is_nobody
 from pipelines.serve.log.clock import iso, parse_utc
 
@@ -18,7 +24,7 @@ MAX_AHEAD = timedelta(minutes=5)
 #: Fields that hold ids; the first three are required.
 IDS = ("event_type", "user_id", "item_id", "event_id", "session_id", "request_id")
 #: Ids that tell which answer an event belongs to.
-FEEDBACK = ("experiment_id", "variant", "publication_id")
+FEEDBACK = ("publication_id",)
 NUMBERS = ("value", "price")
 FIELDS = (*IDS, *FEEDBACK, *NUMBERS, "event_at", "position")
 REQUIRED = IDS[:3]
@@ -33,7 +39,7 @@ class EventRules:
     Parameters
     ----------
     types : collection of str
-        `events.types`.
+        `events.types`; `served` is the server's and is refused.
     lookback : timedelta
         `events.lookback_days`: an older event would not be looked at any more.
     nobody : collection of str
@@ -75,9 +81,11 @@ def read_event(row: Any, rules: EventRules, now: datetime) -> dict[str, Any]:
     for name in (*IDS, *FEEDBACK):
         if name in values:
             event[name] = _id(name, values[name])
-    if event["event_type"] not in rules.types:
-        known = ", ".join(sorted(rules.types))
-        raise ValueError(f"event_type must be one of {known}")
+    known = sorted(set(rules.types) - {SERVED})
+    if event["event_type"] not in known:
+        raise ValueError(f"event_type must be one of {', '.join(known)}")
+    if event.get("event_id", "").startswith(SERVED_ID):
+        raise ValueError(f"event_id must not begin with {SERVED_ID!r}: such ids are the server's")
     event["event_at"] = iso(_event_at(values.get("event_at"), rules, now))
     for name in _OF_THE_EVENT:
         if is_nobody(event[name], rules.nobody):
@@ -113,6 +121,8 @@ def _check_fields(row: Any, known: Collection[str], required: Collection[str]) -
     """Fields of a row that are not null."""
     if not isinstance(row, dict):
         raise ValueError("a row must be a JSON object")
+    if told := sorted(OF_THE_SERVER & set(row) - set(known)):
+        raise ValueError(f"{told[0]} is known from request_id, and only the server says it")
     if strange := sorted(set(row) - set(known)):
         raise ValueError(f"unknown field {strange[0][:40]!r}; known: {', '.join(known)}")
     values = {name: value for name, value in row.items() if value is not None}
@@ -153,6 +163,8 @@ def _number(name: str, value: Any) -> float:
         raise ValueError(f"{name} must be finite") from error
     if not math.isfinite(number):
         raise ValueError(f"{name} must be finite")
+    if abs(number) > MAX_AMOUNT:
+        raise ValueError(f"{name} must not be beyond {MAX_AMOUNT:,.0f}")
     return number
 
 

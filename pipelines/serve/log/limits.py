@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from pipelines.base.errors import RequestRefusedError
 
 #: Longest body of a request.
 MAX_BODY_BYTES = 1_000_000
+#: Most bytes of all bodies that a process is receiving.
+MAX_HELD_BYTES = 64_000_000
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -81,25 +84,56 @@ def check_length(headers: list[tuple[bytes, bytes]]) -> None:
             raise _too_large()
 
 
-def limit_body(receive: Receive) -> Receive:
-    """Count the bytes of a body as they come, announced or not.
+@dataclass
+class Bodies:
+    """Bytes of the bodies that a process is receiving, all together."""
 
-    Returns
-    -------
-    callable
-        Raises RequestRefusedError (413) once there are more than `MAX_BODY_BYTES`.
+    held_bytes: int = 0
+
+
+class LimitedBody:
+    """`receive` of a request that counts its body as it comes, announced or not.
+
+    Parameters
+    ----------
+    receive : callable
+    bodies : Bodies
+        Of the process; `release` takes this body out of it.
     """
-    received = 0
 
-    async def limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
+    def __init__(self, receive: Receive, bodies: Bodies) -> None:
+        self._receive = receive
+        self._bodies = bodies
+        self._bytes = 0
+
+    async def __call__(self) -> Message:
+        """The next message.
+
+        Raises
+        ------
+        RequestRefusedError
+            413 once the body has more than `MAX_BODY_BYTES`, 503 once all bodies have more than
+            `MAX_HELD_BYTES`.
+        """
+        message = await self._receive()
+        count = len(message.get("body", b""))
+        self._bytes += count
+        self._bodies.held_bytes += count
+        if self._bytes > MAX_BODY_BYTES:
             raise _too_large()
+        if self._bodies.held_bytes > MAX_HELD_BYTES:
+            raise RequestRefusedError(
+                503,
+                f"Bodies that are being received must have at most {MAX_HELD_BYTES:,} bytes "
+                "together. They have more. Send the rows again later.",
+                headers={"Retry-After": "2", "Connection": "close"},
+            )
         return message
 
-    return limited
+    def release(self) -> None:
+        """The body is held no longer."""
+        self._bodies.held_bytes -= self._bytes
+        self._bytes = 0
 
 
 def _too_large() -> RequestRefusedError:

@@ -1,15 +1,17 @@
 """What people did, and what went out of stock, since the batch: read from the API's own logs.
 
 Every instance reads the logs of all of them, so several workers agree within `recent_seconds`; its
-own events count at once. Days that the live publication knows are dropped.
+own events count at once. Days that the live publication knows are dropped. What it takes in memory
+is bounded; users who are erased are forgotten.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 SECONDS_A_DAY = 86_400
 #: Rows put in at once while a log is read, so that requests wait for microseconds only.
 _BATCH_ROWS = 500
+#: Bytes that an entry takes in dictionaries and sets beside its own texts, at most.
+_EVENT_BYTES, _USER_BYTES, _PAIR_BYTES, _STOCK_BYTES = 128, 400, 250, 450
 
 
 class RecentEvent(NamedTuple):
@@ -48,6 +52,12 @@ class _Day:
     # hashes instead of ids: 10 million of them collide with a probability of 3 in a million
     event_hashes: set[int] = field(default_factory=set)
     stock: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    event_bytes: int = 0
+    stock_bytes: int = 0
+
+    def forget_events(self) -> None:
+        """Drop what people did; stock stays."""
+        self.users, self.event_hashes, self.event_bytes = {}, set(), 0
 
 
 class RecentEvents:
@@ -63,6 +73,11 @@ class RecentEvents:
         Event types that tell what a user was shown; they are not held.
     min_value : mapping of str to float, optional
         `events.min_value`: an event below it is held as of the low type.
+    max_bytes : int, optional
+        `serve.recent_megabytes`. Where more is to be held, what people did on the oldest day goes;
+        of the newest day, what comes later is not held.
+    is_erased : callable, optional
+        Whether a user was erased: such a user's events are not held.
     """
 
     def __init__(
@@ -71,11 +86,18 @@ class RecentEvents:
         own_instance: str,
         exposures: Collection[str],
         min_value: Mapping[str, float] | None = None,
+        *,
+        max_bytes: int = sys.maxsize,
+        is_erased: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._folder = folder
         self._own = own_instance
         self._exposures = frozenset(exposures)
         self._min_value = dict(min_value or {})
+        self._max_bytes = max_bytes
+        self._is_erased = is_erased
+        #: Rows that were not held because there was no room.
+        self.unheld_count = 0
         self._days: dict[date, _Day] = {}
         self._stock: dict[str, tuple[str, bool]] = {}
         self._seen: dict[Path, tuple[int, int]] = {}
@@ -132,7 +154,11 @@ class RecentEvents:
     def _read_anew(self, first_day: date) -> None:
         """Read all logs again and replace the index at once; answers see the old or the new one."""
         logger.info("logs were rewritten: reading them again")
-        fresh = RecentEvents(self._folder, "", self._exposures, self._min_value)
+        fresh = RecentEvents(
+            *(self._folder, "", self._exposures, self._min_value),
+            max_bytes=self._max_bytes,
+            is_erased=self._is_erased,
+        )
         fresh.cover(first_day)
         with self._lock:
             self._days, self._stock, self._seen = fresh._days, fresh._stock, fresh._seen
@@ -170,21 +196,61 @@ class RecentEvents:
 
     def _add_event(self, day: _Day, row: Mapping[str, Any]) -> None:
         known = hash(row["event_id"])
-        if known in day.event_hashes:
+        if known in day.event_hashes or self._is_erased(str(row["user_id"])):
+            return
+        if not self._has_room():
+            self.unheld_count += 1
             return
         moment = parse_utc(row["event_at"]).timestamp()
         kind = counted_type(str(row["event_type"]), row.get("value"), self._min_value)
-        pair = (str(row["item_id"]), kind)
+        pair = (str(row["item_id"]), sys.intern(kind))
         day.event_hashes.add(known)
+        day.event_bytes += _EVENT_BYTES
         if pair[1] not in self._exposures:
-            last = day.users.setdefault(str(row["user_id"]), {})
+            user_id = str(row["user_id"])
+            if user_id not in day.users:
+                day.users[user_id] = {}
+                day.event_bytes += _USER_BYTES + sys.getsizeof(user_id)
+            last = day.users[user_id]
+            if pair not in last:
+                day.event_bytes += _PAIR_BYTES + sys.getsizeof(pair[0])
             last[pair] = max(moment, last.get(pair, moment))
 
     def _add_item(self, day: _Day, row: Mapping[str, Any]) -> None:
-        change = (str(row["at"]), bool(row["is_available"]))
+        change, item_id = (str(row["at"]), bool(row["is_available"])), str(row["item_id"])
+        if item_id not in day.stock:
+            if not self._has_room():
+                self.unheld_count += 1
+                return
+            day.stock_bytes += _STOCK_BYTES + sys.getsizeof(item_id)
         for stock in (day.stock, self._stock):
-            if change[0] >= stock.get(row["item_id"], ("",))[0]:
-                stock[str(row["item_id"])] = change
+            if change[0] >= stock.get(item_id, ("",))[0]:
+                stock[item_id] = change
+
+    def _has_room(self) -> bool:
+        """Whether one more row may be held, once the oldest days have made room."""
+        while self._bytes() >= self._max_bytes:
+            newest = max(self._days)
+            older = [day for day, held in self._days.items() if held.event_bytes and day < newest]
+            if not older:
+                return False
+            oldest = min(older)
+            logger.warning("serve.recent_megabytes is reached: events of %s are dropped", oldest)
+            self._days[oldest].forget_events()
+        return True
+
+    def _bytes(self) -> int:
+        return sum(day.event_bytes + day.stock_bytes for day in self._days.values())
+
+    def forget_erased(self) -> None:
+        """Drop the users who were erased since they were held."""
+        for day in list(self._days.values()):
+            with self._lock:
+                users = list(day.users)
+            gone = [user_id for user_id in users if self._is_erased(user_id)]
+            with self._lock:
+                for user_id in gone:
+                    day.users.pop(user_id, None)
 
     def _join_stock(self) -> None:
         self._stock = {}
@@ -224,6 +290,11 @@ class RecentEvents:
         known = hash(event_id)
         with self._lock:
             return any(known in day.event_hashes for day in self._days.values())
+
+    def count_bytes(self) -> int:
+        """Bytes held, at most, for the metrics."""
+        with self._lock:
+            return self._bytes()
 
     def count_events(self) -> int:
         """Events held, for the metrics."""

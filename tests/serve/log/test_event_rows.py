@@ -10,7 +10,9 @@ from pipelines.serve.log.event_rows import EventRules, read_event, read_stock
 
 NOW = datetime(2024, 3, 10, 10, tzinfo=UTC)
 RULES = EventRules(
-    frozenset({"view", "purchase", "add_to_cart"}), timedelta(days=3), EventSettings().nobody
+    frozenset({"view", "purchase", "add_to_cart", "served"}),
+    timedelta(days=3),
+    EventSettings().nobody,
 )
 ROW = {"event_type": "purchase", "user_id": "u", "item_id": "i"}
 
@@ -23,7 +25,14 @@ ROW = {"event_type": "purchase", "user_id": "u", "item_id": "i"}
         ({"user_id": 7}, "user_id must be a text"),
         ({"item_id": ""}, "item_id must not be empty"),
         ({"event_id": "a\x00"}, "event_id must not hold control characters"),
-        ({"variant": "v" * 300}, "variant must have at most 256"),
+        ({"publication_id": "v" * 300}, "publication_id must have at most 256"),
+        ({"event_type": "served"}, "event_type must be one of add_to_cart, purchase, view"),
+        ({"variant": "ease"}, "variant is known from request_id, and only the server says it"),
+        ({"experiment_id": None}, "experiment_id is known from request_id"),
+        ({"propensity": 0.01}, "propensity is known from request_id"),
+        ({"event_id": " served:r1:1"}, "event_id must not begin with 'served:'"),
+        ({"price": 1.01e9}, "price must not be beyond 1,000,000,000"),
+        ({"event_type": "view", "value": -1e300}, "value must not be beyond"),
         ({"price": -0.01}, "price must not be below 0"),
         (
             {"event_type": "add_to_cart", "value": -1},

@@ -7,9 +7,11 @@ import pytest
 from pipelines.base.errors import RequestRefusedError
 from pipelines.serve.log.limits import (
     MAX_BODY_BYTES,
+    MAX_HELD_BYTES,
+    Bodies,
+    LimitedBody,
     RateLimiter,
     check_length,
-    limit_body,
 )
 
 
@@ -61,9 +63,32 @@ def test_a_body_that_announces_nothing_is_counted_as_it_comes():
         return chunks.pop()
 
     async def read_three():
-        limited = limit_body(receive)
+        limited = LimitedBody(receive, Bodies())
         return [len((await limited())["body"]) for _ in range(3)]
 
     with pytest.raises(RequestRefusedError, match="at most 1,000,000 bytes"):
         asyncio.run(read_three())
     assert chunks == []
+
+
+def test_all_bodies_together_are_bounded_until_they_are_released():
+    bodies = Bodies()
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * 900_000, "more_body": False}
+
+    async def read_many():
+        held = []
+        while True:
+            held.append(LimitedBody(receive, bodies))
+            try:
+                await held[-1]()
+            except RequestRefusedError as error:
+                return held, error
+
+    held, refusal = asyncio.run(read_many())
+    assert refusal.status == 503 and "together" in refusal.detail
+    assert len(held) == MAX_HELD_BYTES // 900_000 + 1
+    for one in held:
+        one.release()
+    assert bodies.held_bytes == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from datetime import date, timedelta
 
 import pytest
@@ -174,3 +175,41 @@ def test_an_event_below_the_least_value_of_its_type_is_held_as_low(tmp_path, wri
         ("good", "rating"),
         ("unsaid", "rating"),
     ]
+
+
+def test_what_is_held_is_bounded_and_the_oldest_day_makes_room(tmp_path):
+    recent = RecentEvents(tmp_path, "own", [], max_bytes=1_000_000)
+    sunday = MONDAY - timedelta(days=1)
+    recent.add("items", sunday, [stock("i", False)])
+    recent.add("events", sunday, [event("old", user="early")])
+    for day in (sunday, MONDAY):
+        rows = [event(f"{day}-{n}", user=f"{day}-{n}" + "\U0001f642" * 60) for n in range(900)]
+        recent.add("events", day, rows)
+    assert recent.count_bytes() <= 1_001_000
+    assert recent.events_of("early") == [] and recent.is_available("i") is False
+    assert recent.events_of(f"{MONDAY}-5" + "\U0001f642" * 60)
+    assert recent.unheld_count > 0
+
+
+@pytest.mark.parametrize("length", [1, 200])
+def test_what_is_held_takes_no_more_memory_than_is_counted(tmp_path, length):
+    recent = RecentEvents(tmp_path, "own", [])
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    for n in range(20_000):
+        rows = [event(n, user=f"{n % 7000:06}" * length, item=f"{n:06}" * length)]
+        recent.add("events", MONDAY, rows)
+        recent.add("items", MONDAY, [stock(f"{n:06}" * length, n % 2 == 0)])
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert taken <= recent.count_bytes() <= 3 * taken
+
+
+def test_erased_users_are_forgotten_and_not_held_again(tmp_path):
+    gone = set()
+    recent = RecentEvents(tmp_path, "own", [], is_erased=gone.__contains__)
+    recent.add("events", MONDAY, [event(1, user="u"), event(2, user="v")])
+    gone.add("u")
+    recent.forget_erased()
+    recent.add("events", MONDAY, [event(3, user="u")])
+    assert recent.events_of("u") == [] and len(recent.events_of("v")) == 1
