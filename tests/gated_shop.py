@@ -38,6 +38,7 @@ def thresholds() -> Thresholds:
         coverage_margin=0.05,
         segment_margin=0.02,
         min_segment_users=3,
+        yearly_error=0.05,
     )
 
 

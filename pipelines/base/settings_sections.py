@@ -291,6 +291,8 @@ class GateSettings(Section):
     """How far the lower bound of a segment's NDCG difference may be below zero."""
     min_segment_users: int = Field(30, ge=2)
     """A segment with fewer users is reported, not judged."""
+    yearly_error: float = Field(0.05, gt=0, lt=1)
+    """Most chance that a placement's gate promotes, in a year of nights, what is not better."""
 
 
 class TuningSettings(Section):

@@ -67,11 +67,19 @@ class ExperimentDefinition(_Part):
     layer_from: float = Field(0.0, ge=0, le=1)
     layer_to: float = Field(1.0, ge=0, le=1)
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    """Error level of the goal's interval."""
+    """Error of the goal's interval; guardrails share as much in equal parts."""
     rolls_back: bool = True
     """Whether a significant loss on a guardrail ends the experiment by itself."""
     method: Method = "split"
     """`split`: a user gets one arm's lists; `interleave`: one list drafted from both arms'."""
+
+    def error_of(self, metric: str) -> float:
+        """Error of a metric's interval: each guardrail's is an equal part of `alpha` (Bonferroni).
+
+        So the chance that any of them is said to be worse, where none is, is at most `alpha`.
+        """
+        guarded = {rail.metric for rail in self.guardrails}
+        return self.alpha / len(guarded) if metric in guarded else self.alpha
 
     @model_validator(mode="after")
     def _check(self) -> ExperimentDefinition:

@@ -63,7 +63,9 @@ def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_js
 def gate_command(settings: Settings, as_of: date, as_json: bool) -> None:
     """Choose each placement's challenger and decide whether it replaces the champion.
 
-    Needs the night's evaluations (`recsys train`). Deciding again gives the same verdict.
+    Nights share gate.yearly_error, the chance of a year to promote what is not better, in equal
+    parts, and each says what it spent. Needs the night's evaluations (`recsys train`). Deciding
+    again gives the same verdict.
     A refusal is a verdict, not a failure: the exit code is 0.
     """
     from pipelines.gate.gate_text import gate_document

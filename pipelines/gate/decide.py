@@ -21,6 +21,7 @@ from pipelines.gate.gate_rules import (
     judge_same_users,
     judge_segments,
     report_difference,
+    report_error,
 )
 
 #: Rules that a promotion requires: at least one row of each was judged, and passed.
@@ -99,7 +100,8 @@ def decide(
         All must be evaluated, and the best of them beaten.
     thresholds : Thresholds
     others : sequence of Contender, optional
-        Candidates whose difference to the champion is reported and not judged.
+        Candidates whose difference to the champion is reported and not judged; the challenger's
+        too, at the level of whatever is reported instead of the night's.
     bootstrap : Contender, optional
         Stand-in where there never was a champion, such as the best baseline. Without it a
         missing champion is a refusal.
@@ -107,7 +109,9 @@ def decide(
     Notes
     -----
     Superiority promotes and equality keeps: the lower bound of the paired difference in
-    NDCG@k must be above zero, against the champion and against the best baseline.
+    NDCG@k must be above zero, against the champion and against the best baseline. Its level is a
+    night's share of the yearly error (`Thresholds`), the same for every night: a verdict depends on
+    no other night's.
     """
     best = _best_baseline(baselines, thresholds)
     incumbent = champion or bootstrap
@@ -129,7 +133,11 @@ def decide(
         champion_before=champion.name if champion else None,
         champion_after=after.name if after else None,
         is_promoted=is_promoted,
-        rules=(*rules, *_report_others(challenger, incumbent, others, thresholds)),
+        rules=(
+            *rules,
+            report_error(thresholds, is_judged=challenger is not None),
+            *_report_others(incumbent, others, thresholds),
+        ),
         reason=_explain(challenger, incumbent, rules, is_promoted),
     )
 
@@ -237,17 +245,12 @@ def _all_hold(rules: Sequence[GateRule]) -> bool:
 
 
 def _report_others(
-    challenger: Contender | None,
-    incumbent: Contender | None,
-    others: Sequence[Contender],
-    thresholds: Thresholds,
+    incumbent: Contender | None, others: Sequence[Contender], thresholds: Thresholds
 ) -> list[GateRule]:
     if incumbent is None:
         return []
-    known = {incumbent.name, challenger.name if challenger else None}
-    return [
-        report_difference(one, incumbent, thresholds) for one in others if one.name not in known
-    ]
+    rest = [one for one in others if one.name != incumbent.name]
+    return [report_difference(one, incumbent, thresholds) for one in rest]
 
 
 def _explain(

@@ -12,12 +12,13 @@ import numpy as np
 from pipelines.evaluate.intervals import MIN_VALUES, Interval, mean_interval
 from pipelines.gate.contenders import Contender, contender_problem, have_same_users
 from pipelines.gate.differences import (
+    NIGHTS_A_YEAR,
     Difference,
     Thresholds,
     describe_difference,
     paired_difference,
 )
-from pipelines.show.figures import format_figure
+from pipelines.show.figures import format_figure, format_level
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,12 @@ def judge_range(challenger: Contender, thresholds: Thresholds) -> tuple[GateRule
 def judge_better(
     rule: str, challenger: Contender, opponent: Contender, thresholds: Thresholds, subject: str
 ) -> GateRule:
-    """`beats_baseline`, `beats_champion`: the lower bound of the difference is above zero."""
-    found = paired_difference(challenger, opponent, thresholds)
+    """`beats_baseline`, `beats_champion`: the lower bound of the difference is above zero.
+
+    The interval is at the night's share of the yearly error, see `Thresholds`.
+    """
+    level = thresholds.night_confidence
+    found = paired_difference(challenger, opponent, thresholds, confidence=level)
     low = None if found is None else found.low
     is_passed = low is not None and low > 0
     return GateRule(
@@ -164,6 +169,20 @@ def judge_better(
         reason=f"{challenger.name} must beat {opponent.name}: "
         + describe_difference(found, thresholds, None if is_passed else 0.0),
         **_measured(found),
+    )
+
+
+def report_error(thresholds: Thresholds, *, is_judged: bool) -> GateRule:
+    """`error_spent`: what tonight adds to the chance of ever promoting what is not better."""
+    spent = thresholds.night_error if is_judged else 0.0
+    shown = format_level(spent) if is_judged else "nothing"
+    return GateRule(
+        "error_spent",
+        threshold=thresholds.yearly_error,
+        value=spent,
+        reason=f"tonight spends {shown} of the {format_level(thresholds.yearly_error)} chance that "
+        f"{NIGHTS_A_YEAR} nights promote what is not better"
+        + ("" if is_judged else ", since nobody was judged"),
     )
 
 
@@ -245,4 +264,5 @@ def _judge_segment(
 def _measured(found: Interval | Difference | None) -> dict[str, Any]:
     """Value, bounds and users of a rule, as they were measured."""
     figures = {} if found is None else vars(found)
-    return {name: figure for name, figure in figures.items() if name != "standard_error"}
+    unnamed = ("standard_error", "confidence")
+    return {name: figure for name, figure in figures.items() if name not in unnamed}

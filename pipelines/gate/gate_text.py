@@ -26,6 +26,7 @@ _SIGNS = {
     "beats_baseline": "low >",
     "beats_champion": "low >",
     "segment_not_inferior": "low ≥",
+    "error_spent": "of",
 }
 #: Rules whose value is a difference and carries a sign.
 _DIFFERENCES = {
@@ -137,12 +138,13 @@ def verdict_in_words(gate: Row, k: int) -> str:
 
 
 def explain_gate(gate: Row) -> list[str]:
-    """Sentences beside the rules: first night, rules without a figure, others, and why."""
+    """Sentences beside the rules: first night, rules without a figure, error spent, others, why."""
     lines = []
     if gate["champion_before"] is None and (holder := compared_with(gate)):
         lines.append(f"First night: the best baseline, {holder}, was the champion to beat.")
     failed = [rule for rule in judged(gate) if rule["value"] is None and not rule["is_passed"]]
     lines += [f"Fails: {reason}" for reason in dict.fromkeys(rule["reason"] for rule in failed)]
+    lines += [f"Error: {one['reason']}." for one in gate["rules"] if one["rule"] == "error_spent"]
     if not gate["is_promoted"]:
         lines += others_in_words(gate)
     if explanation := gate.get("explanation"):
@@ -184,7 +186,11 @@ def compared_with(gate: Row | None) -> str | None:
 
 
 def differences(gate: Row | None) -> dict[str, Row]:
-    """By candidate, the gate's rule that holds its paired difference from `compared_with`."""
+    """By candidate, the gate's rule that holds its paired difference from `compared_with`.
+
+    All are at the level of whatever is reported; a verdict of an earlier version has only the
+    judged rule of its challenger.
+    """
     known: dict[str, Row] = {}
     for rule in gate["rules"] if gate else []:
         if rule["value"] is None:
@@ -192,7 +198,7 @@ def differences(gate: Row | None) -> dict[str, Row]:
         if rule["rule"] == "reported_difference":
             known[rule["subject"]] = rule
         elif rule["rule"] == "beats_champion" and gate and gate["challenger"]:
-            known[gate["challenger"]["name"]] = rule
+            known.setdefault(gate["challenger"]["name"], rule)
     return known
 
 

@@ -9,16 +9,22 @@ from typing import Any
 import pandas as pd
 
 from pipelines.base.config import Settings
-from pipelines.experiments.definition import CONTROL, Experiment
-from pipelines.measure.decision import decide_arm
+from pipelines.experiments.definition import CONTROL, Experiment, ExperimentDefinition
+from pipelines.measure.decision import ArmEffect, decide_arm
 from pipelines.measure.effects import (
     Effect,
     adjust_by_holm,
     compare_at_any_time,
     compare_at_the_end,
+    lift_of,
 )
 from pipelines.measure.interleaving import analyse_interleaving, read_teams
-from pipelines.measure.online_metrics import METRICS, OnlineMetric, summarise_arms, why_too_early
+from pipelines.measure.online_metrics import (
+    METRICS,
+    OnlineMetric,
+    summarise_arms,
+    why_not_yet,
+)
 from pipelines.measure.units import MIN_DAYS, Units, read_units
 
 #: The three populations every effect is told for.
@@ -55,7 +61,8 @@ def analyse_units(experiment: Experiment, units: Units, as_of: date) -> dict[str
     Notes
     -----
     No effect is shown while the experiment is at fault. Intervals are confidence sequences, valid
-    at every look; the fixed interval appears once the planned users are there. For users whose
+    at every look; the fixed interval appears once the planned users are there. Decided is on the
+    difference; the lift is the same interval relative to control. For users whose
     lists are equal in all arms the effect must be about zero: a built-in A/A.
     """
     given = experiment.definition
@@ -104,26 +111,32 @@ class _Look:
         return self.user_count >= self.experiment.definition.expected_users
 
     def effect(self, metric: OnlineMetric, arm: str, population: str) -> dict[str, Any]:
-        """One metric's effect in one arm and population, as a row of the analysis."""
+        """One metric's effect in one arm and population, as a row of the analysis: its lift.
+
+        ``difference`` is what decisions are made on, ``fixed`` the lift for one planned look.
+        """
         given = self.experiment.definition
-        control, treatment = (_of(self.frames[name], population) for name in (CONTROL, arm))
-        too_early = why_too_early(metric, CONTROL, control) or why_too_early(metric, arm, treatment)
-        always = Effect(reason=too_early)
-        once = Effect(reason=too_early or "the planned users are not there yet")
-        if not too_early:
-            arms = summarise_arms(metric, control, treatment)
-            always = compare_at_any_time(
-                *arms, alpha=given.alpha, relative=True, planned_users=given.expected_users
+        frames = {name: _of(self.frames[name], population) for name in (CONTROL, arm)}
+        difference = lift = once = Effect(reason=why_not_yet(metric, frames))
+        if difference.reason is None:
+            arms = summarise_arms(metric, *frames.values())
+            alpha = given.error_of(metric.name)
+            difference = compare_at_any_time(
+                *arms, alpha=alpha, relative=False, planned_users=given.expected_users
             )
+            lift = lift_of(difference, *arms)
+            once = Effect(reason="the planned users are not there yet")
             if self.is_full:
-                once = compare_at_the_end(*arms, alpha=given.alpha, relative=True)
+                at_the_end = compare_at_the_end(*arms, alpha=alpha, relative=False)
+                once = lift_of(at_the_end, *arms)
         return {
             "arm": arm,
             "metric": metric.name,
             "population": population,
-            "user_count": len(control) + len(treatment),
-            **asdict(always),
-            "holm_p_value": always.p_value,
+            "user_count": sum(len(frame) for frame in frames.values()),
+            **asdict(lift),
+            "holm_p_value": lift.p_value,
+            "difference": asdict(difference),
             "fixed": asdict(once),
         }
 
@@ -165,9 +178,9 @@ def _decisions(
     found = []
     for arm in given.arms[1:]:
         decision = decide_arm(
-            _effect_of(effects, arm.name, given.goal, given.alpha),
+            _effect_of(effects, arm.name, given.goal, given),
             [
-                (rail, _effect_of(effects, arm.name, rail.metric, given.alpha))
+                (rail, _effect_of(effects, arm.name, rail.metric, given))
                 for rail in given.guardrails
             ],
             faults=faults,
@@ -179,11 +192,19 @@ def _decisions(
     return found
 
 
-def _effect_of(effects: list[dict[str, Any]], arm: str, metric: str, alpha: float) -> Effect:
-    """The effect on all users; without figures if Holm's p-value is no longer below alpha."""
+def _effect_of(
+    effects: list[dict[str, Any]], arm: str, metric: str, given: ExperimentDefinition
+) -> ArmEffect:
+    """The effect on all users; without figures if Holm's p-value is not below the error."""
+    error = given.error_of(metric)
     for row in effects:
         if (row["arm"], row["metric"], row["population"]) == (arm, metric, ALL_USERS):
-            if row["p_value"] is not None and row["p_value"] < alpha <= row["holm_p_value"]:
-                return Effect(reason="not beyond chance over all arms")
-            return Effect(**{field.name: row[field.name] for field in fields(Effect)})
-    return Effect(reason="nothing is shown while the experiment is at fault")
+            if row["p_value"] is not None and row["p_value"] < error <= row["holm_p_value"]:
+                return _unknown("not beyond chance over all arms")
+            lift = Effect(**{field.name: row[field.name] for field in fields(Effect)})
+            return ArmEffect(Effect(**row["difference"]), lift)
+    return _unknown("nothing is shown while the experiment is at fault")
+
+
+def _unknown(reason: str) -> ArmEffect:
+    return ArmEffect(Effect(reason=reason), Effect(reason=reason))

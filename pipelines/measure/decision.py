@@ -12,6 +12,22 @@ SHIP, ROLL_BACK, GO_ON, NO_DECISION, VOID = "ship", "roll back", "continue", "no
 
 
 @dataclass(frozen=True)
+class ArmEffect:
+    """One metric's effect in an arm.
+
+    Parameters
+    ----------
+    difference : Effect
+        Absolute: decides whether there is a gain or a loss.
+    lift : Effect
+        The same interval relative to control (`effects.lift_of`): decides on margins, and is shown.
+    """
+
+    difference: Effect
+    lift: Effect
+
+
+@dataclass(frozen=True)
 class ArmDecision:
     """What to do with an arm.
 
@@ -28,8 +44,8 @@ class ArmDecision:
 
 
 def decide_arm(
-    goal: Effect,
-    guardrails: list[tuple[Guardrail, Effect]],
+    goal: ArmEffect,
+    guardrails: list[tuple[Guardrail, ArmEffect]],
     *,
     faults: list[str],
     days: int,
@@ -40,10 +56,10 @@ def decide_arm(
 
     Parameters
     ----------
-    goal : Effect
-        Relative effect on the goal, by confidence sequence; more is better.
-    guardrails : list of (Guardrail, Effect)
-        Relative effects by confidence sequence.
+    goal : ArmEffect
+        Effect on the goal, by confidence sequence; more is better.
+    guardrails : list of (Guardrail, ArmEffect)
+        Effects by confidence sequences that share their error.
     faults : list of str
         What makes the experiment void.
     days, min_days : int
@@ -53,25 +69,29 @@ def decide_arm(
 
     Notes
     -----
-    Ship: the goal's lower bound is above zero, every guardrail's is above minus its margin, nothing
-    is at fault, and `min_days` have passed. Roll back: an upper bound of goal or guardrail is below
-    zero. A bound that is missing never counts as good.
+    Ship: the lower bound of the goal's difference is above zero, that of every guardrail's lift
+    above minus its margin, nothing is at fault, and `min_days` have passed. Roll back: the upper
+    bound of the difference in goal or guardrail is below zero. A bound that is missing never counts
+    as good.
+
+    Shipping needs every guardrail, so it errs no more often than one of them; rolling back needs
+    only one, which is why they share their error.
     """
     if faults:
         return ArmDecision(VOID, "; ".join(faults))
     losses = [
         f"{name} is worse ({_range(effect)})"
         for name, effect in [("the goal", goal), *((rail.metric, e) for rail, e in guardrails)]
-        if effect.high is not None and effect.high < 0
+        if effect.difference.high is not None and effect.difference.high < 0
     ]
     if losses:
         return ArmDecision(ROLL_BACK, "; ".join(losses))
     open_rails = [
         f"{rail.metric} may be worse by more than {format_share(rail.margin)} ({_range(effect)})"
         for rail, effect in guardrails
-        if effect.low is None or not effect.low > -rail.margin
+        if effect.lift.low is None or not effect.lift.low > -rail.margin
     ]
-    is_better = goal.low is not None and goal.low > 0
+    is_better = goal.difference.low is not None and goal.difference.low > 0
     if is_better and not open_rails and days >= min_days:
         return ArmDecision(SHIP, f"the goal is better ({_range(goal)}) and every guardrail holds")
     waits = [] if is_better else [f"the goal is not told apart from control ({_range(goal)})"]
@@ -81,7 +101,9 @@ def decide_arm(
     return ArmDecision(NO_DECISION if is_full and days >= min_days else GO_ON, "; ".join(waits))
 
 
-def _range(effect: Effect) -> str:
-    if effect.low is None or effect.high is None:
-        return effect.reason or "no interval"
-    return f"{format_change(effect.low)} to {format_change(effect.high)}"
+def _range(effect: ArmEffect) -> str:
+    """The lift's interval, or why there is none."""
+    lift = effect.lift
+    if lift.low is None or lift.high is None:
+        return lift.reason or "no interval"
+    return f"{format_change(lift.low)} to {format_change(lift.high)}"

@@ -1,4 +1,7 @@
-"""The effect of an arm against control: at the planned end, or at any look before it."""
+"""The effect of an arm against control: at the planned end, or at any look before it.
+
+Decisions are made on differences. A lift is the same interval told relative to control.
+"""
 
 from __future__ import annotations
 
@@ -111,6 +114,56 @@ def compare_at_any_time(
         return Effect(estimate, error, estimate - half, estimate + half, p_value)
 
     return _effect(control, treatment, relative, bound)
+
+
+def lift_of(difference: Effect, control: ArmSummary, treatment: ArmSummary) -> Effect:
+    """Tell a difference relative to control's unadjusted mean, with an interval that agrees.
+
+    Parameters
+    ----------
+    difference : Effect
+        Absolute, of these arms; how many standard errors wide it is holds for the lift too.
+    control, treatment : ArmSummary
+
+    Returns
+    -------
+    Effect
+        Bounds by Fieller's method; standard error by the delta method; the difference's p-value.
+        Without bounds where control's mean is not told apart from zero.
+
+    Notes
+    -----
+    The interval holds every lift l for which ``Ȳ_b - (1 + l) Ȳ_a`` (less the covariate's part) is
+    within c standard errors of zero, c being those of the difference: the roots L = 1 + l of
+    ``(D - L m)² = c² (V_b/n_b + (L² V_y + θ² V_x - 2 L θ C)/n_a)``, with m control's mean and
+    D - m the difference. So it excludes zero exactly where the difference does, and lies above
+    minus a margin exactly where treatment is better than that share of control. A ratio of means is
+    skewed where the metric is, and the delta method's interval then errs on one side; the contrast
+    is as symmetric as the difference.
+
+    References
+    ----------
+    E. C. Fieller (1954). Some problems in interval estimation. JRSS B 16(2).
+    """
+    m, error = control.unadjusted_mean, difference.standard_error
+    estimate, low, high = difference.estimate, difference.low, difference.high
+    if estimate is None or error is None or low is None or high is None:
+        return difference
+    c2 = ((high - low) / 2 / error) ** 2
+    n_a, theta = control.user_count, control.theta
+    leading = m * m - c2 * control.raw_variance / n_a
+    if not (m > 0 and leading > 0):
+        reason = "control's mean is not told apart from zero, so there is no relative effect"
+        return Effect(p_value=difference.p_value, reason=reason)
+    d = estimate + m
+    # leading L² - 2 half L + rest = 0
+    half = d * m - c2 * theta * control.covariance / n_a
+    from_covariate = theta * theta * control.covariate_variance / n_a
+    rest = d * d - c2 * (treatment.variance / treatment.user_count + from_covariate)
+    root = math.sqrt(max(half * half - leading * rest, 0.0))
+    spread = math.sqrt(max(sum(_relative_parts(control, treatment)), 0.0))
+    bounds = ((half - root) / leading - 1, (half + root) / leading - 1)
+    return Effect(estimate / m, spread, *bounds, difference.p_value)
 
 
 def adjust_by_holm(p_values: Sequence[float]) -> list[float]:

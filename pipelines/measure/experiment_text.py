@@ -29,6 +29,7 @@ from pipelines.show.figures import (
     format_change,
     format_count,
     format_figure,
+    format_level,
     format_p_value,
     format_share,
 )
@@ -181,11 +182,14 @@ def _effect_table(report: dict[str, Any]) -> Table:
         ]
         for row in report["effects"]
     ]
+    rails = len({rail["metric"] for rail in given["guardrails"]})
+    shared = f", of {format_level(1 - given['alpha'] / rails)} each for guardrails" * (rails > 1)
     legend = (
-        f"Lifts are relative to control; intervals of {1 - given['alpha']:.0%}. "
-        "“At every look” holds however often the report is read; “planned end” is narrower and "
-        "holds for one look, so it is shown once the planned users are there. Where the lists of "
-        "the arms are equal for a user, nothing can differ: that row must hold zero."
+        f"Lifts are relative to control; intervals of {format_level(1 - given['alpha'])}{shared}. "
+        "Decided is on the difference between the arms, which is above or below zero exactly where "
+        "its lift is. “At every look” holds however often the report is read; “planned end” is "
+        "narrower and holds for one look, so it is shown once the planned users are there. Where "
+        "the lists of the arms are equal for a user, nothing can differ: that row must hold zero."
     )
     names = [left("metric"), left("role"), left("arm"), wrap("users"), right("count")]
     planned = Column("lift, planned end", is_right=True, wraps=True)

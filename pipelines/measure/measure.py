@@ -111,7 +111,10 @@ def _store(settings: Settings, report: dict[str, Any]) -> None:
     effects = [
         {
             **slice_of,
-            **{key: row[key] for key in row if key != "fixed"},
+            **{key: row[key] for key in row if key not in ("difference", "fixed")},
+            "difference": row["difference"]["estimate"],
+            "difference_low": row["difference"]["low"],
+            "difference_high": row["difference"]["high"],
             "fixed_low": row["fixed"]["low"],
             "fixed_high": row["fixed"]["high"],
         }

@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from pipelines.base.step_seconds import read_step_seconds
 from pipelines.evaluate.inputs import planned_candidates
 from pipelines.evaluate.leaderboard import WINDOWS, evaluation_seconds, leaderboard, rule_board
 from pipelines.features.read import read_catalogue
+from pipelines.gate.differences import NIGHTS_A_YEAR
 from pipelines.lists.list_rows import FALLBACK
 from pipelines.models.specifications import read_entries
 from pipelines.report.night_run import log_night
@@ -52,10 +53,10 @@ def report_night(settings: Settings, as_of: date) -> dict[str, Any]:
     -------
     dict
         What `report.json` holds: ``as_of``, ``k``, ``confidence``, ``landed`` (what the sources of
-        the settings gave), ``load``, ``warnings`` (what the
-        checks of the events found), ``placements`` (leaderboards by window, the gate's verdict, and
-        what each rule costs), ``tuned``, ``seconds``, ``steps``, ``publication``, ``customers``,
-        ``commands``.
+        the settings gave), ``load``, ``warnings`` (what the checks of the events found),
+        ``placements`` (leaderboards by window, the gate's verdict, the error that a year's gates
+        spent, and what each rule costs), ``tuned``, ``seconds``, ``steps``, ``publication``,
+        ``customers``, ``commands``.
     """
     report = build_report(settings, as_of)
     print_document(report_document(report, is_whole=False))
@@ -118,7 +119,29 @@ def _placement(settings: Settings, as_of: date, placement: str) -> dict[str, Any
             boards[window] = []
     gate = read_if_there(settings.run_folder(as_of).gate(placement))
     prices = _records(rule_board(settings, as_of, placement, "gate")) if boards["gate"] else []
-    return {"leaderboards": boards, "gate": gate, "rule_prices": _champion_prices(prices, gate)}
+    return {
+        "leaderboards": boards,
+        "gate": gate,
+        "year_error": _year_error(settings, as_of, placement),
+        "rule_prices": _champion_prices(prices, gate),
+    }
+
+
+def _year_error(settings: Settings, as_of: date, placement: str) -> dict[str, float]:
+    """Nights of the year up to this one that judged a challenger, and the error they spent.
+
+    Known are nights whose run folder is kept.
+    """
+    first = as_of - timedelta(days=NIGHTS_A_YEAR - 1)
+    nights = [night for night in settings.nights() if first <= night <= as_of]
+    gates = [read_if_there(settings.run_folder(night).gate(placement)) for night in nights]
+    spent = [
+        rule["value"]
+        for gate in gates
+        for rule in (gate or {}).get("rules", ())
+        if rule["rule"] == "error_spent" and rule["value"]
+    ]
+    return {"night_count": len(spent), "spent": sum(spent)}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -27,7 +27,14 @@ from pipelines.show.document import (
     right,
     wrap,
 )
-from pipelines.show.figures import TIE, format_count, format_interval, format_seconds, format_share
+from pipelines.show.figures import (
+    TIE,
+    format_count,
+    format_interval,
+    format_level,
+    format_seconds,
+    format_share,
+)
 
 Row = Mapping[str, Any]
 
@@ -62,6 +69,7 @@ def report_document(report: Row, *, is_whole: bool) -> list[Block]:
     for name, placement in report["placements"].items():
         document += _board(name, placement, report)
         document += gate_blocks(placement["gate"], report["k"], is_whole=is_whole)
+        document += _year_error(placement["year_error"])
         if placement["rule_prices"]:
             document.append(price_table(placement["rule_prices"], report["k"]))
     document += _seconds(report["seconds"], report["steps"])
@@ -137,6 +145,14 @@ def _board(name: str, placement: Row, report: Row) -> list[Block]:
         nobody = "Nobody could be scored in the gate window: nothing was compared tonight."
         return [title, Paragraph(nobody)]
     return [title, table, Bullets([*first_stage_notes(rows), *notes])]
+
+
+def _year_error(year: Row) -> list[Block]:
+    """What a year's gates spent of the chance to promote what is not better."""
+    if not year["night_count"]:
+        return []
+    spent, nights = format_level(year["spent"]), year["night_count"]
+    return [Paragraph(f"Spent in a year up to tonight: {spent}, by {nights} judged nights.")]
 
 
 def tuning_note(name: str, search: Row, placement: str) -> str:

@@ -103,6 +103,17 @@ def format_share(share: float | None, decimals: int = 0) -> str:
     return _typeset(f"{share:.{max(decimals, int(near))}%}")
 
 
+def format_level(level: float) -> str:
+    """Format the level of an interval, or a chance, with as many digits as tell it from others.
+
+    Examples
+    --------
+    >>> format_level(0.95), format_level(1 - 2 * 0.05 / 365), format_level(0.05 / 365)
+    ('95%', '99.97%', '0.0137%')
+    """
+    return f"{100 * level:.4g}%" if level >= _NEAR else f"{100 * level:.3g}%"
+
+
 def format_change(change: float | None) -> str:
     """Format a relative change in percent, signed.
 

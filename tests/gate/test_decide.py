@@ -107,6 +107,25 @@ def test_better_but_not_provably_is_refused_with_the_users_needed(worlds, conten
     assert f"about {needed:,} users would be needed" in decision.reason
 
 
+def test_a_gain_of_one_night_is_not_enough_for_a_year(worlds, contender):
+    # 400 users, mean .03, standard error .2 / sqrt(399): three standard errors
+    lucky = contender("ease", [0.53, 0.13] * 200)
+    worlds |= {"champion": contender("item_knn", [0.3] * 400), "challenger": lucky}
+    worlds["baselines"] = [contender("popularity", [0.1] * 400)]
+    decision = decide("discover", **worlds, others=[lucky])
+    assert [rule.rule for rule in decision.failed_rules] == ["beats_champion"]
+    assert by_name(decision, "reported_difference", "ease").low > 0
+    assert "(99.97% interval, 400 users)" in decision.reason
+
+
+def test_a_night_says_what_it_spends(worlds):
+    spent = by_name(decide("discover", **worlds), "error_spent")
+    assert (spent.threshold, spent.value, spent.is_passed) == (0.05, 0.05 / 365, None)
+    assert "tonight spends 0.0137% of the 5% chance" in spent.reason
+    nobody = by_name(decide("discover", **{**worlds, "challenger": None}), "error_spent")
+    assert nobody.value == 0.0 and "nobody was judged" in nobody.reason
+
+
 def test_missing_challenger_keeps_the_champion(worlds):
     decision = decide("discover", **{**worlds, "challenger": None})
     assert (decision.challenger, decision.champion_after) == (None, "item_knn")
@@ -210,7 +229,8 @@ def test_differences_of_other_candidates_are_reported_once_each(worlds, contende
     decision = decide("discover", **worlds, others=others)
     reported = [one for one in decision.rules if one.rule == "reported_difference"]
     assert [(one.subject, one.opponent, one.is_passed) for one in reported] == [
-        ("svd", "item_knn", None)
+        ("ease", "item_knn", None),
+        ("svd", "item_knn", None),
     ]
 
 
@@ -238,5 +258,8 @@ def test_gate_never_promotes_when_a_lower_bound_is_not_above_zero(
         baselines=[contender("popularity", baselines)],
         thresholds=thresholds,
     )
-    lows = [paired_interval(mine, other, 0.95).low for other in (champions, baselines)]
+    lows = [
+        paired_interval(mine, other, thresholds.night_confidence).low
+        for other in (champions, baselines)
+    ]
     assert not decision.is_promoted or min(lows) > 0

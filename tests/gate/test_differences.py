@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipelines.evaluate.intervals import paired_interval
 from pipelines.gate.differences import Thresholds, describe_difference, paired_difference
 from pipelines.show.figures import format_figure
 
@@ -66,6 +67,19 @@ def test_description_of_a_worse_challenger_says_that_no_number_of_users_helps(
 ):
     found = paired_difference(contender("a", [0.1, 0.2]), contender("b", [0.3, 0.3]), thresholds)
     assert "no number of users" in describe_difference(found, thresholds, 0.0)
+
+
+def test_a_night_errs_as_seldom_as_it_says(thresholds):
+    # 20,000 nights of two equal candidates: 20,000 * .05 / 365 = 2.7 errors are expected
+    rng, count = np.random.default_rng(0), 0
+    for _ in range(20):
+        ndcg = rng.random((2, 1000, 500)) * (rng.random((2, 1000, 500)) < 0.3)
+        count += sum(
+            paired_interval(mine, theirs, thresholds.night_confidence).low > 0
+            for mine, theirs in zip(*ndcg, strict=True)
+        )
+    assert thresholds.night_error == pytest.approx(0.05 / 365)
+    assert count <= 10
 
 
 def test_thresholds_come_from_the_gate_and_the_placement(make_settings):

@@ -184,6 +184,19 @@ def test_without_a_challenger_the_others_are_still_compared():
     assert compared_with(gate) == "old_ease" and set(differences(gate)) == {"frequency"}
 
 
+def test_a_challenger_is_compared_at_the_level_of_the_others():
+    gate = differences_gate()
+    own = rule("reported_difference", None, subject="new_ease", value=0.05, low=0.045)
+    gate["rules"].append(own)
+    assert differences(gate)["new_ease"]["low"] == 0.045
+
+
+def test_the_error_spent_is_told(gates):
+    spent = {**rule("error_spent", None, value=0.0001), "reason": "tonight spends 0.01%"}
+    gates["discover"]["rules"].append(spent)
+    assert "Error: tonight spends 0.01%." in explain_gate(gates["discover"])
+
+
 def test_roles_are_told_in_a_word():
     gate, names = differences_gate(), ("new_ease", "old_ease", "frequency")
     rows = [{"candidate": name, "is_baseline": name == "frequency"} for name in names]

@@ -136,7 +136,7 @@ def test_evaluations_on_other_users_are_refused(shop, night, evaluate_all, evalu
     assert "must be evaluated on the same users: 10 and 12 users" in verdict["reason"]
 
 
-def test_every_other_candidate_is_reported_against_the_champion(shop, night, decide_night):
+def test_every_candidate_is_reported_against_the_champion(shop, night, decide_night):
     decide_night(shop, night)
     found = rows(
         shop,
@@ -146,6 +146,7 @@ def test_every_other_candidate_is_reported_against_the_champion(shop, night, dec
         """,
     )
     assert found == [
+        ("ease", "recent_popularity", 0.2, None),
         ("item_knn", "recent_popularity", 0.1, None),
         ("popularity", "recent_popularity", -0.1, None),
     ]

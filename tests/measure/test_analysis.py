@@ -10,7 +10,8 @@ import pytest
 from scipy.stats import norm
 
 from pipelines.measure.analysis import ALL_USERS, LISTS_EQUAL, analyse_units
-from pipelines.measure.effects import compare_at_the_end
+from pipelines.measure.arms import Sums, summarise_mean
+from pipelines.measure.effects import compare_at_any_time, compare_at_the_end, lift_of
 from pipelines.measure.experiment_text import health_lines
 from pipelines.measure.online_metrics import METRICS, summarise_arms
 from pipelines.measure.units import check_units
@@ -118,6 +119,19 @@ def test_three_arms_share_the_error_by_holm():
         assert min(adjusted) == pytest.approx(min(1.0, 2 * min(p_values)))
 
 
+def test_guardrails_share_the_error():
+    rails = [{"metric": "revenue", "margin": 0.2}, {"metric": "ctr", "margin": 0.2}]
+    alone, shared = (make_experiment(guardrails=some) for some in (rails[:1], rails))
+    units = make_units(alone, 6000)
+    for metric, is_wider in (("revenue", True), ("conversion", False)):
+        one, two = (
+            effect_of(analyse(experiment, units.assign(config_hash=experiment.config_hash)), metric)
+            for experiment in (alone, shared)
+        )
+        assert (two["low"] < one["low"]) is is_wider
+        assert (two["difference"]["high"] > one["difference"]["high"]) is is_wider
+
+
 def test_order_of_users_does_not_matter():
     experiment = make_experiment()
     units = make_units(experiment, 3000)
@@ -173,9 +187,8 @@ def power_and_coverage(n_runs, n_users, lift):
     found = np.zeros(2)
     for run in range(n_runs):
         units = make_units(experiment, n_users, lift=lift, seed=1000 + run)
-        effect = compare_at_the_end(
-            *summarise_arms(METRICS["ctr"], *arms_of(units)), alpha=0.05, relative=True
-        )
+        arms = summarise_arms(METRICS["ctr"], *arms_of(units))
+        effect = lift_of(compare_at_the_end(*arms, alpha=0.05, relative=False), *arms)
         found += [effect.low > 0, effect.low <= lift <= effect.high]
     return found / n_runs
 
@@ -191,6 +204,36 @@ def test_a_lift_is_found_and_its_interval_holds_the_truth_in_200_runs():
     power, coverage = power_and_coverage(200, 8000, 0.1)
     print(f"200 runs: found {power:.1%} (asked 75), inside {coverage:.1%} (asked 93)")
     assert power >= 0.75 and coverage >= 0.93
+
+
+def errors_over_looks(n_runs, n_users, sigma, looks=8):
+    """Share of A/A experiments on skewed revenue that any look finds better, and worse."""
+    found = np.zeros(2)
+    for run in range(n_runs):
+        rng = np.random.default_rng(run)
+        is_treated, spent = rng.random(n_users) < 0.5, rng.lognormal(2.0, sigma, n_users)
+        wrong = np.zeros(2, dtype=bool)
+        for n in range(n_users // looks, n_users + 1, n_users // looks):
+            arms = [
+                summarise_mean(Sums(len(y), y.sum(), y @ y))
+                for y in (spent[:n][~is_treated[:n]], spent[:n][is_treated[:n]])
+            ]
+            seen = compare_at_any_time(*arms, alpha=0.05, relative=False, planned_users=n_users)
+            lift = lift_of(seen, *arms)
+            wrong |= [seen.low > 0, seen.high < 0]
+            assert lift.low is None or (lift.low > 0, lift.high < 0) == (
+                seen.low > 0,
+                seen.high < 0,
+            )
+        found += wrong
+    return found / n_runs
+
+
+def test_skewed_revenue_errs_on_neither_side():
+    # 300 experiments: three errors of a share of 3 % are 3 %
+    better, worse = errors_over_looks(300, 1500, sigma=1.6)
+    print(f"A/A of log-normal revenue in 300 runs: better {better:.1%}, worse {worse:.1%}")
+    assert better <= 0.03 and worse <= 0.03
 
 
 def alarms(n_runs, n_users, lost_share):

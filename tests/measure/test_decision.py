@@ -1,13 +1,14 @@
 import pytest
 
 from pipelines.experiments.definition import Guardrail
-from pipelines.measure.decision import decide_arm
+from pipelines.measure.decision import ArmEffect, decide_arm
 from pipelines.measure.effects import Effect
 
 
 def effect(low, high, reason=None):
     estimate = None if low is None else (low + high) / 2
-    return Effect(estimate, None, low, high, None, reason)
+    lift = Effect(estimate, None, low, high, None, reason)
+    return ArmEffect(lift, lift)
 
 
 BETTER, OPEN, WORSE = effect(0.01, 0.1), effect(-0.02, 0.1), effect(-0.1, -0.01)

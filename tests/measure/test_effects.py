@@ -17,9 +17,11 @@ from pipelines.measure.arms import (
     summarise_share,
 )
 from pipelines.measure.effects import (
+    Effect,
     adjust_by_holm,
     compare_at_any_time,
     compare_at_the_end,
+    lift_of,
     users_per_arm_needed,
 )
 
@@ -144,6 +146,47 @@ def test_thirty_looks_at_nothing_seldom_find_something():
     print(f"false alarms in 400: {found}")
     assert found["fixed"] > 400 * 0.18
     assert found["sequence"] < 400 * 0.05
+
+
+def test_a_lift_has_the_bounds_of_fieller():
+    # without a covariate: (b - L a)² = c² (v_b + L² v_a), L = 1 + lift
+    a, b = ArmSummary(500, 2.0, 9.0, 2.0, 9.0), ArmSummary(400, 2.4, 12.0, 2.4, 12.0)
+    difference = compare_at_the_end(a, b, alpha=0.05, relative=False)
+    c = (difference.high - difference.estimate) / difference.standard_error
+    lift = lift_of(difference, a, b)
+    assert lift.estimate == pytest.approx(0.2)
+    for bound in (lift.low, lift.high):
+        ratio = 1 + bound
+        error = math.sqrt(12.0 / 400 + ratio**2 * 9.0 / 500)
+        assert abs(2.4 - ratio * 2.0) == pytest.approx(c * error)
+
+
+@given(st.floats(-0.6, 0.6), st.floats(0.0, 0.9))
+def test_a_lift_is_told_apart_exactly_where_the_difference_is(true_lift, correlation):
+    # y = 1 with variance 4 in control; a covariate explains some of it
+    theta = 2 * correlation
+    rest = 4.0 - theta**2
+    a = ArmSummary(900, 1.0, rest, 1.0, 4.0, 1.0, theta, theta)
+    b = ArmSummary(1100, 1.0 + true_lift, rest, 1.0 + true_lift, 4.0, 1.0, theta, theta)
+    difference = compare_at_any_time(a, b, alpha=0.05, relative=False, planned_users=2000)
+    lift = lift_of(difference, a, b)
+    assert lift.low < lift.estimate < lift.high
+    assert (lift.low > 0, lift.high < 0) == (difference.low > 0, difference.high < 0)
+    assert lift.p_value == difference.p_value
+
+
+def test_a_lift_needs_a_mean_that_is_told_apart_from_zero():
+    a, b = ArmSummary(100, 0.1, 9.0, 0.1, 9.0), ArmSummary(100, 3.0, 9.0, 3.0, 9.0)
+    difference = compare_at_the_end(a, b, alpha=0.05, relative=False)
+    lift = lift_of(difference, a, b)
+    assert difference.low > 0 and lift.low is None
+    assert "not told apart from zero" in lift.reason
+
+
+def test_a_lift_of_nothing_has_its_reason():
+    nothing = Effect(reason="control has 0 users")
+    arm = ArmSummary(0, math.nan, math.nan, math.nan, math.nan)
+    assert lift_of(nothing, arm, arm) == nothing
 
 
 DEGENERATE = {

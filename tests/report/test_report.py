@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from pipelines.publications.choose import rollback
 from pipelines.report.report import _champion_prices, build_report, report_night
 from pipelines.report.report_text import report_document
 from pipelines.show.markdown import to_markdown
+from tests.published_shop import rule
 
 SAID = "item_knn: tuned as of 2024-03-04, NDCG@10 +.0123 [+.0040, +.0206] on 3 windows before"
 
@@ -40,6 +41,26 @@ def test_the_report_tells_the_whole_night(shop, report_home, two_nights):
     assert [customer["segment"] for customer in report["customers"]] == ["heavy", "light", "new"]
     assert read_json(shop.run_folder(report_home).report) == report
     assert shop.run_folder(report_home).report_text.exists()
+
+
+def test_the_report_adds_up_the_error_that_a_year_spent(shop, report_home):
+    folder = shop.run_folder
+    spent = rule("error_spent", None, threshold=0.05, value=0.001)
+    for night in (
+        report_home,
+        report_home - timedelta(days=364),
+        report_home - timedelta(days=365),
+    ):
+        write_json(folder(night).gate("for_you"), {"rules": [spent]})
+    gate = read_json(folder(report_home).gate("discover"))
+    write_json(folder(report_home).gate("for_you"), {**gate, "rules": [spent]})
+    report = build_report(shop, report_home)
+    years = {name: one["year_error"] for name, one in report["placements"].items()}
+    assert years == {
+        "discover": {"night_count": 0, "spent": 0},
+        "for_you": {"night_count": 2, "spent": 0.002},
+    }
+    assert "Spent in a year up to tonight: 0.2%, by 2 judged nights." in filed(report)
 
 
 def test_shares_and_coverage_of_the_published_lists_add_up(shop, report_home):
