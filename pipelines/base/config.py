@@ -24,6 +24,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from pipelines.base.attributes import AttributeSettings
 from pipelines.base.errors import SettingsError
 from pipelines.base.expressions import check_kinds
+from pipelines.base.notify_settings import NotifySettings, PrometheusSettings
 from pipelines.base.paths import HomePaths
 from pipelines.base.settings_sections import (
     AuditSettings,
@@ -82,6 +83,8 @@ class Settings(HomePaths, Section):
     serve: ServeSettings = ServeSettings()
     track: TrackSettings = TrackSettings()
     mlflow: MlflowSettings = MlflowSettings()
+    notify: NotifySettings = NotifySettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
     _file: Path | None = PrivateAttr(None)
 
     @property
@@ -235,12 +238,19 @@ def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Setti
 
 
 def explain_validation(error: ValidationError) -> str:
-    """One line that lists each wrong key, what is wrong with it, and the value found."""
+    """One line that lists each wrong key, what is wrong with it, and the value found.
+
+    Values of `[notify]` and `[prometheus]` are not shown: they may be secrets under a wrong key.
+    """
     return "; ".join(
-        f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']} "
-        f"(got {str(item['input'])[:80]!r})"
+        f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {item['msg']}{_found(item)}"
         for item in error.errors()
     )
+
+
+def _found(item: Mapping[str, Any]) -> str:
+    is_secret = item["loc"][:1] in {("notify",), ("prometheus",)}
+    return "" if is_secret else f" (got {str(item['input'])[:80]!r})"
 
 
 def _config_path(config: Path | str | None) -> Path:
@@ -320,14 +330,32 @@ def database_address(address: str) -> str:
     SettingsError
         If the variable is not set.
     """
-    prefix, _, name = address.partition("env:")
+    return named_value(
+        address, "the address of a database", "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+    )
+
+
+def named_value(text: str, meaning: str, example: str) -> str:
+    """A setting's text; written as ``env:NAME``, the value of that environment variable.
+
+    Parameters
+    ----------
+    text : str
+    meaning, example : str
+        What it is, and one of its kind, for the message where the variable is not set.
+
+    Raises
+    ------
+    SettingsError
+        If the variable is not set.
+    """
+    prefix, _, name = text.partition("env:")
     if prefix or not name:
-        return address
+        return text
     if found := os.environ.get(name):
         return found
     raise SettingsError(
-        f"${name} must hold the address of a database. Found nothing there. "
-        f'Run `export {name}="postgresql://USER:PASSWORD@HOST:5432/DATABASE"`.'
+        f'${name} must hold {meaning}. Found nothing there. Run `export {name}="{example}"`.'
     )
 
 

@@ -37,6 +37,7 @@ VERBS = {
     "report_night": "pipelines.report.report:report_night",
     "replay_later_nights": "pipelines.run.later_nights:replay_later_nights",
     "push_postgres": "pipelines.publications.postgres:push_postgres",
+    "observe_night": "pipelines.run.watch:observe_night",
     "tune_candidate": "pipelines.tune.search:tune_candidate",
     "measure_experiments": "pipelines.measure.measure:measure_experiments",
 }

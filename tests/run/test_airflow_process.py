@@ -16,6 +16,7 @@ from pipelines.base.current import read_current
 from pipelines.run.night import NIGHT
 from pipelines.run.scheduler import NIGHTLY_DAG, prepare_airflow, run_night
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
+from tests.receivers import web_receiver
 
 BROKEN = """
 [[candidates]]
@@ -52,16 +53,20 @@ def test_airflow_is_prepared_once_with_the_pool_and_its_command_works_on_the_hom
 def test_one_broken_candidate_is_retried_and_shown_and_the_night_goes_on(tmp_path):
     file = tmp_path / "shop.toml"
     listed = SHOP_SETTINGS.read_text().replace('"ease"]', '"ease", "broken"]')
-    file.write_text(listed + BROKEN)
-    settings, shown = load_settings(file, tmp_path / "home"), []
-    land_small_shop(settings)
-    run_night(settings, shop_night(10), shown.append)
+    with web_receiver() as web:
+        file.write_text(f'{listed}{BROKEN}\n[notify]\nwebhook = "{web.url}"\n')
+        settings, shown = load_settings(file, tmp_path / "home"), []
+        land_small_shop(settings)
+        run_night(settings, shop_night(10), shown.append)
+    (alert,) = web.texts
+    assert alert.startswith("recsys: evaluate_candidate (broken) failed in the night of 2024-03-11")
+    assert "the others still compete" in alert and "recsys run --as-of 2024-03-11" in alert
     assert read_current(settings).as_of == shop_night(10)
     tasks = ask(settings, "select task_id, map_index, state, try_number from task_instance")
     broken = len(settings.candidates) - 1
     failed = [task for task in tasks if task[2] != "success"]
     assert failed == [("evaluate_candidate", broken, "failed", 2)]
-    once = 1 + len(NIGHT) - 3  # `choose_night` and the verbs; three of them are mapped
+    once = 2 + len(NIGHT) - 3  # two tasks are no verbs of a night, and three verbs are mapped
     assert len(tasks) == once + len(settings.candidates) + 2 * len(settings.placements)
     (run,) = ask(settings, "select dag_id, state from dag_run")
     assert run == (NIGHTLY_DAG, "success")
