@@ -64,14 +64,14 @@ def _lists(settings: Settings, now: datetime) -> list[Alert]:
     if hours < settings.serve.stale_hours:
         return []
     is_pinned = is_there(settings, PIN)
+    state = "is pinned" if is_pinned else "is live"
     today = now.date().isoformat()
     return [
         Alert(
             key=f"stale {live.publication_id} {is_pinned}",
             subject=f"recsys: the live lists are {hours:,.0f} hours old",
-            message=f"{live.publication_id} is live{' because it is pinned' if is_pinned else ''} and "
-            f"knows what happened before {live.as_of}; lists count as old from "
-            f"{settings.serve.stale_hours:g} hours on (serve.stale_hours)",
+            message=f"{live.publication_id} {state} and knows what happened before {live.as_of}; "
+            f"lists count as old from {settings.serve.stale_hours:g} hours on (serve.stale_hours)",
             remedy="Unpin it when its reason is gone."
             if is_pinned
             else "See why no later night is published (Airflow, or `recsys doctor`), and run one.",

@@ -102,7 +102,7 @@ def _step_rows(settings: Settings, as_of: date) -> Iterator[StepRows]:
     for placement in settings.placements:
         lists = read_if_there(run.variant(placement, "control").with_suffix(".json"))
         if lists is not None:
-            yield "generate_lists", placement, lists["row_count"]
+            yield "generate_lists", placement, lists["rows"]
     similar = read_if_there(run.similar.with_suffix(".json"))
     if similar is not None:
         yield "generate_similar", "", similar["rows"]

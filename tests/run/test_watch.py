@@ -79,7 +79,7 @@ def test_a_test_message_says_what_happened_on_each_channel(tmp_path):
     assert done.exit_code == 1
     assert {one["channel"]: one["state"] for one in json.loads(done.output)} == {
         "webhook": "sent",
-        "email": "unknown",
+        "email": "failed",
     }
     assert "secret-path" not in done.output
 
