@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pipelines.base.config import Settings
 from pipelines.base.current import (
@@ -14,11 +14,9 @@ from pipelines.base.current import (
     stored_ids,
 )
 from pipelines.base.errors import PublicationNotFoundError
-from pipelines.experiments.state import started_experiments
+from pipelines.experiments.state import ROLLED_BACK, started_experiments
 from pipelines.notify.alert import Alert, command_here, describe_error
 
-#: Begins the reason of an experiment that was ended by the rule of its file.
-ROLLED_BACK = "rolled back"
 #: A rollback is news for so long: an older one is not told when `[notify]` is first set.
 ROLLBACK_IS_NEWS_FOR = timedelta(days=7)
 
@@ -86,24 +84,21 @@ def _lists(settings: Settings, now: datetime) -> list[Alert]:
 def _late_night(settings: Settings, now: datetime) -> list[Alert]:
     """Today's night, if it is not published although `notify.publish_by` has passed."""
     limit, today = settings.notify.publish_by, now.date()
-    if limit is None or now.time() < limit or _newest_night(settings) >= today:
+    newest = max(map(date_of, stored_ids(settings)), default=None)
+    if limit is None or now.time() < limit or (newest is not None and newest >= today):
         return []
     return [
         Alert(
             key=f"unpublished {today}",
             subject=f"recsys: the night of {today} is not published",
             message=f"It must be by {limit:%H:%M} UTC (notify.publish_by). "
-            f"The newest that is stored is {_newest_night(settings)}",
+            f"The newest that is stored: {newest or 'none'}",
             remedy="See whether it still runs, waits or failed in Airflow; "
             "the lists of the night before are live.",
             command=command_here(settings, "run", "--as-of", today.isoformat()),
             facts={"Night": today.isoformat()},
         )
     ]
-
-
-def _newest_night(settings: Settings) -> date:
-    return max(map(date_of, stored_ids(settings)), default=date.min)
 
 
 def _rollbacks(settings: Settings, now: datetime) -> list[Alert]:

@@ -18,6 +18,8 @@ from pipelines.run.night import newest_night, resolve_as_of
 
 logger = logging.getLogger(__name__)
 
+#: The DAG that looks at the home all day: where it fails, people are told once a day.
+WATCH_DAG = "watch"
 _BY_HAND = re.compile(r"\*\*By hand\*\*:\s+`recsys ([^`]+)`")
 
 
@@ -40,11 +42,12 @@ def report_failure(context: Mapping[str, Any]) -> None:
     subject = _subject(context)
     task = ti.task_id + (f" ({subject})" if subject else "")
     meaning, remedy = read_remedies(ti.dag_id).get(ti.task_id, ("", "Read the log of the task."))
+    run = ti.run_id.partition("T")[0] if ti.dag_id == WATCH_DAG else f"{ti.run_id} {ti.try_number}"
     words = {**{name.upper(): str(value) for name, value in params.items()}, "DAY": night}
     send(
         settings,
         Alert(
-            key=f"task {ti.dag_id} {ti.run_id} {ti.task_id} {ti.map_index} {ti.try_number}",
+            key=f"task {ti.dag_id} {ti.task_id} {ti.map_index} {run}",
             subject=f"recsys: {task} failed" + (f" in the night of {night}" if night else ""),
             message=describe_error(context.get("exception")),
             remedy=_fill(remedy, words),

@@ -65,6 +65,8 @@ NIGHT: tuple[tuple[str, str | None], ...] = (
     ("replay_later_nights", None),
     ("push_postgres", None),
 )
+#: Steps that only the DAG takes: a night that is replayed or simulated tells nobody.
+ONLY_SCHEDULED = ("observe_night",)
 #: Verbs that may fail for some of their subjects: one failed candidate loses no night.
 MAY_FAIL = ("evaluate_candidate",)
 

@@ -13,8 +13,14 @@ import pytest
 
 from pipelines.base.config import load_settings
 from pipelines.base.current import read_current
-from pipelines.run.night import NIGHT
-from pipelines.run.scheduler import NIGHTLY_DAG, prepare_airflow, run_night
+from pipelines.run.night import NIGHT, ONLY_SCHEDULED
+from pipelines.run.scheduler import (
+    AIRFLOW_PROCESS,
+    NIGHTLY_DAG,
+    airflow_environment,
+    prepare_airflow,
+    run_night,
+)
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
 from tests.receivers import web_receiver
 
@@ -66,10 +72,26 @@ def test_one_broken_candidate_is_retried_and_shown_and_the_night_goes_on(tmp_pat
     broken = len(settings.candidates) - 1
     failed = [task for task in tasks if task[2] != "success"]
     assert failed == [("evaluate_candidate", broken, "failed", 2)]
-    once = 2 + len(NIGHT) - 3  # two tasks are no verbs of a night, and three verbs are mapped
+    once = 1 + len(NIGHT) - 3 + len(ONLY_SCHEDULED)  # with `choose_night`; three verbs are mapped
     assert len(tasks) == once + len(settings.candidates) + 2 * len(settings.placements)
     (run,) = ask(settings, "select dag_id, state from dag_run")
     assert run == (NIGHTLY_DAG, "success")
     assert re.fullmatch(r"The steps took \d+\.\d s, Airflow around them \d+\.\d s", shown[-1])
     said = [line.split(" (")[0] for line in shown if line.startswith("FAILED")]
     assert said == [f"FAILED evaluate_candidate[{broken}]"] * 2
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("airflow")
+def test_lineage_goes_to_the_transport_that_airflow_is_given(make_settings, monkeypatch):
+    settings = make_settings()
+    with web_receiver() as web:
+        transport = {"type": "http", "url": f"http://127.0.0.1:{web.port}"}
+        monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
+        command = [*AIRFLOW_PROCESS, "watch", "{}"]
+        subprocess.run(
+            command, env=airflow_environment(settings), capture_output=True, check=True, text=True
+        )
+    events = [json.loads(body) for *_, body in web.requests]
+    told = {(event["job"]["name"], event["eventType"]) for event in events}
+    assert told >= {("watch.watch_home", "START"), ("watch.watch_home", "COMPLETE")}

@@ -58,6 +58,13 @@ def test_a_failure_is_told_once_and_a_later_try_is_another_failure(web):
     assert len(web.requests) == 2
 
 
+def test_the_dag_that_looks_all_day_tells_of_itself_once_a_day(web):
+    for moment in ("2026-11-30T10:00", "2026-11-30T10:15", "2026-12-01T10:00"):
+        run_id = f"scheduled__{moment}"
+        report_failure(context("watch", "watch_home", run_id=run_id, params={}))
+    assert len(web.requests) == 2
+
+
 def test_a_mapped_task_says_its_candidate(web):
     task = SimpleNamespace(op_kwargs={"as_of": "2011-12-09", "subject": "ease"})
     report_failure(context(task_id="evaluate_candidate", map_index=4, task=task))
