@@ -114,7 +114,7 @@ def test_a_real_scheduler_runs_the_night_that_rest_triggers_and_tells_of_the_one
         run_address = f"{dag}/dagRuns/{run['dag_run_id']}"
         state = wait_for(
             lambda: (found := ask(run_address, token)["state"]) in {"success", "failed"} and found,
-            400,
+            900,
         )
         tasks = ask(f"{run_address}/taskInstances", token)["task_instances"]
         scheduled = ask(f"{dag}/dagRuns/{today['dag_run_id']}/taskInstances", token)

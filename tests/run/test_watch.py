@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from pipelines.base.cli import cli
 from pipelines.base.config import load_settings
+from pipelines.base.warehouse import connect
 from pipelines.run.watch import check_home, observe_night, watch_home
 from tests.conftest import SHOP_SETTINGS, shop_night
 from tests.receivers import dead_receiver, web_receiver
@@ -47,10 +48,23 @@ def test_a_home_in_order_gives_metrics_and_no_alert(told_shop, tmp_path):
 
 
 def test_a_night_whose_metric_dropped_is_told_once(told_shop):
-    settings, _ = told_shop
-    strict = settings.notify.model_copy(update={"ndcg_drop_share": 0.001})
-    settings = settings.model_copy(update={"notify": strict})
+    settings, web = told_shop
     assert observe_night(settings, shop_night(10)) == []  # nothing before it
+    with connect(settings) as warehouse:  # a week before, the same champions were ten times as good
+        for table, value in (
+            ("champions", ""),
+            ("candidate_metrics", ", least(value * 10, 1) as value"),
+        ):
+            warehouse.execute(
+                f"insert into serving.{table} "
+                f"select * replace (as_of - 7 as as_of{value}) from serving.{table}"
+            )
+    for _ in range(2):
+        subjects = observe_night(settings, shop_night(10))
+        assert [subject.split(" fell by ")[0] for subject in subjects] == [
+            f"recsys: the champion's ndcg_at_5 of {placement}" for placement in settings.placements
+        ]
+    assert [text.splitlines()[0] for text in web.texts] == subjects
 
 
 def test_the_task_looks_at_the_home_of_its_environment(told_shop, monkeypatch, tmp_path):
