@@ -13,6 +13,8 @@ publications and registry are not touched, so a night may run at the same time.
 **Trigger** by hand with `{"from": "2011-09-23", "to": "2011-12-09", "every": "7d"}`; both ends are
 nights. Without a `name` the range is the name.
 
+**By hand**: `recsys backtest --from FROM --to TO --every EVERY`
+
 **Safe to rerun**: yes. Nights that are done on unchanged inputs are kept, and the same inputs give
 the same figures. A night that stops (a check, the audit) is a row of the result, not a failure.
 
@@ -28,6 +30,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow.sdk import Param, dag, task
+
+from pipelines.run.failures import report_failure
 
 
 def step(name: str):
@@ -53,7 +57,13 @@ def step(name: str):
         "every": Param("7d", type="string", description="From night to night: 1d, 7d, 2w"),
         "name": Param(None, type=["null", "string"], description="Folder below backtests/"),
     },
-    default_args={"owner": "recommendations", "retries": 1, "retry_delay": timedelta(seconds=20)},
+    default_args={
+        "owner": "recommendations",
+        "retries": 1,
+        "retry_delay": timedelta(seconds=20),
+        "execution_timeout": timedelta(days=2),
+        "on_failure_callback": report_failure,
+    },
     tags=["recommendations", "backtest"],
     doc_md=__doc__,
 )

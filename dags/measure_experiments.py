@@ -11,6 +11,8 @@ live; so the metrics tables are those of the newest night.
 
 **Night**: the parameter `as_of`, else the newest night that was published.
 
+**By hand**: `recsys measure --as-of DAY`
+
 **Safe to rerun**: yes. Rows and report of an `as_of` are replaced.
 
 | task that failed | what it means | what to do |
@@ -26,6 +28,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow.sdk import Asset, Param, dag, task
+
+from pipelines.run.failures import report_failure
 
 NIGHT = Asset("recsys-night")
 
@@ -52,7 +56,13 @@ def measure_experiments(as_of: str) -> None:
     catchup=False,
     max_active_runs=1,
     params={"as_of": Param(None, type=["null", "string"], description="Night, YYYY-MM-DD")},
-    default_args={"owner": "recommendations", "retries": 1, "retry_delay": timedelta(seconds=20)},
+    default_args={
+        "owner": "recommendations",
+        "retries": 1,
+        "retry_delay": timedelta(seconds=20),
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": report_failure,
+    },
     tags=["recommendations", "experiments"],
     doc_md=__doc__,
     dag_id="measure_experiments",

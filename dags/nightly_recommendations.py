@@ -13,6 +13,8 @@ empty day; `check_events` warns about it and stops the night when a whole week i
 
 **Night**: the parameter `as_of`, else the logical date. Events before `as_of` 00:00 UTC are known.
 
+**By hand**: `recsys run --as-of DAY`
+
 **Safe to rerun**: yes, every task. The same night twice gives the same rows and the same lists.
 When a night is run after a later one, `replay_later_nights` decides the later ones anew.
 
@@ -34,6 +36,7 @@ When a night is run after a later one, `replay_later_nights` decides the later o
 | `publish` | lock held or disk full; CURRENT stays as it was | clear the task |
 | `push_postgres` | the lists are live; Postgres still has the last ones | see the message, then clear the task, or `recsys push-postgres` |
 | `promote_aliases`, `report_night`, `replay_later_nights` | the lists are live already | clear the task |
+| `observe_night` | the lists are live; nobody compared the night's metrics with those before | clear the task |
 
 Yesterday's lists are one command away: `recsys rollback`. They stay live until `recsys unpin`.
 """
@@ -44,7 +47,10 @@ from datetime import datetime, timedelta
 
 from airflow.sdk import Asset, Param, TriggerRule, dag, task
 
+from pipelines.run.failures import report_failure
+
 NIGHT = Asset("recsys-night")  # updated when a night's lists are live; experiments wait for it
+TASK_TIMEOUT = timedelta(hours=6)  # a step that hangs fails long before the next night
 WAREHOUSE_POOL = "warehouse"  # one slot: one writer of the DuckDB file at a time
 # A template and no arrow: a task waits for the tasks before it, not also for `choose_night`.
 AS_OF = "{{ ti.xcom_pull(task_ids='choose_night') }}"
@@ -77,7 +83,13 @@ def step(verb: str, *, in_warehouse: bool = False, **options: object):
     catchup=False,
     max_active_runs=1,
     params={"as_of": Param(None, type=["null", "string"], description="Night, YYYY-MM-DD")},
-    default_args={"owner": "recommendations", "retries": 1, "retry_delay": timedelta(seconds=20)},
+    default_args={
+        "owner": "recommendations",
+        "retries": 1,
+        "retry_delay": timedelta(seconds=20),
+        "execution_timeout": TASK_TIMEOUT,
+        "on_failure_callback": report_failure,
+    },
     tags=["recommendations", "nightly"],
     doc_md=__doc__,
 )
@@ -111,6 +123,7 @@ def nightly_recommendations() -> None:
     aliases = step("promote_aliases")(AS_OF)
     report = step("report_night", outlets=[NIGHT])(AS_OF)
     replay = step("replay_later_nights", in_warehouse=True)(AS_OF)
+    observe = step("observe_night", in_warehouse=True)(AS_OF)
 
     (
         choose_night()
@@ -125,7 +138,9 @@ def nightly_recommendations() -> None:
     )
     evaluated >> select >> placements >> plots
     refitted >> lists >> similar >> audit >> publish >> aliases >> report >> replay
-    publish >> postgres  # a task of its own: a failure is seen and repeated, and holds up nothing
+    # tasks of their own: a failure is seen and repeated, and holds up nothing
+    publish >> postgres
+    aliases >> observe
 
 
 nightly_recommendations()

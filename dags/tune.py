@@ -11,6 +11,8 @@ a child per trial in the MLflow experiment `tuning`.
 
 **Trigger** by hand with `{"as_of": "2011-12-09", "candidate": "ease_recent"}`.
 
+**By hand**: `recsys tune --as-of DAY --candidate CANDIDATE`
+
 **Safe to rerun**: yes. Trials that are done are kept, and the same seed tries the same specifications.
 
 | task that failed | what it means | what to do |
@@ -25,6 +27,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow.sdk import Param, dag, task
+
+from pipelines.run.failures import report_failure
 
 
 @task
@@ -54,7 +58,13 @@ def tune_candidate(params: dict) -> list[str]:
         "trials": Param(None, type=["null", "integer"], minimum=1, description="Trials in all"),
         "seconds": Param(None, type=["null", "number"], description="Begin no trial after this"),
     },
-    default_args={"owner": "recommendations", "retries": 1, "retry_delay": timedelta(seconds=20)},
+    default_args={
+        "owner": "recommendations",
+        "retries": 1,
+        "retry_delay": timedelta(seconds=20),
+        "execution_timeout": timedelta(hours=12),
+        "on_failure_callback": report_failure,
+    },
     tags=["recommendations", "tuning"],
     doc_md=__doc__,
 )

@@ -10,18 +10,21 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from pipelines.base.config import load_settings
 from pipelines.base.current import read_current
 from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.events.landing import land
-from pipelines.run.night import NIGHT, run_in_a_row
+from pipelines.run.night import NIGHT, ONLY_SCHEDULED, run_in_a_row
 from pipelines.run.scheduler import NIGHTLY_DAG, unpause_nights
 from pipelines.run.services import airflow_service, free_port, running
 from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
+from tests.receivers import web_receiver
 
 ROOT = Path(__file__).parent.parent
 
@@ -82,7 +85,7 @@ def test_a_tampered_day_stops_the_night_and_the_lists_stay(small_shop):
 def test_the_list_of_verbs_is_the_dag():
     text = (ROOT / "dags" / "nightly_recommendations.py").read_text()
     steps = re.findall(r'step\(\s*"([a-z_.]+)"', text)
-    assert sorted(steps) == sorted(verb for verb, _ in NIGHT)
+    assert sorted(steps) == sorted([*(verb for verb, _ in NIGHT), *ONLY_SCHEDULED])
 
 
 #: Tasks that a night without days gets to.
@@ -91,10 +94,16 @@ DONE_TODAY = {"choose_night", "land_sources", "load_days"}
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("airflow")
-def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypatch):
-    settings = small_shop()
-    monkeypatch.setenv("RECSYS_CONFIG", str(SHOP_SETTINGS))
-    with running(airflow_service(settings, free_port())) as address:
+def test_a_real_scheduler_runs_the_night_that_rest_triggers_and_tells_of_the_one_that_fails(
+    small_shop, tmp_path, monkeypatch
+):
+    file = tmp_path / "shop.toml"
+    monkeypatch.setenv("RECSYS_CONFIG", str(file))
+    with ExitStack() as stack:
+        web = stack.enter_context(web_receiver())
+        file.write_text(f'{SHOP_SETTINGS.read_text()}\n[notify]\nwebhook = "{web.url}"\n')
+        settings = load_settings(file, small_shop().home)
+        address = stack.enter_context(running(airflow_service(settings, free_port())))
         unpause_nights(settings)
         token = ask(f"{address}/auth/token")["access_token"]
         dag = f"{address}/api/v2/dags/nightly_recommendations"
@@ -105,10 +114,16 @@ def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypa
         run_address = f"{dag}/dagRuns/{run['dag_run_id']}"
         state = wait_for(
             lambda: (found := ask(run_address, token)["state"]) in {"success", "failed"} and found,
-            400,
+            900,
         )
         tasks = ask(f"{run_address}/taskInstances", token)["task_instances"]
         scheduled = ask(f"{dag}/dagRuns/{today['dag_run_id']}/taskInstances", token)
+        looks = ask(f"{address}/api/v2/dags/watch/dagRuns", token)["dag_runs"]
+    failures = [text for text in web.texts if " failed" in text.splitlines()[0]]
+    assert len(failures) == 1, failures
+    assert failures[0].startswith("recsys: load_days failed in the night of 20")
+    assert "Message: DayFilesError: " in failures[0]
+    assert "success" in {look["state"] for look in looks}  # nobody has to unpause it
     ends = {task["task_id"]: task["state"] for task in scheduled["task_instances"]}
     assert (ends["land_sources"], ends["load_days"]) == ("success", "failed")
     assert {state for task, state in ends.items() if task not in DONE_TODAY} == {"upstream_failed"}
@@ -116,7 +131,11 @@ def test_a_real_scheduler_runs_the_night_that_rest_triggers(small_shop, monkeypa
     assert refused != sound and [path.name for path in refused.folder.iterdir()] == ["steps"]
     assert state == "success", {task["task_id"]: task["state"] for task in tasks}
     assert {task["state"] for task in tasks} == {"success"}
-    assert {task["task_id"] for task in tasks} == {verb for verb, _ in NIGHT} | {"choose_night"}
+    assert {task["task_id"] for task in tasks} == {
+        *(verb for verb, _ in NIGHT),
+        *ONLY_SCHEDULED,
+        "choose_night",
+    }
     assert read_current(settings).as_of == shop_night(10)
     with sqlite3.connect(settings.home / "mlflow.db") as store:
         (children,) = store.execute(
@@ -179,7 +198,7 @@ def ask(address, token=None, body=None, method="GET"):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address, data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         if method == "GET" and error.code == 404:

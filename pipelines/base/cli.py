@@ -49,6 +49,7 @@ VERBS = {
     "up": "pipelines.run.commands:up_command",
     "airflow": "pipelines.run.commands:airflow_command",
     "fingerprint": "pipelines.run.commands:fingerprint_command",
+    "notify": "pipelines.run.commands:notify_command",
     "doctor": "pipelines.run.commands:doctor_command",
     "backup": "pipelines.run.commands:backup_command",
     "restore": "pipelines.run.commands:restore_command",

@@ -25,6 +25,7 @@ from pydantic import Field, PrivateAttr, ValidationError, field_validator, model
 from pipelines.base.attributes import AttributeSettings
 from pipelines.base.errors import SettingsError
 from pipelines.base.expressions import check_kinds
+from pipelines.base.notify_settings import NotifySettings, PrometheusSettings
 from pipelines.base.paths import HomePaths
 from pipelines.base.settings_sections import (
     AuditSettings,
@@ -84,6 +85,8 @@ class Settings(HomePaths, Section):
     serve: ServeSettings = ServeSettings()
     track: TrackSettings = TrackSettings()
     mlflow: MlflowSettings = MlflowSettings()
+    notify: NotifySettings = NotifySettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
     _file: Path | None = PrivateAttr(None)
 
     @property
@@ -250,7 +253,7 @@ def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Setti
 def explain_validation(error: ValidationError) -> str:
     """One line that lists each wrong key, what is wrong with it, and the value found.
 
-    A value that may be a secret is not shown.
+    A value that may be a secret is not shown, such as any of `[notify]` and `[prometheus]`.
     """
     return "; ".join(
         f"`{'.'.join(map(str, item['loc'])) or 'settings'}`: {mask_secrets(item['msg'])} "
@@ -261,7 +264,9 @@ def explain_validation(error: ValidationError) -> str:
 
 def _found(place: tuple[int | str, ...], value: Any) -> str:
     words = " ".join(map(str, place)).lower()
-    if any(word in words for word in ("key", "secret", "password", "token", "dsn")):
+    if place[:1] in {("notify",), ("prometheus",)} or any(
+        word in words for word in ("key", "secret", "password", "token", "dsn")
+    ):
         return "a value that is not shown, since it may be a secret"
     return repr(mask_secrets(str(value))[:80])
 
@@ -355,14 +360,32 @@ def database_address(address: str) -> str:
     SettingsError
         If the variable is not set.
     """
-    prefix, _, name = address.partition("env:")
+    return named_value(
+        address, "the address of a database", "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+    )
+
+
+def named_value(text: str, meaning: str, example: str) -> str:
+    """A setting's text; written as ``env:NAME``, the value of that environment variable.
+
+    Parameters
+    ----------
+    text : str
+    meaning, example : str
+        What it is, and one of its kind, for the message where the variable is not set.
+
+    Raises
+    ------
+    SettingsError
+        If the variable is not set.
+    """
+    prefix, _, name = text.partition("env:")
     if prefix or not name:
-        return address
+        return text
     if found := os.environ.get(name):
         return found
     raise SettingsError(
-        f"${name} must hold the address of a database. Found nothing there. "
-        f'Run `export {name}="postgresql://USER:PASSWORD@HOST:5432/DATABASE"`.'
+        f'${name} must hold {meaning}. Found nothing there. Run `export {name}="{example}"`.'
     )
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,11 @@ class Publication:
     def as_of(self) -> date:
         """The night whose lists these are."""
         return date_of(self.publication_id)
+
+    @property
+    def known_until(self) -> datetime:
+        """`as_of` 00:00 UTC: the lists know nothing later, whenever they were written."""
+        return datetime.combine(self.as_of, time.min, UTC)
 
     @property
     def serving_path(self) -> Path:

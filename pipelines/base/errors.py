@@ -51,6 +51,10 @@ class ServiceError(PipelineError):
     """A server that was started did not become healthy in time."""
 
 
+class NotifyError(PipelineError):
+    """A receiver did not take an alert."""
+
+
 # events
 
 

@@ -159,6 +159,8 @@ class HomePaths:
     """Peak memory by candidate, and the shares of the memory budget in use."""
     airflow = _Below("airflow")
     """Airflow's own home."""
+    alerts = _Below("alerts")
+    """What people were told, a file per alert; none is sent twice."""
     logs = _Below("logs")
     """Output of child processes."""
     lock = _Below("home.lock")

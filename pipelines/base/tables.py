@@ -427,6 +427,7 @@ INT_SHOWN_ITEMS = DbtTable("intermediate", "int_shown_items")
 FEAT_USERS = DbtTable("features", "feat_users")
 FEAT_ITEMS = DbtTable("features", "feat_items")
 FEAT_USER_ATTRIBUTES = DbtTable("features", "feat_user_attributes")
+MET_LIST_DAYS = DbtTable("metrics", "met_list_days")
 MET_EXPERIMENT_USERS = DbtTable("metrics", "met_experiment_users")
 MET_INTERLEAVED_USERS = DbtTable("metrics", "met_interleaved_users")
 #: Tables dbt writes for Python and for people to read.
@@ -438,7 +439,7 @@ DBT_TABLES = (
     FEAT_USERS,
     FEAT_ITEMS,
     FEAT_USER_ATTRIBUTES,
-    DbtTable("metrics", "met_list_days"),
+    MET_LIST_DAYS,
     DbtTable("metrics", "met_publications"),
     MET_EXPERIMENT_USERS,
     MET_INTERLEAVED_USERS,

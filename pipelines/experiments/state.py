@@ -18,6 +18,9 @@ from pipelines.experiments.definition import Experiment, ExperimentDefinition, d
 
 logger = logging.getLogger(__name__)
 
+#: Begins the reason of an experiment that was ended by its own rule.
+ROLLED_BACK = "rolled back"
+
 
 def read_definition(settings: Settings, experiment_id: str) -> ExperimentDefinition:
     """Read and validate `experiments/<id>.toml`.

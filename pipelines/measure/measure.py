@@ -18,7 +18,12 @@ from pipelines.base.tables import (
 )
 from pipelines.base.warehouse import connect, replace_slice
 from pipelines.experiments.definition import Experiment
-from pipelines.experiments.state import require_unedited, started_experiments, stop_experiment
+from pipelines.experiments.state import (
+    ROLLED_BACK,
+    require_unedited,
+    started_experiments,
+    stop_experiment,
+)
 from pipelines.measure.analysis import analyse_experiment
 from pipelines.measure.decision import ROLL_BACK
 
@@ -148,7 +153,7 @@ def _roll_back_if_lost(
     if not lost or experiment.status != "running" or not experiment.definition.rolls_back:
         return
     reason = "; ".join(f"{row['arm']}: {row['reason']}" for row in lost)
-    stop_experiment(settings, experiment.experiment_id, as_of, f"rolled back: {reason}")
+    stop_experiment(settings, experiment.experiment_id, as_of, f"{ROLLED_BACK}: {reason}")
     report["status"] = "stopped"
     logger.warning(
         "experiment %s is stopped, everybody gets control from the next publication on: %s",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -233,4 +233,78 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
     columns = [left(""), left("part"), wrap("found, and what mends it")]
     print_answer([vars(finding) for finding in findings], as_json, lambda: [Table(columns, rows)])
     if not all(finding.is_fine for finding in findings):
+        raise SystemExit(1)
+
+
+@click.command(
+    "notify",
+    epilog=examples(
+        "recsys notify --test",
+        "recsys notify --check",
+        "recsys notify --check --json    # exit code 1 if something is wrong, for a monitor",
+    ),
+)
+@click.option("--test", "is_test", is_flag=True, help="Send a test message on every channel.")
+@click.option("--check", "is_check", is_flag=True, help="Look now, and tell people what is wrong.")
+@json_option
+@settings_options
+def notify_command(settings: Settings, is_test: bool, is_check: bool, as_json: bool) -> None:
+    """Tell people what is wrong: try the channels of [notify], or look at the home now.
+
+    --check does what the DAG `watch` does every quarter of an hour, for a home without Airflow's
+    scheduler: call it from cron. What people were told once is not told again.
+    """
+    from datetime import UTC, datetime
+
+    if is_test == is_check:
+        raise click.UsageError("Give either --test or --check. Example: recsys notify --test")
+    if is_test:
+        _try_channels(settings, as_json)
+    else:
+        _check_home(settings, datetime.now(UTC), as_json)
+
+
+def _try_channels(settings: Settings, as_json: bool) -> None:
+    from pipelines.base.errors import SettingsError
+    from pipelines.notify.alert import Alert, command_here
+    from pipelines.notify.channels import deliver
+    from pipelines.show.document import Marked, Table, Words, left, wrap
+    from pipelines.show.terminal import print_answer
+
+    if not settings.notify.channels:
+        raise SettingsError(
+            "At least one channel must be set before it can be tried. Found none in [notify]. "
+            "Set webhook, command, or host and recipients of [notify.email] in recsys.toml."
+        )
+    alert = Alert(
+        key="test",
+        subject="recsys: a test message",
+        message=f"Alerts of {settings.home} arrive here",
+        remedy="Nothing",
+        command=command_here(settings, "notify", "--check"),
+    )
+    found = deliver(settings, alert, settings.notify.channels)
+    rows: list[list[Words]] = [
+        [one.channel, Marked(one.state, "good" if one.state == "sent" else "bad"), one.detail]
+        for one in found
+    ]
+    columns = [left("channel"), left("state"), wrap("what happened")]
+    print_answer([vars(one) for one in found], as_json, lambda: [Table(columns, rows)])
+    if any(one.state != "sent" for one in found):
+        raise SystemExit(1)
+
+
+def _check_home(settings: Settings, now: datetime, as_json: bool) -> None:
+    from pipelines.run.watch import check_home
+    from pipelines.show.document import Code, Paragraph
+    from pipelines.show.terminal import print_answer
+
+    found = check_home(settings, now)
+    fine = Paragraph("Nothing is wrong.")
+    print_answer(
+        [alert.as_dict() for alert in found],
+        as_json,
+        lambda: [Code(alert.text) for alert in found] or [fine],
+    )
+    if found:
         raise SystemExit(1)

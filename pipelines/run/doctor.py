@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from pipelines.base.config import DEFAULT_CONFIG, PROJECT_ROOT, Settings
 from pipelines.base.errors import PipelineError
@@ -51,7 +51,7 @@ def examine(settings: Settings) -> list[Diagnosis]:
     -------
     list of Diagnosis
         Settings, disk, sources, day files, warehouse, candidates, nights, schedule, MLflow,
-        publication, freshness.
+        publication, freshness, alerts.
     """
     looks: tuple[Callable[[Settings], Diagnosis], ...] = (
         _settings_file,
@@ -65,6 +65,7 @@ def examine(settings: Settings) -> list[Diagnosis]:
         _tracking,
         _publication,
         _freshness,
+        _alerts,
     )
     return [look(settings) for look in looks]
 
@@ -272,11 +273,11 @@ def _freshness(settings: Settings) -> Diagnosis:
     from pipelines.base.current import read_current
 
     try:
-        as_of = read_current(settings).as_of
+        live = read_current(settings)
     except PipelineError:
         return Diagnosis("freshness", True, "no lists are live")
-    age = datetime.now(UTC) - datetime.combine(as_of, time.min, UTC)
-    found = f"the live lists know what happened before {as_of}, {age.days:,} days ago"
+    age = datetime.now(UTC) - live.known_until
+    found = f"the live lists know what happened before {live.as_of}, {age.days:,} days ago"
     return Diagnosis(
         "freshness",
         age < timedelta(hours=settings.serve.stale_hours),
@@ -284,3 +285,9 @@ def _freshness(settings: Settings) -> Diagnosis:
         "Run the nights since (recsys sources list shows the days there are), and let them run by "
         "themselves: recsys up --unpause. Answers go on, and say `stale`.",
     )
+
+
+def _alerts(settings: Settings) -> Diagnosis:
+    channels = ", ".join(settings.notify.channels)
+    found = f"people are told by {channels}" if channels else "nobody is told: [notify] is empty"
+    return Diagnosis("alerts", True, found)

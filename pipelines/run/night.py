@@ -37,6 +37,7 @@ VERBS = {
     "report_night": "pipelines.report.report:report_night",
     "replay_later_nights": "pipelines.run.later_nights:replay_later_nights",
     "push_postgres": "pipelines.publications.postgres:push_postgres",
+    "observe_night": "pipelines.run.watch:observe_night",
     "tune_candidate": "pipelines.tune.search:tune_candidate",
     "measure_experiments": "pipelines.measure.measure:measure_experiments",
 }
@@ -64,6 +65,8 @@ NIGHT: tuple[tuple[str, str | None], ...] = (
     ("replay_later_nights", None),
     ("push_postgres", None),
 )
+#: Steps that only the DAG takes: a night that is replayed or simulated tells nobody.
+ONLY_SCHEDULED = ("observe_night",)
 #: Verbs that may fail for some of their subjects: one failed candidate loses no night.
 MAY_FAIL = ("evaluate_candidate",)
 

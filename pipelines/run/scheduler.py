@@ -22,6 +22,7 @@ from pipelines.base.errors import NightFailedError
 from pipelines.base.night_lock import shared_home
 from pipelines.base.step_seconds import read_step_seconds
 from pipelines.run.airflow_process import PREPARED_FILE
+from pipelines.run.failures import report_stopped_run
 
 logger = logging.getLogger(__name__)
 
@@ -145,6 +146,8 @@ def run_night(settings: Settings, as_of: date, show: Callable[[str], None]) -> N
             process.terminate()
             raise
     if process.returncode:
+        if not failures:
+            report_stopped_run(settings, NIGHTLY_DAG, as_of, process.returncode)
         reasons = "; ".join(f"{label}: {error}" for label, error in failures.items())
         raise NightFailedError(
             f"Every task of the night must succeed. Failed: {reasons or 'the run'} "

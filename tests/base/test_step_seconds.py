@@ -48,9 +48,9 @@ def test_a_step_that_fails_notes_nothing(make_settings):
 
 def test_a_task_of_the_dag_is_timed(tmp_path, monkeypatch, make_settings):
     monkeypatch.setenv("RECSYS_HOME", str(tmp_path))
-    day = tmp_path / "landing" / "events" / "date=2024-01-01" / "shop.csv"
+    day = tmp_path / "landing" / "events" / "date=2024-02-29" / "shop.csv"
     day.parent.mkdir(parents=True)
-    day.write_text("event_type,user_id,item_id,event_at\nview,u1,i1,2024-01-01\n")
+    day.write_text("event_type,user_id,item_id,event_at\nview,u1,i1,2024-02-29\n")
     call_verb("load_days", AS_OF.isoformat())
     (step,) = read_step_seconds(make_settings(home=tmp_path), AS_OF)
     assert step["verb"] == "load_days" and step["seconds"] >= 0

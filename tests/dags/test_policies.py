@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.cli import VERBS
+from pipelines.run.failures import read_command, report_failure
+
 pytestmark = pytest.mark.xdist_group("dags")
 
 DAGS = Path(__file__).parent.parent.parent / "dags"
@@ -23,6 +26,7 @@ SHAPES = {
         "measure_experiments": set(),
     },
     "tune": {"tune_candidate": set()},
+    "watch": {"watch_home": set()},
     "backtest": {
         "replay_nights": {"write_results"},
         "write_results": {"log_backtest"},
@@ -48,7 +52,8 @@ SHAPES = {
         "audit_lists": {"publish"},
         "publish": {"promote_aliases", "push_postgres"},
         "push_postgres": set(),
-        "promote_aliases": {"report_night"},
+        "promote_aliases": {"report_night", "observe_night"},
+        "observe_night": set(),
         "report_night": {"replay_later_nights"},
         "replay_later_nights": set(),
     },
@@ -117,7 +122,26 @@ def test_every_writer_of_the_warehouse_is_in_the_one_slot_pool(dags):
         "decide_gates",
         "publish",
         "replay_later_nights",
+        "observe_night",
     }
+
+
+def test_every_task_ends_some_time_and_tells_people_when_it_fails(dags):
+    for name, (dag,) in dags.items():
+        for task in dag.tasks:
+            where = f"{name}.{task.task_id}"
+            assert task.execution_timeout, f"{where} needs execution_timeout in default_args"
+            told = task.on_failure_callback  # of a mapped task, as it was written
+            assert report_failure in (told if isinstance(told, list) else [told]), (
+                f"{where} needs on_failure_callback in default_args"
+            )
+
+
+def test_every_dag_says_the_command_that_does_its_work_by_hand(dags):
+    for name in dags:
+        words = read_command(name).split()
+        assert words[0] in VERBS, f"{name}: write **By hand**: `recsys …` into the docstring"
+        assert words != ["doctor"]
 
 
 def test_importing_a_dag_loads_no_heavy_library():
