@@ -107,9 +107,9 @@ def test_every_user_buying_the_same_has_a_reason_and_no_nan():
 
 def test_three_arms_share_the_error_by_holm():
     arms = [
-        {"name": "control", "weight": 0.4},
-        {"name": "ease", "weight": 0.3, "candidate": "ease"},
-        {"name": "knn", "weight": 0.3, "candidate": "knn"},
+        {"name": "control", "weight": 0.34},
+        {"name": "ease", "weight": 0.33, "candidate": "ease"},
+        {"name": "knn", "weight": 0.33, "candidate": "knn"},
     ]
     experiment = make_experiment(arms=arms)
     report = analyse(experiment, make_units(experiment, 9000))
