@@ -187,9 +187,10 @@ def running_api(
     workers: int = 1,
     **serve: Any,
 ) -> Iterator[ApiProcess]:
-    """The API on a home, stopped by its process id."""
+    """The API on a home, stopped by its process id; lists never count as old, unless asked to."""
     port = free_port()
-    options = {"poll_seconds": 0.2, "recent_seconds": 0.2, **serve}
+    ages = {"stale_hours": 1e6, "alarm_hours": 1e6}
+    options = {"poll_seconds": 0.2, "recent_seconds": 0.2, **ages, **serve}
     config = write_settings(settings, **options)
     log = settings.home / "api.log"
     with log.open("wb") as stream:

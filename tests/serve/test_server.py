@@ -202,7 +202,7 @@ def test_an_api_started_before_the_first_publication_becomes_ready(make_settings
 
 
 def test_a_full_disk_refuses_events_but_no_list(make_settings, lines_of):
-    settings = make_settings(serve={"stale_hours": 1e6, "alarm_hours": 1e6})
+    settings = make_settings()
     publish_by_hand(settings, marked(1))
 
     def small_files():

@@ -49,7 +49,7 @@ def first_item(api, user_id):
 
 @pytest.mark.parametrize("asked_as", [COMPOSED, DECOMPOSED])
 def test_a_running_api_forgets_an_erased_user(make_settings, content, lines_of, asked_as):
-    settings = make_settings(serve={"stale_hours": 1e6, "alarm_hours": 1e6})
+    settings = make_settings()
     publish_by_hand(settings, content())
     with running_api(settings, workers=2) as api:
         usual, _ = first_item(api, COMPOSED)
