@@ -229,7 +229,11 @@ def _placed(source: Any, folder: Path) -> Any:
     named = source.get("path") if isinstance(source, dict) else None
     if not isinstance(named, str) or "://" in named:
         return source
-    return {**source, "path": str((folder / Path(named).expanduser()).absolute())}
+    place = Path(named).expanduser()
+    if not place.is_absolute():
+        above = str(folder.absolute()).replace("{", "{{").replace("}", "}}")
+        place = Path(above) / place
+    return {**source, "path": str(place)}
 
 
 def parse_settings(values: Mapping[str, Any], source: str = "settings") -> Settings:

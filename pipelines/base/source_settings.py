@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from string import Formatter
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -89,7 +90,7 @@ class SourceSettings(TableSettings):
     """What reads it: ``table``, ``sql``, a preset or an adapter of a data set."""
     path: str | None = None
     """File, folder or address; a relative one starts at the settings file's folder. With ``{day}``
-    (or ``{day:%Y%m%d}``) there is a file for each day."""
+    (or ``{day:%Y%m%d}``) there is a file for each day; a brace of a name is written twice."""
     url: str | None = None
     """For `sql`: address of the database, better ``env:`` and a variable than a password here."""
     watermark: str | None = None
@@ -109,15 +110,15 @@ class SourceSettings(TableSettings):
                 self.day_path(date(2000, 1, 1))
             except (KeyError, IndexError, ValueError, AttributeError) as error:
                 raise ValueError(
-                    f"`path` may hold {{day}} or {{day:%Y%m%d}}, and no other braces: {error}"
+                    "`path` may hold {day} or {day:%Y%m%d}; a brace of a name is written twice "
+                    f"({error})"
                 ) from error
         return self
 
     @property
     def is_daily(self) -> bool:
         """Whether there is a file for each day."""
-        path = self.path or ""
-        return self.day_path(date(2000, 1, 1)) != path
+        return any(field is not None for _, field, *_ in Formatter().parse(self.path or ""))
 
     def day_path(self, day: date) -> str:
         """The path of a day's file; where all days are in one, the same for each."""

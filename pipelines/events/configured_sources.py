@@ -13,12 +13,29 @@ from pipelines.base.errors import LandingError, PipelineError
 from pipelines.base.ids import printable
 from pipelines.base.source_settings import SourceSettings
 from pipelines.events.landing import LandReport, land
+from pipelines.events.sources.presets import read_presets
 from pipelines.events.sources.source_files import content_state
 
 logger = logging.getLogger(__name__)
 
 
-def land_sources(settings: Settings, as_of: date) -> list[LandReport]:
+def land_night(settings: Settings, as_of: date) -> list[LandReport]:
+    """Land the sources of the settings as the first step of a night, and write down what they gave.
+
+    It stands in the night's `landed.json`, by name of the source and without the lines that the
+    notes quote; also where `land_sources` raises.
+    """
+    record: list[dict[str, Any]] = []
+    try:
+        return land_sources(settings, as_of, record)
+    finally:
+        if record:
+            write_json(settings.run_folder(as_of).landed, record)
+
+
+def land_sources(
+    settings: Settings, as_of: date, record: list[dict[str, Any]] | None = None
+) -> list[LandReport]:
     """Land every source of the settings, feeds of events first; then say which failed.
 
     A source whose files have not changed is left alone; a query with a watermark is pulled from
@@ -30,12 +47,13 @@ def land_sources(settings: Settings, as_of: date) -> list[LandReport]:
     settings : Settings
     as_of : date
         The night.
+    record : list, optional
+        Gets what each source gave, or why it gave nothing.
 
     Returns
     -------
     list of LandReport
-        Of each source, and of each day's file; also written to the night's `landed.json`, by name
-        of the source and without the lines that the notes quote.
+        Of each source, and of each day's file.
 
     Raises
     ------
@@ -43,9 +61,9 @@ def land_sources(settings: Settings, as_of: date) -> list[LandReport]:
         If a source that is `required` could not be landed; the others are.
     """
     reports: list[LandReport] = []
-    record: list[dict[str, Any]] = []
+    record = [] if record is None else record
     failures: dict[str, str] = {}
-    for source in sorted(settings.sources, key=lambda source: source.feed != "events"):
+    for source in sorted(settings.sources, key=_is_no_events):
         try:
             for path in _paths(settings, source, as_of):
                 report = land(
@@ -65,17 +83,21 @@ def land_sources(settings: Settings, as_of: date) -> list[LandReport]:
             record.append({"name": source.name, "error": str(error)})
             if source.required:
                 failures[source.name] = str(error)
-    if settings.sources:
-        write_json(settings.run_folder(as_of).landed, record)
     if failures:
         raise LandingError(_failed(settings.sources, failures))
     return reports
 
 
+def _is_no_events(source: SourceSettings) -> bool:
+    """Whether a source is of items or users, by its settings or its preset."""
+    feed = read_presets().get(source.source, {}).get("feed", source.feed)
+    return bool(feed != "events")
+
+
 def _paths(settings: Settings, source: SourceSettings, as_of: date) -> Iterator[str | None]:
     """The paths to land: one, or that of each day that a night looks back to."""
     if not source.is_daily:
-        yield source.path
+        yield source.path and source.day_path(as_of)
         return
     newest = as_of - timedelta(days=1)
     day = settings.events.first_day_to_recheck(as_of)

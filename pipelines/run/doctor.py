@@ -123,9 +123,10 @@ def _sources(settings: Settings) -> Diagnosis:
     try:
         whole = {source.name for source in read_sources(settings) if source.is_complete}
         missing = [
-            source.path
+            path
             for source in settings.sources
-            if source.path is not None and not source.is_daily and not content_state(source.path)
+            if source.path is not None and not source.is_daily
+            if not content_state(path := source.day_path(date.min))
         ]
     except PipelineError as error:
         return Diagnosis("sources", False, str(error), "Correct [[sources]] in recsys.toml.")

@@ -16,7 +16,7 @@ from pipelines.base.windows import parse_day
 
 #: Verb to the module and function that hold it.
 VERBS = {
-    "land_sources": "pipelines.events.configured_sources:land_sources",
+    "land_sources": "pipelines.events.configured_sources:land_night",
     "load_days": "pipelines.events.load:load_night",
     "check_events": "pipelines.events.check:check_events",
     "build_features": "pipelines.features.build:build_features",

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from pipelines.base.cli import cli
 from pipelines.base.config import load_settings, parse_settings
 from pipelines.base.errors import LandingError, SettingsError
-from pipelines.events.configured_sources import land_sources
+from pipelines.events.configured_sources import land_night, land_sources
 from pipelines.events.landing import land
 from pipelines.events.load import load_days
 from pipelines.run.night import NIGHT, VERBS
@@ -53,7 +53,7 @@ def users(settings, dump):
 
 def test_landing_the_sources_is_the_first_step_of_a_night():
     assert NIGHT[0] == ("land_sources", None)
-    assert VERBS["land_sources"].endswith(":land_sources")
+    assert VERBS["land_sources"].endswith(":land_night")
 
 
 def test_a_source_is_read_again_only_where_it_has_changed(make_settings, tmp_path, dump):
@@ -107,7 +107,7 @@ def test_the_file_of_the_newest_day_must_be_there_unless_it_is_not_required(
     daily, others = source(tmp_path / "{day}.csv"), source(tmp_path / "others.csv", "others")
     settings = make_settings(sources=[daily, others])
     with pytest.raises(LandingError, match=r"Failed: 1 of 2: orders: .*2024-03-09\.csv") as raised:
-        land_sources(settings, NIGHT_OF)
+        land_night(settings, NIGHT_OF)
     assert "`required = false`" in str(raised.value)
     days = {path.name for path in settings.landing.glob("events/date=2024-03-08/*.parquet")}
     assert days == {"orders.parquet", "others.parquet"}
@@ -119,6 +119,32 @@ def test_the_file_of_the_newest_day_must_be_there_unless_it_is_not_required(
     ]
     settings = make_settings(sources=[{**daily, "required": False}, others])
     assert landed(settings) == {"orders": (0, 0), "others": (0, 0)}
+
+
+def test_landing_by_hand_begins_no_night(make_settings, tmp_path):
+    orders = write(tmp_path / "orders.csv", ("u1", "i1", "2024-03-08"))
+    settings = make_settings(sources=[source(orders)])
+    land_sources(settings, NIGHT_OF)
+    assert settings.nights() == []
+
+
+def test_events_land_before_items_also_where_a_preset_says_which_they_are(make_settings, tmp_path):
+    products = tmp_path / "products.csv"
+    products.write_text("Handle,Title,Variant SKU,Variant Price\nmug,Mug,i1,3\n")
+    orders = write(tmp_path / "orders.csv", ("u1", "i1", "2024-03-08"))
+    preset = {"name": "products", "source": "shopify-products", "path": str(products)}
+    settings = make_settings(sources=[preset, source(orders)])
+    assert [report.stem for report in land_sources(settings, NIGHT_OF)] == ["orders", "products"]
+    # without dates, items are known from the newest day of events: there must be one by then
+    assert list(settings.landing.glob("items/date=2024-03-08/products.parquet"))
+
+
+def test_a_brace_of_a_name_is_written_twice(make_settings, tmp_path):
+    write(tmp_path / "{a}.csv", ("u1", "i1", "2024-03-08"))
+    named = source(f"{tmp_path}/{{{{a}}}}.csv")
+    settings = make_settings(sources=[named])
+    assert not settings.sources[0].is_daily
+    assert landed(settings) == {"orders": (1, 1)}
 
 
 def test_a_query_is_pulled_from_where_the_last_night_ended(make_settings, tmp_path, dump):
@@ -160,7 +186,7 @@ def test_names_of_sources_are_unique():
 
 
 def test_relative_paths_start_at_the_settings_file_and_land_alone_lands_them(tmp_path, monkeypatch):
-    shop = tmp_path / "shop"
+    shop = tmp_path / "shop {a}"
     shop.mkdir()
     write(shop / "orders.csv", ("u1", "i1", "2024-03-08"))
     config = shop / "recsys.toml"
