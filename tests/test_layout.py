@@ -50,6 +50,7 @@ UNTESTED = {
     "pyfunc_model.py": "runs inside MLflow's loader; tests/registry/test_registry.py loads it",
     "notify_settings.py": "tests/notify/test_channels.py tries its keys",
     "settings_sections.py": "tests/base/test_config.py tries its keys and what they refuse",
+    "serving_settings.py": "tests/base/test_config.py tries its keys and what they refuse",
     "source_settings.py": "tests/events/sources/test_table.py tries its keys and what they refuse",
     "readings.py": "tests/events/sources/test_table.py has a case of each column it refuses",
     "staged_rows.py": "tests/events/sources/test_table.py reads files of every kind through it",

@@ -14,7 +14,7 @@ from pipelines.backtest.night import NightRecord, night_keys, replay_night
 from pipelines.base.config import Settings, load_settings, silence_telemetry
 from pipelines.base.durable import read_if_there, write_json, write_text
 from pipelines.base.errors import SettingsError
-from pipelines.base.settings_sections import PostgresSettings
+from pipelines.base.serving_settings import PostgresSettings
 from pipelines.base.windows import parse_day
 
 logger = logging.getLogger(__name__)

@@ -27,6 +27,7 @@ from pipelines.base.errors import SettingsError
 from pipelines.base.expressions import check_kinds
 from pipelines.base.notify_settings import NotifySettings, PrometheusSettings
 from pipelines.base.paths import HomePaths
+from pipelines.base.serving_settings import PublishSettings, ServeSettings
 from pipelines.base.settings_sections import (
     AuditSettings,
     CandidateSettings,
@@ -36,9 +37,7 @@ from pipelines.base.settings_sections import (
     GateSettings,
     MlflowSettings,
     PlacementSettings,
-    PublishSettings,
     Section,
-    ServeSettings,
     SimilarSettings,
     TrackSettings,
     TuningSettings,
@@ -276,15 +275,15 @@ def _found(place: tuple[int | str, ...], value: Any) -> str:
 
 
 def mask_secrets(text: str) -> str:
-    """A text without API keys and without passwords of addresses.
+    """A text without API keys and without the logins of addresses.
 
     Examples
     --------
     >>> mask_secrets("rk_0123456789abcdefghijklmnop of postgresql://shop:secret@db/shop")
-    'rk_… of postgresql://shop:…@db/shop'
+    'rk_… of postgresql://…@db/shop'
     """
     text = re.sub(r"rk_[A-Za-z0-9_-]{16,}", "rk_…", text)
-    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", r"\1:…@", text)
+    return re.sub(r"(?<=://)[^/@\s]+@", "…@", text)
 
 
 def _config_path(config: Path | str | None) -> Path:

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pipelines.base.config import Settings
+from pipelines.base.config import Settings, mask_secrets
 from pipelines.base.errors import FeatureBuildError, LandingError, PipelineError
 from pipelines.base.ids import printable
 
@@ -17,7 +17,6 @@ MAX_MESSAGE = 1500
 #: Errors whose messages may quote rows of the data.
 QUOTES_ROWS = (LandingError, FeatureBuildError)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_LOGIN = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def describe_error(error: BaseException | str | None) -> str:
     kind = type(error).__name__
     if not isinstance(error, PipelineError) or isinstance(error, QUOTES_ROWS):
         return f"{kind}; the log of the task says more"
-    text = _EMAIL.sub("<e-mail>", _LOGIN.sub("…@", str(error)))
+    text = _EMAIL.sub("<e-mail>", mask_secrets(str(error)))
     return f"{kind}: {text[:MAX_MESSAGE]}"
 
 

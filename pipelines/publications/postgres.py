@@ -13,7 +13,7 @@ from pipelines.base.config import Settings, postgres_dsn
 from pipelines.base.current import MANIFEST, Publication, read_current
 from pipelines.base.durable import file_sha256
 from pipelines.base.errors import PostgresError
-from pipelines.base.settings_sections import PostgresSettings
+from pipelines.base.serving_settings import PostgresSettings
 from pipelines.base.tables import SERVING_RECOMMENDATIONS
 from pipelines.base.warehouse import connect
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from pipelines.base.cli import cli
 from pipelines.base.errors import PostgresError, PublicationNotFoundError, SettingsError
-from pipelines.base.settings_sections import PostgresSettings
+from pipelines.base.serving_settings import PostgresSettings
 from pipelines.base.warehouse import connect
 from pipelines.publications.choose import pin, unpin
 from pipelines.publications.postgres import push_postgres

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pipelines.base.settings_sections import ServeSettings
+from pipelines.base.serving_settings import ServeSettings
 from pipelines.experiments.definition import CONTROL, INTERLEAVED
 from pipelines.serve.answer.answers import Query
 from pipelines.serve.answer.explore import SwapOdds, swap_odds

@@ -16,7 +16,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pipelines.base.settings_sections import ServeSettings
+from pipelines.base.serving_settings import ServeSettings
 from pipelines.serve.answer.metrics import ServeMetrics
 from pipelines.serve.http.problems import problem
 

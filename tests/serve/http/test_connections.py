@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pipelines.base.config import parse_settings
-from pipelines.base.settings_sections import ServeSettings
+from pipelines.base.serving_settings import ServeSettings
 from pipelines.serve.answer.metrics import ServeMetrics
 from pipelines.serve.http.connections import Connections, limits_of
 from tests.serve.conftest import make_content
