@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -55,18 +56,15 @@ def test_a_night_whose_processes_are_killed_ends_as_any_other(
         use_database(airflow, airflow_database)
     services = [*airflow, mlflow, api_service(settings, free_port())]
     told, over = [], threading.Event()
-    with running(*services) as address:
-        keeper = threading.Thread(
-            target=supervise,
-            args=(services, told.append),
-            kwargs={"wait_seconds": 120.0, "is_over": over.is_set},
+    with running(*services) as address, ThreadPoolExecutor() as pool:
+        keeper = pool.submit(
+            supervise, services, told.append, wait_seconds=120.0, is_over=over.is_set
         )
-        keeper.start()
         try:
-            state = run_and_kill(services, address, seed=night)
+            state = run_and_kill(services, address, keeper, seed=night)
         finally:
             over.set()
-            keeper.join()
+        keeper.result()
     print("\n".join(told))
     assert len([line for line in told if "exit code -9" in line]) == KILLS * len(services)
     assert state == "success"
@@ -88,7 +86,7 @@ def use_database(services, address):
         )
 
 
-def run_and_kill(services, address, seed):
+def run_and_kill(services, address, keeper, seed):
     """Trigger the night, kill every process at random moments; gives the night's last state."""
     token = ask(f"{address}/auth/token")["access_token"]
     dag = f"{address}/api/v2/dags/nightly_recommendations"
@@ -103,11 +101,13 @@ def run_and_kill(services, address, seed):
     for moment, number in moments:
         time.sleep(max(0.0, began + moment - time.monotonic()))
         victim = services[number]
-        wait_for(lambda victim=victim: victim.exit_code is None, 120)
+        wait_for(lambda victim=victim: victim.exit_code is None or keeper.done(), 120)
         os.kill(victim.process.pid, signal.SIGKILL)
         print(f"{time.monotonic() - began:6.1f} s: killed {victim.name}")
 
     def ended():
+        if keeper.done():
+            keeper.result()
         try:
             state = ask(f"{dag}/dagRuns/{run['dag_run_id']}", token)["state"]
         except (OSError, AssertionError):  # the API server is being started again

@@ -102,22 +102,27 @@ class Service:
         """
         deadline = time.monotonic() + wait_seconds
         while time.monotonic() < deadline and self.exit_code is None:
-            if self._is_healthy():
+            if self.is_healthy():
                 return
             time.sleep(0.3)
-        tail = self.log.read_text(errors="replace")[-800:]
-        raise ServiceError(
-            f"{self.name} must be healthy within {wait_seconds:g} s, as {self.health} says. It was "
-            f"not (exit code {self.exit_code}). Read {self.log}, which ends: {tail}"
-        )
+        raise self.unhealthy(wait_seconds)
 
-    def _is_healthy(self) -> bool:
+    def is_healthy(self) -> bool:
+        """Whether it answers, and says that it is healthy."""
         with (
             contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
             urllib.request.urlopen(self.health, timeout=2) as answer,
         ):
             return not self.component or json.load(answer)[self.component]["status"] == "healthy"
         return False
+
+    def unhealthy(self, wait_seconds: float) -> ServiceError:
+        """The error of one that is not healthy in time, with the end of its log."""
+        tail = self.log.read_text(errors="replace")[-800:]
+        return ServiceError(
+            f"{self.name} must be healthy within {wait_seconds:g} s, as {self.health} says. It was "
+            f"not (exit code {self.exit_code}). Read {self.log}, which ends: {tail}"
+        )
 
     def interrupt(self) -> None:
         """Ask the process to end, as Ctrl-C does."""
@@ -253,26 +258,30 @@ def supervise(
         If one does not start again, or has ended `MOST_ENDS` times within `ENDS_SECONDS`.
     """
     ends: dict[str, list[float]] = {service.name: [] for service in services}
+    deadlines: dict[str, float] = {}  # of those that are being started; some wait for each other
     while not is_over():
         for service in services:
-            if service.exit_code is None:
-                continue
-            tell(
-                f"{service.name} ended with exit code {service.exit_code}; starting it again "
-                f"(its log: {service.last_log})"
-            )
             now = time.monotonic()
-            ends[service.name] = [at for at in ends[service.name] if now - at < ENDS_SECONDS]
-            ends[service.name].append(now)
-            if len(ends[service.name]) >= MOST_ENDS:
-                raise ServiceError(
-                    f"A service must stay up. {service.name} ended {MOST_ENDS} times within "
-                    f"{ENDS_SECONDS:g} s. Read {service.log}."
+            if service.exit_code is not None:
+                service.stop()
+                ends[service.name] = [at for at in ends[service.name] if now - at < ENDS_SECONDS]
+                ends[service.name].append(now)
+                if len(ends[service.name]) >= MOST_ENDS:
+                    raise ServiceError(
+                        f"A service must stay up. {service.name} ended {MOST_ENDS} times within "
+                        f"{ENDS_SECONDS:g} s. Read {service.log}."
+                    )
+                tell(
+                    f"{service.name} ended with exit code {service.exit_code}; starting it again "
+                    f"(its log: {service.last_log})"
                 )
-            service.stop()
-            service.start()
-            service.wait_until_healthy(wait_seconds)
-            tell(f"{service.name} is back: {service.address}")
+                service.start()
+                deadlines[service.name] = now + wait_seconds
+            elif service.name in deadlines and service.is_healthy():
+                del deadlines[service.name]
+                tell(f"{service.name} is back: {service.address}")
+            elif deadlines.get(service.name, now) < now:
+                raise service.unhealthy(wait_seconds)
         time.sleep(LOOK_SECONDS)
 
 

@@ -78,6 +78,21 @@ def test_a_service_that_ends_is_started_again_and_said(tmp_path, monkeypatch):
     assert told[1] == f"fragile is back: {fragile.address}"
 
 
+def test_services_that_wait_for_each_other_start_again_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.run.services.LOOK_SECONDS", 0.01)
+    port = free_port()
+    server = shell(f"exec {sys.executable} -m http.server --bind {LOOPBACK} {port}", tmp_path, "b")
+    worker = shell("sleep 60", tmp_path, "a")  # healthy when the server says so, as a scheduler is
+    server.health = worker.health = f"http://{LOOPBACK}:{port}/"
+    told = []
+    with running(server, worker):
+        for service in (worker, server):
+            service.process.kill()
+            service.process.wait()
+        supervise([worker, server], told.append, wait_seconds=20, is_over=lambda: len(told) == 4)
+    assert [line.split()[1] for line in told] == ["ended", "ended", "is", "is"]
+
+
 def test_a_service_that_ends_again_and_again_ends_the_rest(tmp_path, monkeypatch):
     monkeypatch.setattr("pipelines.run.services.MOST_ENDS", 1)
     service = shell("exit 7", tmp_path)
