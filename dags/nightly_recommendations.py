@@ -56,7 +56,7 @@ WAREHOUSE_POOL = "warehouse"  # one slot: one writer of the DuckDB file at a tim
 AS_OF = "{{ ti.xcom_pull(task_ids='choose_night') }}"
 
 
-@task(retries=0)
+@task
 def choose_night(params: dict, logical_date: datetime | None = None) -> str:
     """Say which night this run is."""
     from pipelines.run.night import resolve_as_of

@@ -167,8 +167,6 @@ def airflow_services(settings: Settings, port: int) -> list[Service]:
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
-        # a scheduler that was killed leaves tasks behind: the next one finds them in a minute
-        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
     }
     return [
         Service(
