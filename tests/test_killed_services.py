@@ -22,7 +22,7 @@ from pipelines.run.services import (
     running,
     supervise,
 )
-from tests.airflow_rest import ask, start_run, wait_for
+from tests.airflow_rest import ask, start_run, tell, wait_for
 from tests.conftest import SHOP_SETTINGS, fingerprints, list_files, shop_night
 from tests.postgres_server import server  # noqa: F401 - a fixture
 
@@ -93,7 +93,7 @@ def run_and_kill(services, address, keeper, seed):
     conf = {"as_of": shop_night(9).isoformat()}
     run = wait_for(lambda: start_run(f"{dag}/dagRuns", token, conf), 60)
     change = {"is_paused": False}
-    wait_for(lambda: ask(f"{dag}?update_mask=is_paused", token, change, method="PATCH"), 60)
+    wait_for(lambda: tell(f"{dag}?update_mask=is_paused", token, change, method="PATCH"), 60)
     began, draw = time.monotonic(), random.Random(seed)
     moments = sorted(
         (draw.uniform(0.0, SPREAD_SECONDS), number) for number in [*range(len(services))] * KILLS

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
 
 from pipelines.base.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
 from pipelines.base.durable import read_if_there, write_ordered_json
@@ -146,18 +147,20 @@ def start_night(
     settings.run_folder(as_of).tracking_failed.unlink(missing_ok=True)
     wanted = {"night": as_of.isoformat(), **provenance(settings, as_of), **(tags or {})}
 
-    def open_run(client: MlflowClient) -> str:
+    def open_run(client: MlflowClient) -> tuple[str, str]:
         experiment = experiment_id(client, settings)
         query = f"tags.night = '{as_of.isoformat()}'"
         for run in client.search_runs([experiment], query, order_by=["attributes.start_time ASC"]):
             _set_tags(client, run.info.run_id, wanted)
             client.update_run(run.info.run_id, status="RUNNING")
-            return str(run.info.run_id)
+            return str(run.info.run_id), experiment
         run = client.create_run(experiment, tags=wanted, run_name=f"night {as_of.isoformat()}")
-        return str(run.info.run_id)
+        return str(run.info.run_id), experiment
 
-    run_id = attempt(settings, open_run, f"opening the run of night {as_of}", night=as_of)
-    write_ordered_json(settings.run_folder(as_of).tracking, {"parent_run_id": run_id})
+    opened = attempt(settings, open_run, f"opening the run of night {as_of}", night=as_of)
+    run_id, experiment = opened or (None, None)
+    known = {"parent_run_id": run_id, "experiment_id": experiment}
+    write_ordered_json(settings.run_folder(as_of).tracking, known)
     return run_id
 
 
@@ -177,11 +180,25 @@ def end_night(settings: Settings, as_of: date) -> None:
 
 def parent_run_id(settings: Settings, as_of: date) -> str | None:
     """Id of the night's parent run; None if MLflow was not reached when the night started."""
-    path = settings.run_folder(as_of).tracking
-    if not path.exists():
-        return None
-    run_id: str | None = json.loads(path.read_text(encoding="utf-8"))["parent_run_id"]
+    run_id: str | None = (read_if_there(settings.run_folder(as_of).tracking) or {}).get(
+        "parent_run_id"
+    )
     return run_id
+
+
+def comparison_page(settings: Settings, as_of: date | None, server: str) -> str:
+    """Address of MLflow's page that charts a night's candidates side by side.
+
+    Without a night whose runs are known it is the page of all experiments. Both say that runs are
+    of models, not of language models: MLflow's pages begin with those.
+    """
+    known = read_if_there(settings.run_folder(as_of).tracking) if as_of else None
+    kind = {"workflowType": "machine_learning"}
+    if not known or not known.get("experiment_id"):
+        return f"{server}/#/experiments?{urlencode(kind)}"
+    chosen = f"tags.window = 'gate' and tags.as_of = '{as_of}'"
+    query = {**kind, "compareRunsMode": "CHART", "searchFilter": chosen}
+    return f"{server}/#/experiments/{known['experiment_id']}/runs?{urlencode(query)}"
 
 
 def log_plots(settings: Settings, as_of: date, paths: Sequence[Path]) -> None:

@@ -78,6 +78,7 @@ def up_command(
     """
     from contextlib import suppress
 
+    from pipelines.base.tracking import comparison_page
     from pipelines.run.scheduler import NIGHTLY_DAG, unpause_nights
     from pipelines.run.services import (
         airflow_services,
@@ -98,7 +99,8 @@ def up_command(
                 unpause_nights(settings)
             state = "unpaused: it runs every night" if unpause else "paused, unless you unpaused it"
             click.echo(f"Airflow  {airflow[0].address}   (DAG {NIGHTLY_DAG}, {state})")
-            click.echo(f"MLflow   {mlflow.address}   (experiment {settings.mlflow.experiment})")
+            night = max(settings.nights(), default=None)
+            click.echo(f"MLflow   {comparison_page(settings, night, mlflow.address)}")
             click.echo(
                 f"API      {api.address}   (try {api.address}/readyz and "
                 f"{api.address}/openapi.json)"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -15,6 +16,7 @@ from pipelines.base.config import PROJECT_ROOT, Settings
 from pipelines.base.durable import write_ordered_json
 from pipelines.base.tracking import (
     attempt,
+    comparison_page,
     count_runs,
     end_night,
     experiment_id,
@@ -60,6 +62,21 @@ def test_rerun_of_a_night_opens_the_same_run_again(settings: Settings) -> None:
     run = tracking_client(settings).get_run(again)
     assert again == first
     assert (run.info.status, run.data.tags["attempt"]) == ("RUNNING", "second")
+
+
+def test_mlflow_opens_on_the_candidates_of_a_night(settings: Settings) -> None:
+    server = "http://127.0.0.1:5000"
+    kind = "workflowType=machine_learning"
+    assert comparison_page(settings, None, server) == f"{server}/#/experiments?{kind}"
+    assert comparison_page(settings, AS_OF, server) == f"{server}/#/experiments?{kind}"
+    start_night(settings, AS_OF)
+    page, query = comparison_page(settings, AS_OF, server).split("?")
+    assert page == f"{server}/#/experiments/1/runs"
+    assert parse_qs(query) == {
+        "workflowType": ["machine_learning"],
+        "compareRunsMode": ["CHART"],
+        "searchFilter": ["tags.window = 'gate' and tags.as_of = '2024-03-01'"],
+    }
 
 
 def test_end_of_night_closes_the_run(settings: Settings) -> None:
