@@ -10,6 +10,8 @@ from scipy import sparse
 from pipelines.models.kernels.signals import in_sparse_blocks
 from pipelines.models.kernels.sparse_top_n import nearest_of_rows
 
+#: Arrays of neighbours grow by one part in so many.
+GROWTH = 8
 #: Turns entries of a product into similarities, in place; called by several threads with the
 #: row, the column and the value of each entry.
 Weigh = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
@@ -63,17 +65,27 @@ def nearest_of_product(
 def stack_rows(
     blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]], shape: tuple[int, int]
 ) -> sparse.csr_array:
-    """Matrix of blocks of rows, each as `nearest_of_rows` returns it, in their order."""
-    kinds = (np.int64, np.int32, np.float32)
-    counts, columns, values = ([np.zeros(0, dtype=kind)] for kind in kinds)
+    """Matrix of blocks of rows, each as `nearest_of_rows` returns it, in their order.
+
+    Its arrays grow in place, so that they are never held twice.
+    """
+    columns, values = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+    counts, stop = [np.zeros(1, dtype=np.int64)], 0
     for some_counts, some_columns, some_values in blocks:
+        start, stop = stop, stop + len(some_columns)
+        if stop > len(columns):
+            room = max(stop, len(columns) + len(columns) // GROWTH)
+            columns.resize(room, refcheck=False)
+            values.resize(room, refcheck=False)
+        columns[start:stop], values[start:stop] = some_columns, some_values
         counts.append(some_counts)
-        columns.append(some_columns)
-        values.append(some_values)
-    starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    indices = np.concatenate(columns)
-    columns.clear()  # before the values are copied, too
-    return sparse.csr_array((np.concatenate(values), indices, starts), shape=shape)
+    columns.resize(stop, refcheck=False)
+    values.resize(stop, refcheck=False)
+    # scipy keeps one type for both: positions of four bytes as long as they suffice
+    starts = np.cumsum(np.concatenate(counts))
+    if stop <= np.iinfo(np.int32).max:
+        starts = starts.astype(np.int32)
+    return sparse.csr_array((values, columns, starts), shape=shape)
 
 
 def keep_nearest_of_columns(matrix: sparse.csr_array, n_neighbors: int) -> sparse.csr_array:

@@ -171,7 +171,9 @@ def sparse_product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.cs
     """
     shape = left.shape[0], right.shape[1]
     room = int(bound_products(left, right).sum())
-    index = np.int32 if max(room, left.nnz, right.nnz) <= np.iinfo(np.int32).max else np.int64
+    # the larger factor is not converted, if it need not be
+    is_large = max(room, left.nnz) > np.iinfo(np.int32).max
+    index = np.dtype(np.int64) if is_large else right.indices.dtype
     starts, columns = np.empty(shape[0] + 1, dtype=index), np.empty(room, dtype=index)
     values = np.empty(room, dtype=left.dtype)
     factors = (_arrays(left, index), _arrays(right, index))
@@ -247,9 +249,7 @@ def in_sparse_blocks(
     return in_threads(multiply, cut_products(bound_products(left, right)))
 
 
-def _arrays(
-    matrix: sparse.csr_array, index: type[np.integer]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _arrays(matrix: sparse.csr_array, index: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (
         matrix.indptr.astype(index, copy=False),
         matrix.indices.astype(index, copy=False),

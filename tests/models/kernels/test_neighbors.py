@@ -94,5 +94,6 @@ def test_neighbours_are_those_of_dense_rows_to_the_last_bit(
     items, scores = top_n_of_scores(np.where(dense > 0, dense, -np.inf), n_neighbors)
     row, place = np.nonzero(items >= 0)
     expected = sparse.csr_array((scores[row, place], (row, items[row, place])), found.shape)
-    for name in ("indptr", "indices", "data"):
-        assert getattr(found, name).tobytes() == getattr(expected, name).tobytes()
+    assert found.indices.tolist() == expected.indices.tolist()
+    assert found.indptr.tolist() == expected.indptr.tolist()
+    assert found.data.tobytes() == expected.data.tobytes()
