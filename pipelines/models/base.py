@@ -173,7 +173,7 @@ class Explanation:
 
 @dataclass(kw_only=True, eq=False)
 class Recommender(BaseEstimator, ABC):
-    """Base of all recommenders; subclasses add `_fit` and `_score`.
+    """Base of all recommenders; subclasses add `_fit` and `_score`, or those of `BlockRecommender`.
 
     scikit-learn conventions: `__init__` takes keywords and only stores them, `fit` validates and
     returns `self`, what is learned ends in ``_``. Ties are broken by item_id, lowest first.
