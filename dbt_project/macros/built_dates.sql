@@ -46,42 +46,40 @@
 {%- endmacro %}
 
 {#
-    Delete from a table with landed_date what landed on or after the first day
-    file that is another than it was; everything, if nothing is remembered.
+    Forget of a table with landed_date what landed on or after the first day
+    file that is another than it was; everything, if the table is new.
 #}
 {% macro forget_landings(relation, landings) -%}
-    {%- if is_incremental() -%}
-        delete from {{ ref('int_built_dates') }}
-        where
-            table_name = '{{ relation.identifier }}'
-            and built_date >= (
-                select min(coalesce(now.built_date, built.built_date))
-                from ({{ landings }}) as now
-                full join ({{ remembered(relation) }}) as built
-                    on now.built_date = built.built_date
-                where now.content_hash is distinct from built.content_hash
-            );
-        delete from {{ relation }}
-        where landed_date not in (
-            select built_date from ({{ remembered(relation) }}) as built
+    {%- set changed -%}
+        built_date >= (
+            select min(coalesce(now.built_date, built.built_date))
+            from ({{ landings }}) as now
+            full join ({{ remembered(relation) }}) as built
+                on now.built_date = built.built_date
+            where now.content_hash is distinct from built.content_hash
         )
-    {%- else -%}
-        {{ forget_all(relation) }}
-    {%- endif -%}
+    {%- endset -%}
+    {{ forget(relation, changed if is_incremental() else 'true') }}
 {%- endmacro %}
 
-{# A table that is built from nothing remembers nothing. #}
-{% macro forget_all(relation) -%}
-    delete from {{ ref('int_built_dates') }}
-    where table_name = '{{ relation.identifier }}'
+{# Delete from a table with landed_date what is not remembered of it. #}
+{% macro drop_forgotten_landings(relation) -%}
+    {%- if is_incremental() -%}
+        {%- set forgotten -%}
+            landed_date not in (
+                select built_date from ({{ remembered(relation) }}) as built
+            )
+        {%- endset -%}
+        {{ delete_dates(relation, 'landed_date', forgotten) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {# What a table does not have any more, it does not remember. #}
 {% macro forget_what_is_gone(relation) -%}
-    {{ forget_all(relation) }}
-    {%- if is_incremental() %}
-        and built_date not in (select landed_date from {{ relation }})
-    {%- endif -%}
+    {%- set gone -%}
+        built_date not in (select landed_date from {{ relation }})
+    {%- endset -%}
+    {{ forget(relation, gone if is_incremental() else 'true') }}
 {%- endmacro %}
 
 {# The newest day file whose rows a table has; what landed later it lacks. #}

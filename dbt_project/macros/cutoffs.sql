@@ -7,7 +7,7 @@
         {{ return([]) }}
     {%- endif -%}
     {%- set built = run_query(
-        'select cast(built.built_date as varchar) from ('
+        'select cast(built.built_date as string) from ('
         ~ remembered(relation) ~ ') as built inner join ('
         ~ known_landings(
             'select built_date from (' ~ remembered(relation) ~ ') as dates'
@@ -42,22 +42,25 @@
         and {{ is_user_action() }}
 {%- endmacro %}
 
-{#
-    Delete tonight's cutoffs from a feature table, before they are appended,
-    but for those that would be the same.
-#}
+{# Forget the cutoffs of a feature table that would be others now. #}
 {% macro forget_cutoffs(relation) -%}
     {%- set built = built_cutoffs(relation) or ['0001-01-01'] -%}
-    delete from {{ ref('int_built_dates') }}
-    where
-        table_name = '{{ relation.identifier }}'
-        and built_date not in ({{ date_list(built) }})
+    {{ forget(relation, 'built_date not in (' ~ date_list(built) ~ ')') }}
+{%- endmacro %}
+
+{#
+    Delete tonight's cutoffs from a feature table, before they are appended,
+    but for those that are remembered.
+#}
+{% macro drop_forgotten_cutoffs(relation) -%}
     {%- if is_incremental() -%}
-        ;
-        delete from {{ relation }}
-        where
+        {%- set forgotten -%}
             cutoff_date in ({{ date_list(var('cutoffs')) }})
-            and cutoff_date not in ({{ date_list(built) }})
+            and cutoff_date not in (
+                select built_date from ({{ remembered(relation) }}) as built
+            )
+        {%- endset -%}
+        {{ delete_dates(relation, 'cutoff_date', forgotten) }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -67,15 +70,20 @@
 #}
 {% macro drop_old_cutoffs(relation) -%}
     {%- set kept = var('cutoffs') + var('cutoffs_being_read') -%}
-    delete from {{ relation }}
-    where
+    {%- set old -%}
         cutoff_date < date '{{ var('retained_from') }}'
-        and cutoff_date not in ({{ date_list(kept) }});
-    delete from {{ ref('int_built_dates') }}
-    where
-        table_name = '{{ relation.identifier }}'
-        and built_date not in ({{ date_list(var('cutoffs')) }})
+        and cutoff_date not in ({{ date_list(kept) }})
+    {%- endset -%}
+    {{ delete_dates(relation, 'cutoff_date', old) }}
+{%- endmacro %}
+
+{# Forget the cutoffs that are neither there nor tonight's. #}
+{% macro forget_old_cutoffs(relation) -%}
+    {%- set gone -%}
+        built_date not in ({{ date_list(var('cutoffs')) }})
         and built_date not in (select cutoff_date from {{ relation }})
+    {%- endset -%}
+    {{ forget(relation, gone) }}
 {%- endmacro %}
 
 {# After tonight's cutoffs were appended: what they were built from. #}
@@ -83,9 +91,16 @@
     {{ remember(
         relation,
         known_landings(
-            'select unnest([' ~ date_list(var('cutoffs')) ~ ']) as built_date'
+            select_dates(var('cutoffs'), 'built_date')
         )
     ) }}
+{%- endmacro %}
+
+{# One row per ISO text, as a date. #}
+{% macro select_dates(days, name) -%}
+    {%- for day in days -%}
+        select date '{{ day }}' as {{ name }}{{ ' union all ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
 {# Comma-separated SQL dates from ISO texts. #}

@@ -26,12 +26,44 @@
 
 {# Whole days from one date or timestamp to a later one. #}
 {% macro days_between(earlier, later) -%}
+    {{ adapter.dispatch('days_between')(earlier, later) }}
+{%- endmacro %}
+
+{% macro duckdb__days_between(earlier, later) -%}
     date_diff('day', cast({{ earlier }} as date), cast({{ later }} as date))
 {%- endmacro %}
 
-{# A number for each row's values, to compare many rows cheaply. #}
+{#
+    A number for each row's values, from 0 up, to compare many rows cheaply.
+    Which number it is differs between engines, and means nothing.
+#}
 {% macro row_hash(columns) -%}
-    hash({{ columns | join(', ') }})
+    {{ adapter.dispatch('row_hash')(columns) }}
+{%- endmacro %}
+
+{% macro duckdb__row_hash(columns) -%}
+    cast(hash({{ columns | join(', ') }}) >> 1 as bigint)
+{%- endmacro %}
+
+{# A number of days, to be added to a timestamp. #}
+{% macro days(count) -%}
+    interval '{{ count }}' day
+{%- endmacro %}
+
+{# The first value of a column, by time, that is not null. #}
+{% macro first_known(column) -%}
+    min_by({{ column }}, (event_at, event_id)) filter (
+        where {{ column }} is not null
+    )
+{%- endmacro %}
+
+{# Null, or the end of the statement with a message. #}
+{% macro fail_with(message) -%}
+    {{ adapter.dispatch('fail_with')(message) }}
+{%- endmacro %}
+
+{% macro duckdb__fail_with(message) -%}
+    error({{ message }})
 {%- endmacro %}
 
 {# Whether a row is something a user did, not something a user was shown. #}

@@ -21,24 +21,28 @@
     {%- if is_incremental() -%}
         {%- set names = adapter.get_columns_in_relation(relation)
             | map(attribute='name') | list -%}
-        delete from {{ relation }}
-        {%- if 'landing_hash' in names %}
-            where
-                landed_date >= (
-                    select min(coalesce(now.landed_date, built.landed_date))
-                    from (
-                        select
-                            landed_date,
-                            {{ landing_version('content_hash') }} as landing_hash
-                        from {{ ref('int_landed_days') }}
-                    ) as now
-                    full join (
-                        select distinct landed_date, landing_hash
-                        from {{ relation }}
-                    ) as built
-                        on now.landed_date = built.landed_date
-                    where now.landing_hash is distinct from built.landing_hash
-                )
-        {%- endif -%}
+        {%- set changed -%}
+            landed_date >= (
+                select min(coalesce(now.landed_date, built.landed_date))
+                from (
+                    select
+                        landed_date,
+                        {{ landing_version('content_hash') }} as landing_hash
+                    from {{ ref('int_landed_days') }}
+                ) as now
+                full join (
+                    select distinct
+                        landed_date,
+                        landing_hash
+                    from {{ relation }}
+                ) as built
+                    on now.landed_date = built.landed_date
+                where now.landing_hash is distinct from built.landing_hash
+            )
+        {%- endset -%}
+        {{ delete_dates(
+            relation, 'landed_date',
+            changed if 'landing_hash' in names else 'true'
+        ) }}
     {%- endif -%}
 {%- endmacro %}

@@ -14,8 +14,12 @@
     {%- if is_whole and not (
         results | map(attribute='status') | reject('in', fine) | list
     ) -%}
-        update {{ built_dates }}
-        set is_tested = true
-        where not is_tested
+        {{ adapter.dispatch('set_tested')(built_dates) }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro duckdb__set_tested(built_dates) -%}
+    update {{ built_dates }}
+    set is_tested = true
+    where not is_tested
 {%- endmacro %}

@@ -81,9 +81,11 @@ counted as (
 
 feature_tables as (
 
-    select unnest(
-        ['feat_user_items', 'feat_users', 'feat_items']
-    ) as feature_table
+    select 'feat_user_items' as feature_table
+    union all
+    select 'feat_users' as feature_table
+    union all
+    select 'feat_items' as feature_table
 
 ),
 

@@ -80,7 +80,8 @@ class DbtTable(_Named):
     def columns(self) -> Mapping[str, str]:
         """Column name to DuckDB type, in order."""
         columns = self._described["columns"]
-        return {column["name"]: column["data_type"].upper() for column in columns}
+        kinds = {column["name"]: column["data_type"].upper() for column in columns}
+        return {name: "VARCHAR" if kind == "STRING" else kind for name, kind in kinds.items()}
 
     @cached_property
     def _described(self) -> Mapping[str, Any]:

@@ -148,14 +148,17 @@ def test_days_built_night_by_night_are_those_built_at_once(tmp_path, shop):
     assert set(user_item_days(settings)) < set(user_item_days(shop.settings))
 
 
-@pytest.mark.parametrize("change", ["a table from before", "another project"])
+@pytest.mark.parametrize("change", ["a table from before", "hashes from before", "another project"])
 def test_days_of_another_version_are_built_anew(at_once, shop, monkeypatch, change):
     settings = at_once(EVENTS, SECOND_NIGHT)
     with connect(settings) as warehouse:
         warehouse.execute("update intermediate.int_user_item_days set event_count = 9")
         if change == "a table from before":
             warehouse.execute("alter table intermediate.int_user_item_days drop landing_hash")
-    if change == "another project":
+        if change == "hashes from before":
+            for column in ("user_item_days alter landing_hash", "built_dates alter content_hash"):
+                warehouse.execute(f"alter table intermediate.int_{column} type ubigint")
+    if change != "a table from before":
         monkeypatch.setattr(build, "project_hash", lambda _: "another")
     build_features(settings, SECOND_NIGHT)
     kept = [row[:-1] for row in user_item_days(settings)]  # but for the hash itself

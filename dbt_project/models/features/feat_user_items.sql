@@ -64,9 +64,12 @@ int_user_item_days as (
             and landed_date < date '{{ cutoff }}'
             and {{ is_user_action() }}
             {% if before -%}
-                and (user_id, item_id) in (
-                    select (news.user_id, news.item_id)
+                and exists (
+                    select 1
                     from news_{{ loop.index }} as news
+                    where
+                        news.user_id = int_user_item_days.user_id
+                        and news.item_id = int_user_item_days.item_id
                 )
             {% endif -%}
         group by user_id, item_id
@@ -89,8 +92,8 @@ int_user_item_days as (
             {{ exact_sum('revenue') }} as revenue,
         {{ exact_sum(
             "case when event_type = 'purchase' then event_count * round("
-            ~ half_life_decay("date_diff('day', event_date, date '"
-            ~ cutoff ~ "')") ~ ", 9) end", 9
+            ~ half_life_decay(days_between('event_date', "date '"
+            ~ cutoff ~ "'")) ~ ", 9) end", 9
         ) }} as decayed_purchase_count
         from int_user_item_days
         where

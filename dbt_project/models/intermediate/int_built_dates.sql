@@ -2,7 +2,7 @@
     config(
         materialized='incremental',
         incremental_strategy='append',
-        on_schema_change='fail'
+        on_schema_change='append_new_columns'
     )
 }}
 
@@ -12,9 +12,9 @@ with
 built_dates as (
 
     select
-        cast(null as varchar) as table_name,
+        cast(null as string) as table_name,
         cast(null as date) as built_date,
-        cast(null as ubigint) as content_hash,
+        cast(null as bigint) as content_hash,
         cast(null as boolean) as is_tested
     where false
 

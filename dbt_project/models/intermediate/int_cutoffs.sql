@@ -4,7 +4,7 @@ with
 
 cutoffs as (
 
-    select unnest([{{ date_list(var('cutoffs')) }}]) as cutoff_date
+    {{ select_dates(var('cutoffs'), 'cutoff_date') }}
 
 )
 

@@ -3,7 +3,10 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{{ forget_landings(this, loaded_landings()) }}",
+        pre_hook=[
+            "{{ forget_landings(this, loaded_landings()) }}",
+            "{{ drop_forgotten_landings(this) }}",
+        ],
         post_hook="{{ remember(this, loaded_landings()) }}"
     )
 }}

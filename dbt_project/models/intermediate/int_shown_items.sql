@@ -51,6 +51,7 @@ reactions as (
 purchases as (
 
     select
+        event_id,
         user_id,
         item_id,
         event_at,
@@ -64,17 +65,21 @@ purchases as (
 attributed as (
 
     select
-        purchases.event_at,
         purchases.revenue,
         served.request_id,
         served.item_id,
-        served.served_at
+        row_number() over (
+            partition by purchases.event_id
+            order by served.served_at desc, served.request_id desc
+        ) as recency_rank
     from purchases
-    asof inner join served
+    inner join served
         on
             purchases.user_id = served.user_id
             and purchases.item_id = served.item_id
             and purchases.event_at >= served.served_at
+            and purchases.event_at
+            < served.served_at + {{ days(var('attribution_days')) }}
 
 ),
 
@@ -86,7 +91,7 @@ bought as (
         count(*) as purchase_count,
         {{ exact_sum('revenue') }} as revenue
     from attributed
-    where event_at < served_at + to_days({{ var('attribution_days') }})
+    where recency_rank = 1
     group by request_id, item_id
 
 ),

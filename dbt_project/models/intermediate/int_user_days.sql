@@ -3,7 +3,10 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='fail',
-        pre_hook="{{ forget_landings(this, built_landings()) }}",
+        pre_hook=[
+            "{{ forget_landings(this, built_landings()) }}",
+            "{{ drop_forgotten_landings(this) }}",
+        ],
         post_hook="{{ remember(this, built_landings()) }}"
     )
 }}

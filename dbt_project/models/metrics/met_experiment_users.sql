@@ -27,11 +27,11 @@ exposed as (
         experiment_id,
         user_id,
         min(event_at) as first_served_at,
-        arg_min(placement, (event_at, event_id)) as placement,
-        arg_min(variant, (event_at, event_id)) as variant,
+        {{ first_known('placement') }} as placement,
+        {{ first_known('variant') }} as variant,
         count(distinct variant) as variant_count,
-        arg_min(bucket, (event_at, event_id)) as bucket,
-        arg_min(config_hash, (event_at, event_id)) as config_hash,
+        {{ first_known('bucket') }} as bucket,
+        {{ first_known('config_hash') }} as config_hash,
         count(distinct config_hash) as config_hash_count,
         bool_or(lists_differ) as lists_differ,
         count(distinct request_id) as answer_count
@@ -74,9 +74,9 @@ bought as (
         on
             exposed.user_id = int_user_purchases.user_id
             and int_user_purchases.purchased_at
-            >= exposed.first_served_at - to_days({{ var('covariate_days') }})
+            >= exposed.first_served_at - {{ days(var('covariate_days')) }}
             and int_user_purchases.purchased_at
-            < exposed.first_served_at + to_days({{ var('attribution_days') }})
+            < exposed.first_served_at + {{ days(var('attribution_days')) }}
     group by exposed.experiment_id, exposed.user_id
 
 ),

@@ -75,7 +75,7 @@ converted as (
         on
             first_served.user_id = int_user_purchases.user_id
             and first_served.served_at <= int_user_purchases.purchased_at
-            and first_served.served_at + to_days({{ var('attribution_days') }})
+            and first_served.served_at + {{ days(var('attribution_days')) }}
             > int_user_purchases.purchased_at
     group by
         first_served.publication_id,

@@ -18,9 +18,11 @@
 
     by_column as (
 
-        unpivot nulls
-        on columns(*)
-        into name column_name value null_count
+        select
+            column_name,
+            null_count
+        from nulls
+        unpivot (null_count for column_name in ({{ columns | join(', ') }}))
 
     )
 
@@ -30,9 +32,9 @@
     from by_column
     where
         case
-            when null_count > 0 then error(
-                column_name || ' must not be null, and is in ' || null_count || ' rows'
-            ) is null
+            when null_count > 0 then {{ fail_with(
+                "column_name || ' must not be null, and is in ' || null_count || ' rows'"
+            ) }} is null
             else false
         end
 {% endtest %}
