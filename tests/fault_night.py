@@ -134,7 +134,11 @@ def run_with_server(home: Path, port: int, verbs: list[str]) -> list[str]:
     """Verbs of the second night, logging to a server; returns the names the first of them gave."""
     from pipelines.run import night
 
-    mlflow = {"tracking_uri": f"http://127.0.0.1:{port}", "timeout_seconds": 1}
+    mlflow = {
+        "tracking_uri": f"http://127.0.0.1:{port}",
+        "timeout_seconds": 1,
+        "restart_seconds": 0,
+    }
     settings = shop_settings(home)
     changed = settings.mlflow.model_copy(update=mlflow)
     settings = settings.model_copy(update={"mlflow": changed})

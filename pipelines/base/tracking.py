@@ -6,14 +6,17 @@ time and a warning, never the night's lists.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from pipelines.base.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
 from pipelines.base.durable import read_if_there, write_ordered_json
@@ -49,10 +52,12 @@ def attempt(
 ) -> T | None:
     """Run an action on MLflow; if that fails, log a warning and go on without it.
 
-    A call to a server may hang for `mlflow.timeout_seconds` and is not repeated. After a server
-    failed (no connection, no answer in time, or an answer of 500 and above), further attempts of
-    this process, and of every process of the same night, return at once, until `start_night` asks
-    it again. So a server that is down makes a night late by one timeout, however many tasks it has.
+    A call to a server may hang for `mlflow.timeout_seconds`. When a server failed (no connection,
+    no answer in time, or an answer of 500 and above), the action begins anew if the server answers
+    again within `mlflow.restart_seconds`: an action finds what it made before. If not, further
+    attempts of this process, and of every process of the same night, return at once, until
+    `start_night` asks it again. So a server that is down makes a night late once, however many
+    tasks it has.
 
     Parameters
     ----------
@@ -75,12 +80,15 @@ def attempt(
         logger.info("MLflow: skipped %s: %s failed earlier tonight", what, server)
         return None
     try:
-        faultpoint("tracking.asked")
-        answer = action(tracking_client(settings))
-        faultpoint("tracking.answered")
-        return answer
+        try:
+            return _ask(settings, action)
+        except Exception as error:
+            if not _is_server_failure(server, error) or not _is_back(settings):
+                raise
+            logger.info("MLflow: %s is there again; %s begins anew", server, what)
+            return _ask(settings, action)
     except Exception as error:  # noqa: BLE001 - whatever tracking raises, the lists come first
-        if server.startswith("http") and _is_server_failure(error):
+        if _is_server_failure(server, error):
             _failed_servers.add(server)
             if night is not None:
                 write_ordered_json(
@@ -88,6 +96,26 @@ def attempt(
                 )
         logger.warning("MLflow: %s failed at %s: %s", what, server, str(error)[:300])
         return None
+
+
+def _ask(settings: Settings, action: Callable[[MlflowClient], T]) -> T:
+    faultpoint("tracking.asked")
+    answer = action(tracking_client(settings))
+    faultpoint("tracking.answered")
+    return answer
+
+
+def _is_back(settings: Settings) -> bool:
+    """Whether a server that failed says within `mlflow.restart_seconds` that it is healthy."""
+    deadline = time.monotonic() + settings.mlflow.restart_seconds
+    while time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            urlopen(f"{settings.tracking_uri}/health", timeout=settings.mlflow.timeout_seconds),
+        ):
+            return True
+        time.sleep(0.5)
+    return False
 
 
 def _failed_tonight(settings: Settings, night: date | None) -> bool:
@@ -257,7 +285,9 @@ def _set_tags(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> Non
         client.set_tag(run_id, key, value)
 
 
-def _is_server_failure(error: Exception) -> bool:
+def _is_server_failure(server: str, error: Exception) -> bool:
     """Whether an error means a server that is down or broken, and not a refused request."""
+    if not server.startswith("http"):
+        return False
     status = getattr(error, "get_http_status_code", lambda: SERVER_ERROR)()
     return int(status) >= SERVER_ERROR

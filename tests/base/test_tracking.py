@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import http.server
 import logging
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -26,6 +28,7 @@ from pipelines.base.tracking import (
     start_night,
     tracking_client,
 )
+from pipelines.run.services import mlflow_service, running
 
 AS_OF = date(2024, 3, 1)
 
@@ -197,7 +200,7 @@ def broken_port() -> Iterator[int]:
 
 def with_server(make_settings: Callable[..., Settings], port: int) -> Settings:
     uri = f"http://127.0.0.1:{port}"
-    return make_settings(mlflow={"tracking_uri": uri, "timeout_seconds": 1})
+    return make_settings(mlflow={"tracking_uri": uri, "timeout_seconds": 1, "restart_seconds": 0})
 
 
 @pytest.mark.parametrize("port", ["refused_port", "hanging_port", "broken_port"])
@@ -225,6 +228,26 @@ def test_dead_server_costs_one_timeout_and_is_not_asked_again(
     assert parent_run_id(settings, AS_OF) is None
     assert caplog.text.count("MLflow: opening the run of night 2024-03-01 failed") == 1
     assert caplog.text.count("MLflow: skipped anything") == 20
+
+
+@pytest.mark.slow
+def test_a_server_that_is_there_again_gets_what_was_begun(
+    refused_port: int,
+    make_settings: Callable[..., Settings],
+    store_template: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    own = make_settings()
+    own.home.mkdir(parents=True)
+    shutil.copy(store_template, own.mlflow_database)
+    uri = f"http://127.0.0.1:{refused_port}"
+    settings = make_settings(mlflow={"tracking_uri": uri, "restart_seconds": 300})
+    with ThreadPoolExecutor() as pool:
+        begun = pool.submit(start_night, settings, AS_OF)
+        with running(mlflow_service(own, refused_port)):  # seconds later
+            assert begun.result() is not None
+    assert f"{uri} is there again; opening the run of night 2024-03-01 begins anew" in caplog.text
 
 
 def test_next_night_asks_a_failed_server_once_more(
