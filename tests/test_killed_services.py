@@ -46,6 +46,7 @@ def test_a_night_whose_processes_are_killed_ends_as_any_other(
     small_shop, monkeypatch, airflow_database, night
 ):
     monkeypatch.setenv("RECSYS_CONFIG", str(SHOP_SETTINGS))
+    in_order = small_shop("in_order", after=(8, 9))  # before any setting of a server
     plain = small_shop(after=(8,))
     mlflow = mlflow_service(plain, free_port())
     # tasks log to the server that is killed, not into its database
@@ -68,7 +69,6 @@ def test_a_night_whose_processes_are_killed_ends_as_any_other(
     print("\n".join(told))
     assert len([line for line in told if "exit code -9" in line]) == KILLS * len(services)
     assert state == "success"
-    in_order = small_shop("in_order", after=(8, 9))
     assert fingerprints(settings) == fingerprints(in_order)
     assert list_files(settings) == list_files(in_order)
 
