@@ -83,3 +83,8 @@ def test_tasks_outlive_restarts_as_those_of_recsys_up_do():
     services = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
     for name in ("airflow-api-server", "airflow-scheduler"):
         assert OUTLIVES_RESTARTS.items() <= services[name]["environment"].items()
+
+
+def test_the_image_has_both_drivers_that_airflow_asks_postgres_by():
+    locked = (ROOT / "requirements.lock").read_text()
+    assert {"asyncpg", "psycopg2-binary"} <= set(re.findall(r"^([\w-]+)==", locked, re.MULTILINE))
