@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -80,13 +81,7 @@ def attempt(
         logger.info("MLflow: skipped %s: %s failed earlier tonight", what, server)
         return None
     try:
-        try:
-            return _ask(settings, action)
-        except Exception as error:
-            if not _is_server_failure(server, error) or not _is_back(settings):
-                raise
-            logger.info("MLflow: %s is there again; %s begins anew", server, what)
-            return _ask(settings, action)
+        return _ask_patiently(settings, action, what)
     except Exception as error:  # noqa: BLE001 - whatever tracking raises, the lists come first
         if _is_server_failure(server, error):
             _failed_servers.add(server)
@@ -96,6 +91,18 @@ def attempt(
                 )
         logger.warning("MLflow: %s failed at %s: %s", what, server, str(error)[:300])
         return None
+
+
+def _ask_patiently(settings: Settings, action: Callable[[MlflowClient], T], what: str) -> T:
+    """Run an action, and once more where the server failed and is there again."""
+    server = settings.tracking_uri
+    try:
+        return _ask(settings, action)
+    except Exception as error:
+        if not _is_server_failure(server, error) or not _is_back(settings):
+            raise
+    logger.info("MLflow: %s is there again; %s begins anew", server, what)
+    return _ask(settings, action)
 
 
 def _ask(settings: Settings, action: Callable[[MlflowClient], T]) -> T:
@@ -110,7 +117,7 @@ def _is_back(settings: Settings) -> bool:
     deadline = time.monotonic() + settings.mlflow.restart_seconds
     while time.monotonic() < deadline:
         with (
-            contextlib.suppress(OSError),
+            contextlib.suppress(OSError, HTTPException),
             urlopen(f"{settings.tracking_uri}/health", timeout=settings.mlflow.timeout_seconds),
         ):
             return True

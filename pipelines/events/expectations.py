@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,6 +61,12 @@ class Check:
     severity: Severity
     meaning: str
 
+    @property
+    def call(self) -> str:
+        """The expectation with its arguments, as one writes it."""
+        arguments = ", ".join(f"{name}={value}" for name, value in self.arguments.items())
+        return f"{self.expectation}({arguments})"
+
 
 @dataclass(frozen=True)
 class CheckResult:
@@ -89,14 +95,14 @@ class CheckResult:
             self.check.severity == "critical" or self.exception is not None
         )
 
+    @property
+    def found(self) -> str:
+        """What was found, or why nothing could be."""
+        return self.exception or self.observed
+
     def sentence(self) -> str:
         """The result in one line, for messages and reports."""
-        arguments = ", ".join(f"{name}={value}" for name, value in self.check.arguments.items())
-        found = self.exception or self.observed
-        return (
-            f"{self.check.frame}: {self.check.meaning} "
-            f"[{self.check.expectation}({arguments})]: found {found}"
-        )
+        return f"{self.check.frame}: {self.check.meaning} [{self.check.call}]: found {self.found}"
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,7 @@ def run_checks(
     name : str
         Which checks these are, such as ``features``.
     as_of : date
-        Stamped on the results instead of the clock, so that a rerun replaces them.
+        The night, for the report and its page.
     frames : mapping of str to DataFrame
         Narrow frames (only the columns that are checked), by the names the checks use.
     checks : sequence of Check
@@ -205,7 +211,7 @@ def run_checks(
     with warnings.catch_warnings():
         # Great Expectations 1.24 imports the deprecated module sre_constants; not ours to mend.
         warnings.simplefilter("ignore")
-        results = _validate(name, as_of, frames, checks)
+        results = _validate(name, frames, checks)
     faultpoint("checks.judged")
     report = CheckReport(name, as_of, results, page)
     write_text(page, to_page(_document(report)))
@@ -218,19 +224,13 @@ def run_checks(
 
 
 def _validate(
-    name: str,
-    as_of: date,
-    frames: Mapping[str, pd.DataFrame],
-    checks: Sequence[Check],
+    name: str, frames: Mapping[str, pd.DataFrame], checks: Sequence[Check]
 ) -> tuple[CheckResult, ...]:
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral", project_config=_in_memory_project())
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment] # a dict is read
     source = context.data_sources.add_pandas(name)
-    run_id = gx.RunIdentifier(
-        run_name=f"{name}-{as_of}", run_time=datetime.combine(as_of, time(), UTC)
-    )
     outcome: dict[int, CheckResult] = {}
     for frame_name, frame in frames.items():
         numbered = [(n, check) for n, check in enumerate(checks) if check.frame == frame_name]
@@ -244,7 +244,6 @@ def _validate(
         definition = context.validation_definitions.add(definition)
         found = definition.run(
             batch_parameters={"dataframe": frame},
-            run_id=run_id,
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": 5},
         )
         results: list[Any] = list(found.results)
@@ -282,18 +281,15 @@ def _row(result: CheckResult) -> Sequence[Words]:
     outcome = Marked("passed", "quiet")
     if not result.is_passed:
         outcome = Marked("failed" if result.is_critical else "warning", "bad")
-    arguments = ", ".join(f"{name}={value}" for name, value in result.check.arguments.items())
-    expectation = Marked(f"\n{result.check.expectation}({arguments})", "quiet")
-    meaning = (result.check.meaning, expectation)
-    return outcome, result.check.frame, meaning, result.exception or result.observed
+    meaning = (result.check.meaning, Marked(f"\n{result.check.call}", "quiet"))
+    return outcome, result.check.frame, meaning, result.found
 
 
 def _expectation(number: int, check: Check) -> Any:
     import great_expectations.expectations as gxe
 
     kind = getattr(gxe, check.expectation)
-    said = {"severity": check.severity, "notes": check.meaning, "meta": {"check": number}}
-    return kind(**check.arguments, **said)
+    return kind(**check.arguments, meta={"check": number})
 
 
 def _read_result(check: Check, result: Any) -> CheckResult:
