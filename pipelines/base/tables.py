@@ -69,12 +69,8 @@ class DbtTable(_Named):
     @property
     def key(self) -> tuple[str, ...]:
         """Columns that identify a row, which dbt tests."""
-        (combination,) = (
-            test["unique_combination_of_columns"]["arguments"]["combination"]
-            for test in self._described["data_tests"]
-            if "unique_combination_of_columns" in test
-        )
-        return tuple(combination)
+        (test,) = self._described["data_tests"]
+        return tuple(test["rows_hold"]["arguments"]["key"])
 
     @property
     def columns(self) -> Mapping[str, str]:

@@ -24,7 +24,7 @@ class NodeResult:
     Parameters
     ----------
     name : str
-        Short name, such as ``feat_users`` or ``not_null_feat_users_user_id``.
+        Short name, such as ``feat_users`` or ``feat_users_holds``.
     kind : str
         ``model``, ``test``, ``unit_test`` or ``source``.
     status : str

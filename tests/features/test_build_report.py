@@ -10,7 +10,7 @@ from pipelines.features.build_report import BuildReport, NodeResult, failure_tex
 
 GOOD = NodeResult("feat_users", "model", "success", 0.5, "OK")
 WARNED = NodeResult("raw.events", "source", "warn", 0.1, "old")
-FAILED = NodeResult("not_null_feat_users_user_id", "test", "fail", 0.1, "Got 3 results")
+FAILED = NodeResult("feat_users_holds", "test", "fail", 0.1, "Got 3 results")
 
 
 def report_of(*nodes):
@@ -47,7 +47,7 @@ def test_failed_nodes_are_those_of_the_report():
 
 def test_failure_text_names_each_failed_node_and_what_to_run():
     text = failure_text(report_of(GOOD, FAILED), Path("runs/dbt"))
-    assert "Found 1 failed:\n  test not_null_feat_users_user_id: fail: Got 3 results" in text
+    assert "Found 1 failed:\n  test feat_users_holds: fail: Got 3 results" in text
     assert "feat_users: success" not in text and "recsys features --as-of 2024-02-05" in text
 
 
