@@ -148,7 +148,7 @@ def test_a_night_by_hand_a_backfill_and_the_schedule_meet(small_shop, monkeypatc
         dag = f"{address}/api/v2/dags/nightly_recommendations"
         unpause_nights(settings)
         airflow = [sys.executable, "-m", "pipelines", "airflow", "--home", str(settings.home)]
-        span = ["--from-date", str(missed[0]), "--to-date", str(missed[-1])]
+        span = ["--from-date", str(missed[0]), "--to-date", f"{missed[-1]}T02:00"]
         command = [*airflow, "backfill", "create", "--dag-id", NIGHTLY_DAG, *span]
         subprocess.run(command, check=True, capture_output=True)
         wait_for(lambda: start_run(f"{dag}/dagRuns", token, {"as_of": by_hand.isoformat()}), 60)

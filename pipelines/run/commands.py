@@ -121,7 +121,7 @@ def up_command(
         "recsys airflow dags list",
         "recsys airflow dags unpause nightly_recommendations",
         "recsys airflow backfill create --dag-id nightly_recommendations "
-        "--from-date 2011-12-06 --to-date 2011-12-08",
+        "--from-date 2011-12-06 --to-date 2011-12-08T02:00",
         "recsys airflow tasks states-for-dag-run nightly_recommendations RUN_ID",
     ),
 )
