@@ -96,11 +96,11 @@
 
 {# Whether a row is something a user did, not something a user was shown. #}
 {% macro is_user_action(column='event_type') -%}
-    {%- if var('exposures') -%}
-        {%- set kinds = [] -%}
-        {%- for kind in var('exposures') -%}
-            {%- do kinds.append(literal(kind)) -%}
-        {%- endfor -%}
+    {%- set kinds = [] -%}
+    {%- for kind in var('exposures') -%}
+        {%- do kinds.append(literal(kind)) -%}
+    {%- endfor -%}
+    {%- if kinds -%}
         {{ column }} not in ({{ kinds | join(', ') }})
     {%- else -%}
         true
