@@ -34,7 +34,7 @@ from pipelines.run.failures import report_failure
 NIGHT = Asset("recsys-night")
 
 
-@task(retries=0)
+@task
 def choose_night(params: dict) -> str:
     """Say which night is measured."""
     from pipelines.run.night import newest_night

@@ -22,7 +22,7 @@ When a night is run after a later one, `replay_later_nights` decides the later o
 |---|---|---|
 | `land_sources` | a source of `[[sources]]` is not there, not reachable or not of its layout; the others are landed | the message names it; mend it and clear the task, or set `required = false` for a source a night may do without |
 | `load_days` | there is no day file of the days before the night (a home that ends years ago has none for today: run the night that the message names), one lacks a column, or has too many bad rows; nothing was changed | read the message, fix the file, clear the task; `recsys quarantine list` shows single bad rows |
-| `check_events` | what arrived is implausible (see Data Docs in the run folder) | compare with the source; clear the task when the late files are there |
+| `check_events` | what arrived is implausible (see `check_events.html` in the run folder) | compare with the source; clear the task when the late files are there |
 | `build_features` | a dbt node failed; the log names it | `recsys features --as-of DAY`; then clear the task |
 | `take_snapshot`, `check_features` | the feature tables are incomplete or implausible | clear from `build_features` |
 | `check_windows` | a placement without a champion has nobody to score | the message names the setting and the figures found |
@@ -56,7 +56,7 @@ WAREHOUSE_POOL = "warehouse"  # one slot: one writer of the DuckDB file at a tim
 AS_OF = "{{ ti.xcom_pull(task_ids='choose_night') }}"
 
 
-@task(retries=0)
+@task
 def choose_night(params: dict, logical_date: datetime | None = None) -> str:
     """Say which night this run is."""
     from pipelines.run.night import resolve_as_of

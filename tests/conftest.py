@@ -20,6 +20,7 @@ from rich.console import Console
 from pipelines.backtest.replay import BacktestPlan, plan_backtest, run_backtest
 from pipelines.base.config import Settings, load_settings, parse_settings
 from pipelines.base.durable import new_file
+from pipelines.base.warehouse import connect, fingerprint_tables
 from pipelines.features import build
 from pipelines.features.parsed_project import keep_parsed, read_parsed
 from pipelines.run.night import run_in_a_row
@@ -194,6 +195,20 @@ def bundled_settings(home: Path) -> Settings:
         for name, rules in settings.placements.items()
     }
     return settings.model_copy(update={"candidates": quick, "placements": placements})
+
+
+def fingerprints(settings: Settings) -> dict[str, tuple[int, str]]:
+    """Rows and digest of every table of a home."""
+    with connect(settings, read_only=True) as warehouse:
+        return fingerprint_tables(warehouse)
+
+
+def list_files(settings: Settings) -> dict[str, bytes]:
+    """Bytes of every list file of every night."""
+    return {
+        str(path.relative_to(settings.home)): path.read_bytes()
+        for path in sorted(settings.home.glob("runs/*/lists/*/*.parquet"))
+    }
 
 
 def shop_night(week: int) -> date:

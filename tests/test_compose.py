@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.run.scheduler import OUTLIVES_RESTARTS
+
 ROOT = Path(__file__).parent.parent
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 SECRETS = (
@@ -75,3 +77,14 @@ def test_airflow_runs_in_all_its_parts():
     services = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
     wanted = {"api-server", "scheduler", "dag-processor", "triggerer", "init"}
     assert {f"airflow-{part}" for part in wanted} | {"postgres", "mlflow"} <= set(services)
+
+
+def test_tasks_outlive_restarts_as_those_of_recsys_up_do():
+    services = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
+    for name in ("airflow-api-server", "airflow-scheduler"):
+        assert OUTLIVES_RESTARTS.items() <= services[name]["environment"].items()
+
+
+def test_the_image_has_both_drivers_that_airflow_asks_postgres_by():
+    locked = (ROOT / "requirements.lock").read_text()
+    assert {"asyncpg", "psycopg2-binary"} <= set(re.findall(r"^([\w-]+)==", locked, re.MULTILINE))

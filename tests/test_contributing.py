@@ -71,7 +71,9 @@ def followed(tmp_path_factory):
     listed = 'candidates = ["popularity", '
     assert settings.count(listed) == 1  # of discover; for_you takes all candidates
     settings = settings.replace(listed, f'{listed}"chosen_together", ')
-    dead = '[mlflow]\ntracking_uri = "http://127.0.0.1:9"\ntimeout_seconds = 1\n'
+    dead = (
+        '[mlflow]\ntracking_uri = "http://127.0.0.1:9"\ntimeout_seconds = 1\nrestart_seconds = 0\n'
+    )
     (copy / "recsys.toml").write_text(f"{settings}\n{dead}\n{candidate}")
     return copy
 

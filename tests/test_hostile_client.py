@@ -48,7 +48,7 @@ class HostileClient:
         self._random = random.Random(seed)
         where = httpx.URL(api.address)
         self._place = (where.host, where.port)
-        self._client = httpx.Client(base_url=api.address, timeout=20)
+        self._client = httpx.Client(base_url=api.address, timeout=60)
         self.statuses = []
 
     def run(self, n_requests):
@@ -129,7 +129,7 @@ class HostileClient:
                 b"CONNECT a:1 HTTP/1.1\r\n\r\n",
             )
         )
-        with socket.create_connection(self._place, timeout=20) as connection:
+        with socket.create_connection(self._place, timeout=60) as connection:
             try:
                 connection.sendall(content)
             except (BrokenPipeError, ConnectionResetError):
@@ -150,8 +150,8 @@ def attack(settings, n_requests, seed=20240310):
         client = HostileClient(api, seed)
         client.run(n_requests)
         grown = resident_bytes(api.process.pid) - before
-        assert httpx.get(api.address + "/readyz").status_code == 200
-        text = httpx.get(api.address + "/metrics").text
+        assert api.get("/readyz").status_code == 200
+        text = api.get("/metrics").text
         assert api.process.poll() is None
         assert api.stop() == 0
         log = api.log.read_text()

@@ -140,7 +140,9 @@ def test_a_copied_label_is_caught_by_the_ceiling(small_shop, monkeypatch, trust)
     values = shop.model_dump(mode="json")
     values["candidates"].append(copier)
     values["placements"]["discover"]["candidates"].append("copier")
-    settings = parse_settings({**values, "mlflow": {"tracking_uri": "http://127.0.0.1:9"}})
+    settings = parse_settings(
+        {**values, "mlflow": {"tracking_uri": "http://127.0.0.1:9", "restart_seconds": 0}}
+    )
     for name in plan_candidates(settings, NIGHT):
         evaluate_candidate(settings, NIGHT, name)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import sqlite3
 import subprocess
 import sys
-import time
-import urllib.request
 from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,28 +15,22 @@ import pytest
 
 from pipelines.base.config import load_settings
 from pipelines.base.current import read_current
-from pipelines.base.warehouse import connect, fingerprint_tables
+from pipelines.base.warehouse import connect
 from pipelines.events.landing import land
 from pipelines.run.night import NIGHT, ONLY_SCHEDULED, run_in_a_row
 from pipelines.run.scheduler import NIGHTLY_DAG, unpause_nights
-from pipelines.run.services import airflow_service, free_port, running
-from tests.conftest import SHOP_SETTINGS, bundled_settings, shop_night
+from pipelines.run.services import airflow_services, free_port, running
+from tests.airflow_rest import ask, start_run, wait_for
+from tests.conftest import (
+    SHOP_SETTINGS,
+    bundled_settings,
+    fingerprints,
+    list_files,
+    shop_night,
+)
 from tests.receivers import web_receiver
 
 ROOT = Path(__file__).parent.parent
-
-
-def fingerprints(settings):
-    with connect(settings, read_only=True) as warehouse:
-        return fingerprint_tables(warehouse)
-
-
-def list_files(settings):
-    """Bytes of every list file of every night."""
-    return {
-        str(path.relative_to(settings.home)): path.read_bytes()
-        for path in sorted(settings.home.glob("runs/*/lists/*/*.parquet"))
-    }
 
 
 def test_the_same_night_twice_leaves_every_table_and_list_identical(small_shop):
@@ -103,7 +94,7 @@ def test_a_real_scheduler_runs_the_night_that_rest_triggers_and_tells_of_the_one
         web = stack.enter_context(web_receiver())
         file.write_text(f'{SHOP_SETTINGS.read_text()}\n[notify]\nwebhook = "{web.url}"\n')
         settings = load_settings(file, small_shop().home)
-        address = stack.enter_context(running(airflow_service(settings, free_port())))
+        address = stack.enter_context(running(*airflow_services(settings, free_port())))
         unpause_nights(settings)
         token = ask(f"{address}/auth/token")["access_token"]
         dag = f"{address}/api/v2/dags/nightly_recommendations"
@@ -152,7 +143,7 @@ def test_a_night_by_hand_a_backfill_and_the_schedule_meet(small_shop, monkeypatc
     monkeypatch.setenv("RECSYS_CONFIG", str(SHOP_SETTINGS))
     by_hand = shop_night(9)
     missed = [shop_night(10) - timedelta(days=days) for days in (2, 1, 0)]
-    with running(airflow_service(settings, free_port())) as address:
+    with running(*airflow_services(settings, free_port())) as address:
         token = ask(f"{address}/auth/token")["access_token"]
         dag = f"{address}/api/v2/dags/nightly_recommendations"
         unpause_nights(settings)
@@ -178,41 +169,6 @@ def test_a_night_by_hand_a_backfill_and_the_schedule_meet(small_shop, monkeypatc
         run_in_a_row(in_order, night)
     assert fingerprints(settings) == fingerprints(in_order)
     assert list_files(settings) == list_files(in_order)
-
-
-def start_run(runs, token, conf):
-    """Trigger the DAG; None while Airflow's SQLite is locked by its own parsing of the DAGs."""
-    try:
-        return ask(runs, token, {"logical_date": None, "conf": conf}, method="POST")
-    except AssertionError as error:
-        if "Database error" not in str(error):
-            raise
-        return None
-
-
-def ask(address, token=None, body=None, method="GET"):
-    """One call of Airflow's REST API; None if it is not there yet."""
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        if method == "GET" and error.code == 404:
-            return None
-        raise AssertionError(f"{method} {address}: {error.code} {error.read()[:500]}") from error
-
-
-def wait_for(condition, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(1)
-    raise AssertionError(f"nothing after {seconds} s")
 
 
 @pytest.mark.prove

@@ -45,10 +45,10 @@ class NightFolder:
     """Which day files were loaded, and how many rows of each."""
     event_checks = _Below("check_events.json")
     """Result of the checks of events and items."""
-    event_pages = _Below("data_docs/events")
-    """The checks of events and items as pages."""
-    feature_pages = _Below("data_docs/features")
-    """The checks of features as pages."""
+    event_checks_page = _Below("check_events.html")
+    """The checks of events and items as a page."""
+    feature_checks_page = _Below("check_features.html")
+    """The checks of features as a page."""
     dbt = _Below("dbt")
     """Everything dbt writes: compiled SQL, results, logs, documentation."""
     reading_features = _Below(".reading_features")

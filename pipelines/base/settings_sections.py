@@ -387,3 +387,5 @@ class MlflowSettings(Section):
     experiment: str = "nightly"
     timeout_seconds: int = Field(10, ge=1, le=60)
     """How long a call may hang before the night goes on without it."""
+    restart_seconds: int = Field(60, ge=0, le=600)
+    """How long a night waits, once, for a server that ended to be there again."""

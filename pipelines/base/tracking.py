@@ -6,13 +6,18 @@ time and a warning, never the night's lists.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from pipelines.base.config import PROJECT_ROOT, Settings, bound_tracking_calls, kept_environment
 from pipelines.base.durable import read_if_there, write_ordered_json
@@ -48,10 +53,12 @@ def attempt(
 ) -> T | None:
     """Run an action on MLflow; if that fails, log a warning and go on without it.
 
-    A call to a server may hang for `mlflow.timeout_seconds` and is not repeated. After a server
-    failed (no connection, no answer in time, or an answer of 500 and above), further attempts of
-    this process, and of every process of the same night, return at once, until `start_night` asks
-    it again. So a server that is down makes a night late by one timeout, however many tasks it has.
+    A call to a server may hang for `mlflow.timeout_seconds`. When a server failed (no connection,
+    no answer in time, or an answer of 500 and above), the action begins anew if the server answers
+    again within `mlflow.restart_seconds`: an action finds what it made before. If not, further
+    attempts of this process, and of every process of the same night, return at once, until
+    `start_night` asks it again. So a server that is down makes a night late once, however many
+    tasks it has.
 
     Parameters
     ----------
@@ -74,12 +81,9 @@ def attempt(
         logger.info("MLflow: skipped %s: %s failed earlier tonight", what, server)
         return None
     try:
-        faultpoint("tracking.asked")
-        answer = action(tracking_client(settings))
-        faultpoint("tracking.answered")
-        return answer
+        return _ask_patiently(settings, action, what)
     except Exception as error:  # noqa: BLE001 - whatever tracking raises, the lists come first
-        if server.startswith("http") and _is_server_failure(error):
+        if _is_server_failure(server, error):
             _failed_servers.add(server)
             if night is not None:
                 write_ordered_json(
@@ -87,6 +91,38 @@ def attempt(
                 )
         logger.warning("MLflow: %s failed at %s: %s", what, server, str(error)[:300])
         return None
+
+
+def _ask_patiently(settings: Settings, action: Callable[[MlflowClient], T], what: str) -> T:
+    """Run an action, and once more where the server failed and is there again."""
+    server = settings.tracking_uri
+    try:
+        return _ask(settings, action)
+    except Exception as error:
+        if not _is_server_failure(server, error) or not _is_back(settings):
+            raise
+    logger.info("MLflow: %s is there again; %s begins anew", server, what)
+    return _ask(settings, action)
+
+
+def _ask(settings: Settings, action: Callable[[MlflowClient], T]) -> T:
+    faultpoint("tracking.asked")
+    answer = action(tracking_client(settings))
+    faultpoint("tracking.answered")
+    return answer
+
+
+def _is_back(settings: Settings) -> bool:
+    """Whether a server that failed says within `mlflow.restart_seconds` that it is healthy."""
+    deadline = time.monotonic() + settings.mlflow.restart_seconds
+    while time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError, HTTPException),
+            urlopen(f"{settings.tracking_uri}/health", timeout=settings.mlflow.timeout_seconds),
+        ):
+            return True
+        time.sleep(0.5)
+    return False
 
 
 def _failed_tonight(settings: Settings, night: date | None) -> bool:
@@ -146,18 +182,20 @@ def start_night(
     settings.run_folder(as_of).tracking_failed.unlink(missing_ok=True)
     wanted = {"night": as_of.isoformat(), **provenance(settings, as_of), **(tags or {})}
 
-    def open_run(client: MlflowClient) -> str:
+    def open_run(client: MlflowClient) -> tuple[str, str]:
         experiment = experiment_id(client, settings)
         query = f"tags.night = '{as_of.isoformat()}'"
         for run in client.search_runs([experiment], query, order_by=["attributes.start_time ASC"]):
             _set_tags(client, run.info.run_id, wanted)
             client.update_run(run.info.run_id, status="RUNNING")
-            return str(run.info.run_id)
+            return str(run.info.run_id), experiment
         run = client.create_run(experiment, tags=wanted, run_name=f"night {as_of.isoformat()}")
-        return str(run.info.run_id)
+        return str(run.info.run_id), experiment
 
-    run_id = attempt(settings, open_run, f"opening the run of night {as_of}", night=as_of)
-    write_ordered_json(settings.run_folder(as_of).tracking, {"parent_run_id": run_id})
+    opened = attempt(settings, open_run, f"opening the run of night {as_of}", night=as_of)
+    run_id, experiment = opened or (None, None)
+    known = {"parent_run_id": run_id, "experiment_id": experiment}
+    write_ordered_json(settings.run_folder(as_of).tracking, known)
     return run_id
 
 
@@ -177,11 +215,25 @@ def end_night(settings: Settings, as_of: date) -> None:
 
 def parent_run_id(settings: Settings, as_of: date) -> str | None:
     """Id of the night's parent run; None if MLflow was not reached when the night started."""
-    path = settings.run_folder(as_of).tracking
-    if not path.exists():
-        return None
-    run_id: str | None = json.loads(path.read_text(encoding="utf-8"))["parent_run_id"]
+    run_id: str | None = (read_if_there(settings.run_folder(as_of).tracking) or {}).get(
+        "parent_run_id"
+    )
     return run_id
+
+
+def comparison_page(settings: Settings, as_of: date | None, server: str) -> str:
+    """Address of MLflow's page that charts a night's candidates side by side.
+
+    Without a night whose runs are known it is the page of all experiments. Both say that runs are
+    of models, not of language models: MLflow's pages begin with those.
+    """
+    known = read_if_there(settings.run_folder(as_of).tracking) if as_of else None
+    kind = {"workflowType": "machine_learning"}
+    if not known or not known.get("experiment_id"):
+        return f"{server}/#/experiments?{urlencode(kind)}"
+    chosen = f"tags.window = 'gate' and tags.as_of = '{as_of}'"
+    query = {**kind, "compareRunsMode": "CHART", "searchFilter": chosen}
+    return f"{server}/#/experiments/{known['experiment_id']}/runs?{urlencode(query)}"
 
 
 def log_plots(settings: Settings, as_of: date, paths: Sequence[Path]) -> None:
@@ -240,7 +292,9 @@ def _set_tags(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> Non
         client.set_tag(run_id, key, value)
 
 
-def _is_server_failure(error: Exception) -> bool:
+def _is_server_failure(server: str, error: Exception) -> bool:
     """Whether an error means a server that is down or broken, and not a refused request."""
+    if not server.startswith("http"):
+        return False
     status = getattr(error, "get_http_status_code", lambda: SERVER_ERROR)()
     return int(status) >= SERVER_ERROR

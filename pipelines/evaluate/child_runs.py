@@ -116,6 +116,7 @@ def _child_run(
         return same, same.info.status == "FINISHED"
     tags = {
         "mlflow.parentRunId": parent,
+        "mlflow.runType": "evaluation",  # MLflow's pages open a night on runs of this type
         "candidate": first.name,
         "window": first.window,
         "cutoff": first.metrics["cutoff"],

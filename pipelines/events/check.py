@@ -13,10 +13,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.base.config import Settings
-from pipelines.base.expectations import Check, CheckReport, run_checks
 from pipelines.base.ids import MAX_ID_LENGTH
 from pipelines.base.warehouse import connect
 from pipelines.events.day_folders import write_atomically
+from pipelines.events.expectations import Check, CheckReport, run_checks
 from pipelines.events.feeds import EVENTS, ITEMS
 from pipelines.events.user_shares import UserShare, largest_shares
 from pipelines.events.volume import BASE_DAYS, RECENT_DAYS, Volume, measure_volume
@@ -79,7 +79,7 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
     Returns
     -------
     CheckReport
-        Also written to `check_events.json`, with Data Docs under `data_docs/events/`.
+        Also written to `check_events.json`, and as a page to `check_events.html`.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def check_events(settings: Settings, as_of: date) -> CheckReport:
         *(_item_checks() if len(frames["items"]) else ()),
     ]
     run = settings.run_folder(as_of)
-    report = run_checks("events", as_of, frames, checks, run.event_pages)
+    report = run_checks("events", as_of, frames, checks, run.event_checks_page)
     content = json.dumps(report.as_dict(), indent=2, sort_keys=True, default=str)
     write_atomically(run.event_checks, content.encode())
     return report.require_passed()

@@ -11,7 +11,7 @@ from pipelines.base.cli import as_of_option, examples, json_option, settings_opt
 
 if TYPE_CHECKING:
     from pipelines.base.config import Settings
-    from pipelines.base.expectations import CheckReport
+    from pipelines.events.expectations import CheckReport
     from pipelines.features.build_report import BuildReport
 
 
@@ -47,7 +47,7 @@ def features_command(
     click.echo(f"Snapshot {manifest['content_hash'][:12]}:")
     for name, described in manifest["files"].items():
         click.echo(f"  {name:<28} {described['rows']:>12,} rows")
-    click.echo(f"Data Docs: {checked.data_docs / 'index.html'}")
+    click.echo(f"Checks:    {checked.page}")
     if page:
         click.echo(f"Tables:    {page}")
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.config import Settings
-from pipelines.base.expectations import Check, CheckReport, Severity, run_checks
+from pipelines.events.expectations import Check, CheckReport, Severity, run_checks
 from pipelines.features.read import read_catalogue, read_users
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def check_features(settings: Settings, as_of: date) -> CheckReport:
     Returns
     -------
     CheckReport
-        With its warnings; Data Docs are in ``data_docs/features`` of the run folder.
+        With its warnings; its page is `check_features.html` of the run folder.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def check_features(settings: Settings, as_of: date) -> CheckReport:
         as_of,
         {FRAME: read_profile(settings, as_of)},
         feature_checks(settings),
-        settings.run_folder(as_of).feature_pages,
+        settings.run_folder(as_of).feature_checks_page,
     )
     logger.info(
         "features of %s: %d checks, %d warnings, %d failures",

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.base.config import DBT_PROJECT, Settings
+from pipelines.base.config import Settings
 from pipelines.base.durable import new_folder, read_if_there, write_json
 from pipelines.base.spark import spark_session
-from pipelines.base.tables import RAW_EVENTS, RAW_ITEMS, RAW_USERS, DbtTable, Table
+from pipelines.base.tables import RAW_EVENTS, RAW_ITEMS, RAW_USERS, DbtTable, Table, dbt_tables
 from pipelines.base.warehouse import connect, transaction
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class SparkTables:
     def show(self) -> None:
         """Point the views of the warehouse to what was built: all of it is whole."""
         with transaction(self.connection):
-            for path in sorted((DBT_PROJECT / "models").glob("*/*.sql")):
-                table = DbtTable(path.parent.name, path.stem)
+            for table in dbt_tables():
                 if self._is_in_files(table):
                     _show(self.connection, self.settings, table)
         write_json(_state_path(self.settings), _whole(self.settings))
@@ -69,9 +68,6 @@ class SparkTables:
 def spark_tables(settings: Settings) -> Iterator[SparkTables]:
     """Start Spark with the raw tables as they are in the warehouse.
 
-    A home that was moved, and one whose last build did not come to its end, forget what Spark
-    built: half a table is no table, and the catalogue of tables says where they were.
-
     Yields
     ------
     SparkTables
@@ -85,15 +81,24 @@ def spark_tables(settings: Settings) -> Iterator[SparkTables]:
         If another process has the warehouse open.
     """
     with connect(settings) as connection:
-        if read_if_there(_state_path(settings)) != _whole(settings):
-            shutil.rmtree(settings.spark_folder, ignore_errors=True)
-        write_json(_state_path(settings), {})
+        begin_build(settings)
         for table in RAW_TABLES:
             copy_raw(connection, settings, table)
         with spark_session(settings) as session:
             for table in RAW_TABLES:
                 _register(session, settings, table)
             yield SparkTables(settings, connection, session)
+
+
+def begin_build(settings: Settings) -> None:
+    """Note that a build has begun, and keep what Spark built before only if it is whole here.
+
+    A home that was moved, and one whose last build did not come to its end, forget it: half a table
+    is no table, and the catalogue of tables says where they were.
+    """
+    if read_if_there(_state_path(settings)) != _whole(settings):
+        shutil.rmtree(settings.spark_folder, ignore_errors=True)
+    write_json(_state_path(settings), {})
 
 
 def forget_spark_tables(settings: Settings) -> None:

@@ -18,23 +18,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.base.errors import InvalidHistoryError
 from pipelines.features.interactions import Interactions
-from pipelines.models.kernels.signals import read_interest
+from pipelines.models.kernels.signals import cut_rows, read_interest
 from pipelines.models.kernels.threads import in_threads
-from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import (
     PURCHASES_ONLY,
     check_event_weights,
     check_parameters,
     number,
 )
+from pipelines.models.scores import DenseScores, Scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Bytes of dense scores held at once; they bound the users of a block.
-SCORE_BLOCK_BYTES = 256 * 1024**2
-#: Bytes of dense scores that each of several threads holds at once.
+#: Bytes of scores that each of several threads holds at once; they bound the users of a block.
 THREAD_BLOCK_BYTES = 64 * 1024**2
+#: Numbers of four bytes that a place of a list takes while it is made.
+NUMBERS_PER_PLACE = 16
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Explanation:
 
 @dataclass(kw_only=True, eq=False)
 class Recommender(BaseEstimator, ABC):
-    """Base of all recommenders; subclasses add `_fit` and `_score`.
+    """Base of all recommenders; subclasses add `_fit` and `_score`, or those of `BlockRecommender`.
 
     scikit-learn conventions: `__init__` takes keywords and only stores them, `fit` validates and
     returns `self`, what is learned ends in ``_``. Ties are broken by item_id, lowest first.
@@ -327,23 +327,26 @@ class Recommender(BaseEstimator, ABC):
         """
         return None
 
+    def score_block(self, history: Interactions) -> Scores:
+        """Scores of a block of users over `item_ids_`, which the history is over, too."""
+        return DenseScores(self._score(history))
+
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """Numbers of four bytes that `score_block` holds for each user, at most: (n_users,)."""
+        return np.full(history.n_users, len(self.item_ids_))
+
     def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
-        """Lists over `item_ids_`, block by block; overridden where scores factorise."""
-        block_users = max(1, THREAD_BLOCK_BYTES // (4 * len(self.item_ids_)))
+        """Lists over `item_ids_`, block by block."""
         items = np.full((history.n_users, k), -1, dtype=np.int32)
         scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
 
-        def rank_block(start: int) -> None:
-            block = slice(start, start + block_users)
-            items[block], scores[block] = top_n_of_scores(
-                self._score(history.select_users(block)),
-                k,
-                exclude_pairs=exclude.select_users(block).pairs,
-                exclude_items=exclude.items,
-                overwrite_scores=True,
+        def rank_block(block: slice) -> None:
+            items[block], scores[block] = self.score_block(history.select_users(block)).top_n(
+                k, exclude_pairs=exclude.select_users(block).pairs, exclude_items=exclude.items
             )
 
-        for _ in in_threads(rank_block, range(0, history.n_users, block_users)):
+        counts = self.count_scores(history) + NUMBERS_PER_PLACE * k
+        for _ in in_threads(rank_block, user_blocks(counts)):
             pass
         return TopN(history.user_ids, self.item_ids_, items, scores)
 
@@ -358,6 +361,17 @@ class Recommender(BaseEstimator, ABC):
 
 #: For recommenders whose own constructor leaves it out.
 Recommender.event_weights = PURCHASES_ONLY
+
+
+def user_blocks(counts: np.ndarray) -> Iterator[slice]:
+    """Cut users into blocks whose scores a thread can hold at once.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (n_users,)
+        Numbers of four bytes held for each user, at most.
+    """
+    return cut_rows(counts, THREAD_BLOCK_BYTES // 4)
 
 
 @dataclass(kw_only=True, eq=False)

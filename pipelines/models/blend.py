@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import SCORE_BLOCK_BYTES, Exclusion, TopN
+from pipelines.models.base import NUMBERS_PER_PLACE, Exclusion, TopN, user_blocks
+from pipelines.models.block_recommenders import BlockRecommender
 from pipelines.models.composed import ComposedRecommender
 from pipelines.models.kernels.threads import in_threads
-from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import check_number, number, whole
+from pipelines.models.scores import SparseScores
 
 #: Neighbours of chosen items, and the items that the customer chooses most.
 DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
@@ -23,7 +25,7 @@ DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
 
 
 @dataclass(kw_only=True, eq=False)
-class Blend(ComposedRecommender):
+class Blend(ComposedRecommender, BlockRecommender):
     """Rank items by the sum of their reciprocal ranks in the lists of other recommenders.
 
     Parameters
@@ -66,30 +68,38 @@ class Blend(ComposedRecommender):
         for part in self.parts:
             check_number("weight", part.get("weight", 1.0), above=0)
 
-    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
-        block_users = max(1, SCORE_BLOCK_BYTES // (4 * len(self.item_ids_)))
-        items = np.full((history.n_users, k), -1, dtype=np.int32)
-        scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
-        for start in range(0, history.n_users, block_users):
-            block = slice(start, start + block_users)
-            fused = self._fuse(
-                history.select_users(block), max(k, self.depth), exclude.select_users(block)
-            )
-            items[block], scores[block] = top_n_of_scores(fused, k, overwrite_scores=True)
-        return TopN(history.user_ids, self.item_ids_, items, scores)
-
-    def _score(self, history: Interactions) -> np.ndarray:
+    def score_block(self, history: Interactions) -> SparseScores:
+        """As `Recommender.score_block`: what the parts list."""
         return self._fuse(history, self.depth, Exclusion())
 
-    def _fuse(self, history: Interactions, depth: int, exclude: Exclusion) -> np.ndarray:
-        """Sums of weighted reciprocal ranks, -inf where no part lists the item."""
-        fused = np.zeros((history.n_users, len(self.item_ids_)), dtype=np.float32)
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """As `Recommender.count_scores`."""
+        return np.full(history.n_users, self._count_of_lists(self.depth))
+
+    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
+        depth = max(k, self.depth)
+        items = np.full((history.n_users, k), -1, dtype=np.int32)
+        scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
+        for block in user_blocks(np.full(history.n_users, self._count_of_lists(depth))):
+            fused = self._fuse(history.select_users(block), depth, exclude.select_users(block))
+            items[block], scores[block] = fused.top_n(k)
+        return TopN(history.user_ids, self.item_ids_, items, scores)
+
+    def _count_of_lists(self, depth: int) -> int:
+        """Numbers of four bytes that the parts' lists for one user hold."""
+        return NUMBERS_PER_PLACE * depth * len(self.parts_)
+
+    def _fuse(self, history: Interactions, depth: int, exclude: Exclusion) -> SparseScores:
+        """Sums of weighted reciprocal ranks of the items that a part lists."""
+        fused = sparse.csr_array(history.shape, dtype=np.float32)
         for part, settings in zip(self.parts_, self.parts, strict=True):
             # a part may have learned fewer items
             items = part.recommend(history, depth, exclude=exclude).over(self.item_ids_).items
-            user, rank = np.nonzero(items >= 0)
+            is_listed = items >= 0
             # w_p / (c + rank)
-            gain = settings.get("weight", 1.0) / (self.rank_offset + rank + 1.0)
-            fused[user, items[user, rank]] += gain.astype(np.float32)
-        fused[fused == 0] = -np.inf
-        return fused
+            rank = np.arange(1.0, items.shape[1] + 1)
+            gain = settings.get("weight", 1.0) / (self.rank_offset + rank)
+            starts = np.concatenate([[0], np.cumsum(is_listed.sum(axis=1))])
+            gains = np.broadcast_to(gain.astype(np.float32), items.shape)[is_listed]
+            fused = fused + sparse.csr_array((gains, items[is_listed], starts), history.shape)
+        return SparseScores(sparse.csr_array(fused))

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, InterestRecommender, TopN
+from pipelines.models.block_recommenders import FactorRecommender
+from pipelines.models.kernels.padded_rows import read_padded, rows_by_length
 from pipelines.models.kernels.threads import in_threads
-from pipelines.models.kernels.top_n import top_n_of_factors
 from pipelines.models.parameters import number, whole
+from pipelines.models.scores import FactorScores
 
 #: Bytes of gathered factors that a thread holds at once: they are read several times from cache.
 SOLVE_BYTES = 4 * 1024**2
+#: Rows of first factors drawn at once, in float64.
+START_ROWS = 2**16
 #: Residual at which a row is solved, as a share of its right-hand side, in the norm of the
 #: preconditioner.
 TOLERANCE = 1e-5
 #: Most conjugate gradient steps of a row that begins at zero, and of one that begins where the
 #: sweep before ended: the next sweep asks for other factors anyway.
 MAX_STEPS, SWEEP_STEPS = 100, 3
-#: Histories are padded to the next of these lengths, each at most an eighth above the one before.
-#: The padded length depends on a row alone, so its factors do not depend on its neighbours.
-PADDED_LENGTHS = np.unique(np.ceil(1.125 ** np.arange(180) / 4).astype(np.int64) * 4)
 
 
 @dataclass(kw_only=True, eq=False)
-class IALS(InterestRecommender):
+class IALS(FactorRecommender):
     """Score items by factors that explain what users met and, weakly, what they did not.
 
     Parameters
@@ -83,8 +82,9 @@ class IALS(InterestRecommender):
         interest = self._interest(history)
         by_item = interest.T.tocsr()
         rng = np.random.default_rng(self.random_state)
-        start = rng.normal(0.0, 0.1 / np.sqrt(self.n_factors), (history.n_items, self.n_factors))
-        items = start.astype(np.float32)
+        items = np.empty((history.n_items, self.n_factors), dtype=np.float32)
+        for rows in np.split(items, range(START_ROWS, len(items), START_ROWS)):
+            rows[:] = rng.normal(0.0, 0.1 / np.sqrt(self.n_factors), rows.shape)
         items[np.diff(by_item.indptr) == 0] = 0.0
         users = None
         for _ in range(self.n_iterations):
@@ -108,28 +108,11 @@ class IALS(InterestRecommender):
             start=start,
         )
 
-    def _score(self, history: Interactions) -> np.ndarray:
-        users = self._solve(self._interest(history), self.item_factors_)
-        scores = np.ascontiguousarray(users @ self.item_factors_.T)
-        scores[:, ~self.item_factors_.any(axis=1)] = -np.inf
-        scores[~users.any(axis=1)] = -np.inf
-        return scores
-
-    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
+    def score_block(self, history: Interactions) -> FactorScores:
+        """As `Recommender.score_block`."""
         users = self._solve(self._interest(history), self.item_factors_)
         unlisted = np.asarray(~self.item_factors_.any(axis=1))
-        if exclude.items is not None:
-            unlisted = np.logical_or(unlisted, exclude.items)
-        items, scores = top_n_of_factors(
-            users,
-            self.item_factors_,
-            k,
-            exclude_pairs=exclude.pairs,
-            exclude_items=unlisted,
-        )
-        says_nothing = ~users.any(axis=1)
-        items[says_nothing], scores[says_nothing] = -1, np.nan
-        return TopN(history.user_ids, self.item_ids_, items, scores)
+        return FactorScores(users, self.item_factors_, unlisted)
 
 
 def solve_rows(
@@ -197,7 +180,8 @@ def solve_rows(
         )
 
     # Many small products: every worker runs single-threaded BLAS on rows of its own.
-    for _ in in_threads(solve_block, _rows_by_length(weights, len(turn)), single_blas=True):
+    blocks = rows_by_length(counts, SOLVE_BYTES // (4 * len(turn)))
+    for _ in in_threads(solve_block, blocks, single_blas=True):
         pass
     return solved @ turn.T
 
@@ -248,17 +232,6 @@ def _conjugate_gradients(
     return x
 
 
-def _rows_by_length(weights: sparse.csr_array, n_factors: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Positions of rows of similar length, to be solved together, and their padded length."""
-    counts = np.diff(weights.indptr)
-    lengths = PADDED_LENGTHS[np.searchsorted(PADDED_LENGTHS, counts)]
-    for length in np.unique(lengths[counts > 0]).tolist():
-        rows = np.flatnonzero((lengths == length) & (counts > 0))
-        step = max(1, SOLVE_BYTES // (4 * n_factors * length))
-        for first in range(0, len(rows), step):
-            yield rows[first : first + step], length
-
-
 def _padded(
     weights: sparse.csr_array, rows: np.ndarray, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -266,10 +239,8 @@ def _padded(
 
     Columns are padded with ``n_columns``, one past the last.
     """
-    place, first = np.arange(length), weights.indptr[rows][:, None]
-    is_met = first + place < weights.indptr[rows + 1][:, None]
-    at = np.where(is_met, first + place, 0)
+    columns, values, is_met = read_padded(weights, rows, length)
     return (
-        np.where(is_met, weights.indices[at], weights.shape[1]),
-        np.where(is_met, weights.data[at], np.float32(0)),
+        np.where(is_met, columns, weights.shape[1]),
+        np.where(is_met, values, np.float32(0)),
     )

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from pipelines.features.interactions import Interactions
 from pipelines.models.base import InterestRecommender
-from pipelines.models.kernels.signals import dense_product
+from pipelines.models.block_recommenders import BlockRecommender, count_reached
+from pipelines.models.kernels.signals import sparse_product
 from pipelines.models.kernels.title_vectors import weigh_titles
 from pipelines.models.parameters import choice, number, require, whole
 from pipelines.models.personal_frequency import scale_popularity
 from pipelines.models.popularity import sum_popularity
+from pipelines.models.scores import SparseScores
 
 ANALYZERS = ("word", "char_wb")
 
 
 @dataclass(kw_only=True, eq=False)
-class ItemContent(InterestRecommender):
+class ItemContent(InterestRecommender, BlockRecommender):
     """Recommend items whose titles and categories resemble those of a history.
 
     Parameters
@@ -98,16 +101,24 @@ class ItemContent(InterestRecommender):
         bonus = self.popularity_weight * popularity + self.freshness_weight * freshness
         return bonus.astype(np.float32)
 
-    def _score(self, history: Interactions) -> np.ndarray:
-        profile = self._interest(history) @ self.vectors_
+    def score_block(self, history: Interactions) -> SparseScores:
+        """As `Recommender.score_block`: items that share a token with the history."""
+        profile = sparse.csr_array(self._interest(history) @ self.vectors_)
         length = np.sqrt(np.asarray(profile.power(2).sum(axis=1)))
         # cos(p_u, v_i) = p_u·v_i / |p_u|, as |v_i| = 1
-        scores: np.ndarray = dense_product(profile, self.vectors_.T.tocsr())
-        scores /= np.maximum(length, np.finfo(np.float32).tiny)[:, None]
-        is_alike = scores > 0
-        scores += self.bonus_
-        scores[~is_alike] = -np.inf
-        return scores
+        scores = sparse_product(profile, self.vectors_.T.tocsr())
+        owner = np.repeat(np.arange(history.n_users), np.diff(scores.indptr))
+        scores.data /= np.maximum(length, np.finfo(np.float32).tiny)[owner]
+        is_alike = scores.data > 0
+        scores.data += self.bonus_[scores.indices]
+        scores.data[~is_alike] = -np.inf
+        return SparseScores(scores)
+
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """As `Recommender.count_scores`."""
+        items_with = np.bincount(self.vectors_.indices, minlength=self.vectors_.shape[1])
+        total = np.concatenate([[0], np.cumsum(items_with[self.vectors_.indices])])
+        return count_reached(history, np.diff(total[self.vectors_.indptr]))
 
 
 def _check_ngram_range(value: Any) -> None:

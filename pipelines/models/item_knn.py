@@ -8,8 +8,8 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import InterestRecommender
-from pipelines.models.kernels.neighbors import nearest_of_product, score_neighbors
+from pipelines.models.block_recommenders import NeighborRecommender
+from pipelines.models.kernels.neighbors import nearest_of_product
 from pipelines.models.kernels.term_weights import BM25_B, BM25_K1, weigh_bm25, weigh_tf_idf
 from pipelines.models.parameters import choice, number, require, whole
 
@@ -19,7 +19,7 @@ PRUNINGS = ("history", "listed")
 
 
 @dataclass(kw_only=True, eq=False)
-class ItemKNN(InterestRecommender):
+class ItemKNN(NeighborRecommender):
     """Recommend the nearest neighbours of the items in a history.
 
     Parameters
@@ -89,15 +89,12 @@ class ItemKNN(InterestRecommender):
         """The largest entries of every row of s."""
         norm = np.sqrt(weighted.power(2).sum(axis=0, dtype=np.float64)).astype(np.float32)
 
-        def weigh(rows: slice, gram: np.ndarray) -> None:
+        def weigh(row: np.ndarray, column: np.ndarray, gram: np.ndarray) -> None:
             if self.similarity == "cosine":
                 # s_ij = x_i·x_j / (|x_i| |x_j| + shrinkage)
-                denominator = norm[rows, None] * norm
+                denominator = norm[row] * norm[column]
                 denominator += np.float32(self.shrinkage)
                 np.maximum(denominator, np.finfo(np.float32).tiny, out=denominator)
                 gram /= denominator
 
         return nearest_of_product(weighted.T.tocsr(), weighted, self.n_neighbors, weigh)
-
-    def _score(self, history: Interactions) -> np.ndarray:
-        return score_neighbors(self._interest(history), self.similarity_)

@@ -8,13 +8,13 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import InterestRecommender
-from pipelines.models.kernels.neighbors import nearest_of_product, score_neighbors
+from pipelines.models.block_recommenders import NeighborRecommender
+from pipelines.models.kernels.neighbors import nearest_of_product
 from pipelines.models.parameters import number, whole
 
 
 @dataclass(kw_only=True, eq=False)
-class LinkPropagation(InterestRecommender):
+class LinkPropagation(NeighborRecommender):
     """Recommend what many short paths lead to, busy users and popular items counting less.
 
     Parameters
@@ -75,14 +75,11 @@ class LinkPropagation(InterestRecommender):
         start_damping = _damp(item_degree, self.history_exponent)
         end_damping = _damp(item_degree, self.listed_exponent)
 
-        def weigh(rows: slice, block: np.ndarray) -> None:
+        def weigh(row: np.ndarray, column: np.ndarray, links: np.ndarray) -> None:
             # s_ij = d_i^-β (sum over v of x_vi x_vj d_v^-γ) d_j^-δ
-            block *= start_damping[rows, None] * end_damping
+            links *= start_damping[row] * end_damping[column]
 
         return nearest_of_product(damped.T.tocsr(), damped, self.n_neighbors, weigh)
-
-    def _score(self, history: Interactions) -> np.ndarray:
-        return score_neighbors(self._interest(history), self.similarity_)
 
 
 def _damp(degree: np.ndarray, exponent: float) -> np.ndarray:

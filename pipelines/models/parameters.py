@@ -29,9 +29,10 @@ def number(
     return _checked(default, check)
 
 
-def whole(default: int, *, at_least: int = 1) -> int:
+def whole(default: Value, *, at_least: int = 1, optional: bool = False) -> Value:
     """Declare a hyperparameter that is a whole number of at least `at_least`."""
-    return _checked(default, partial(check_number, at_least=at_least, integer=True))
+    check = partial(check_number, at_least=at_least, integer=True, optional=optional)
+    return _checked(default, check)
 
 
 def choice(default: str, choices: Sequence[str]) -> str:

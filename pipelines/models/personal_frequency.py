@@ -9,9 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
+from pipelines.models.block_recommenders import BlockRecommender, count_reached
 from pipelines.models.parameters import number
 from pipelines.models.popularity import sum_popularity
+from pipelines.models.scores import SparseScores
 
 
 def scale_popularity(popularity: np.ndarray) -> np.ndarray:
@@ -29,7 +30,7 @@ def scale_popularity(popularity: np.ndarray) -> np.ndarray:
 
 
 @dataclass(kw_only=True, eq=False)
-class RepeatRecommender(Recommender, ABC):
+class RepeatRecommender(BlockRecommender, ABC):
     """Base of recommenders that rank what the user met; popularity decides between equals.
 
     Parameters
@@ -59,15 +60,20 @@ class RepeatRecommender(Recommender, ABC):
 
     @abstractmethod
     def _met(self, history: Interactions) -> sparse.csr_array:
-        """What each user met, 0 where nothing: float32 (n_users, n_items)."""
+        """What each user met, a new matrix of entries above 0: float32 (n_users, n_items)."""
 
-    def _score(self, history: Interactions) -> np.ndarray:
+    def score_block(self, history: Interactions) -> SparseScores:
+        """As `Recommender.score_block`: what each user met, and popularity for the rest."""
         met = self._met(history)
         # s_ui = m_ui + p_i / (1 + max p)
-        scores = met.toarray(order="C") + self.popularity_
-        scores[scores == 0] = -np.inf
-        scores[np.diff(met.indptr) == 0] = -np.inf
-        return scores
+        met.data += self.popularity_[met.indices]
+        listed = np.where(self.popularity_ > 0, self.popularity_, np.float32(-np.inf))
+        ranking = np.where(np.diff(met.indptr) > 0, 0, -1)
+        return SparseScores(met, listed[None], ranking)
+
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """As `Recommender.count_scores`."""
+        return count_reached(history, np.ones(history.n_items, dtype=np.int64))
 
 
 @dataclass(kw_only=True, eq=False)

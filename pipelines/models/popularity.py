@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
+from pipelines.models.block_recommenders import BlockRecommender
 from pipelines.models.kernels.signals import cap_users
 from pipelines.models.parameters import number
+from pipelines.models.scores import SparseScores
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def keep_popular(
 
 
 @dataclass(kw_only=True, eq=False)
-class Popularity(Recommender):
+class Popularity(BlockRecommender):
     """Rank items by how many users choose them: decayed sums of event weights, capped by user.
 
     Parameters
@@ -114,15 +115,12 @@ class Popularity(Recommender):
         scores = popularity.astype(np.float32)
         self.scores_ = np.where(scores > 0, scores, np.float32(-np.inf))
 
-    def _score(self, history: Interactions) -> np.ndarray:
-        return np.tile(self.scores_, (history.n_users, 1))
+    def score_block(self, history: Interactions) -> SparseScores:
+        """As `Recommender.score_block`: no item of anybody's own, and a ranking."""
+        ranking = np.zeros(history.n_users, dtype=np.int64)
+        own = sparse.csr_array(history.shape, dtype=np.float32)
+        return SparseScores(own, self.scores_[None], ranking)
 
-    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
-        items, scores = top_n_of_one_ranking(
-            self.scores_,
-            history.n_users,
-            k,
-            exclude_pairs=exclude.pairs,
-            exclude_items=exclude.items,
-        )
-        return TopN(history.user_ids, self.item_ids_, items, scores)
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """As `Recommender.count_scores`."""
+        return np.ones(history.n_users, dtype=np.int64)

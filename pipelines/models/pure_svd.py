@@ -9,13 +9,13 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, InterestRecommender, TopN
-from pipelines.models.kernels.top_n import top_n_of_factors
+from pipelines.models.block_recommenders import FactorRecommender
 from pipelines.models.parameters import whole
+from pipelines.models.scores import FactorScores
 
 
 @dataclass(kw_only=True, eq=False)
-class PureSVD(InterestRecommender):
+class PureSVD(FactorRecommender):
     """Score items by a truncated singular value decomposition of the history matrix.
 
     Parameters
@@ -59,24 +59,10 @@ class PureSVD(InterestRecommender):
             interest, self.n_factors, self.n_iterations, self.random_state
         )
 
-    def _score(self, history: Interactions) -> np.ndarray:
-        users = self._interest(history) @ self.item_factors_
-        scores = np.ascontiguousarray(users @ self.item_factors_.T)  # x V Vᵀ
-        scores[~users.any(axis=1)] = -np.inf
-        return scores
-
-    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
+    def score_block(self, history: Interactions) -> FactorScores:
+        """As `Recommender.score_block`: ``x V Vᵀ``."""
         users = np.ascontiguousarray(self._interest(history) @ self.item_factors_)
-        items, scores = top_n_of_factors(
-            users,
-            self.item_factors_,
-            k,
-            exclude_pairs=exclude.pairs,
-            exclude_items=exclude.items,
-        )
-        says_nothing = ~users.any(axis=1)
-        items[says_nothing], scores[says_nothing] = -1, np.nan
-        return TopN(history.user_ids, self.item_ids_, items, scores)
+        return FactorScores(users, self.item_factors_)
 
 
 def leading_directions(

@@ -8,19 +8,15 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import InterestRecommender
-from pipelines.models.kernels.neighbors import (
-    keep_nearest_of_columns,
-    nearest_of_product,
-    score_neighbors,
-)
+from pipelines.models.block_recommenders import NeighborRecommender
+from pipelines.models.kernels.neighbors import keep_nearest_of_columns, nearest_of_product
 from pipelines.models.parameters import choice, flag, number, whole
 
 PRUNINGS = ("history", "both")
 
 
 @dataclass(kw_only=True, eq=False)
-class RP3Beta(InterestRecommender):
+class RP3Beta(NeighborRecommender):
     """Recommend what a random walk user → item → user → item ends on.
 
     Parameters
@@ -80,13 +76,10 @@ class RP3Beta(InterestRecommender):
         users_of = np.bincount(interest.indices, minlength=interest.shape[1])  # d_j
         damping = (np.maximum(users_of, 1).astype(np.float64) ** -self.beta).astype(np.float32)
 
-        def weigh(_: slice, block: np.ndarray) -> None:
-            block *= damping  # s_ij = (sum over u of p_iu p_uj) / d_j^beta
+        def weigh(_: np.ndarray, column: np.ndarray, walk: np.ndarray) -> None:
+            walk *= damping[column]  # s_ij = (sum over u of p_iu p_uj) / d_j^beta
 
         return nearest_of_product(to_users, to_items, self.n_neighbors, weigh)
-
-    def _score(self, history: Interactions) -> np.ndarray:
-        return score_neighbors(self._interest(history), self.similarity_)
 
 
 def _step(matrix: sparse.csr_array, alpha: float) -> sparse.csr_array:

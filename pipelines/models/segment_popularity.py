@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Exclusion, Recommender, TopN
-from pipelines.models.kernels.shared_ranking import top_n_of_one_ranking
+from pipelines.models.block_recommenders import BlockRecommender
 from pipelines.models.kernels.signals import cap_users
 from pipelines.models.parameters import number, whole
+from pipelines.models.scores import SparseScores
 
 
 @dataclass(kw_only=True, eq=False)
-class SegmentPopularity(Recommender):
+class SegmentPopularity(BlockRecommender):
     """Rank items by what users of the same segment choose, filled up with what all choose.
 
     Parameters
@@ -75,17 +76,11 @@ class SegmentPopularity(Recommender):
         active_days = np.bincount(days, minlength=history.n_users)
         return np.digitize(active_days, [2, self.heavy_user_days])
 
-    def _score(self, history: Interactions) -> np.ndarray:
-        return np.ascontiguousarray(self.scores_[self._segment(history)])
+    def score_block(self, history: Interactions) -> SparseScores:
+        """As `Recommender.score_block`: no item of anybody's own, and a ranking of its segment."""
+        own = sparse.csr_array(history.shape, dtype=np.float32)
+        return SparseScores(own, self.scores_, self._segment(history))
 
-    def _rank(self, history: Interactions, k: int, exclude: Exclusion) -> TopN:
-        items = np.full((history.n_users, k), -1, dtype=np.int32)
-        scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
-        segment = self._segment(history)
-        for code, ranking in enumerate(self.scores_):
-            users = np.flatnonzero(segment == code)
-            pairs = None if exclude.pairs is None else exclude.pairs[users]
-            items[users], scores[users] = top_n_of_one_ranking(
-                ranking, len(users), k, exclude_pairs=pairs, exclude_items=exclude.items
-            )
-        return TopN(history.user_ids, self.item_ids_, items, scores)
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """As `Recommender.count_scores`."""
+        return np.ones(history.n_users, dtype=np.int64)

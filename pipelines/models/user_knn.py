@@ -8,18 +8,16 @@ import numpy as np
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import Recommender
+from pipelines.models.block_recommenders import BlockRecommender
+from pipelines.models.kernels.neighbors import nearest_of_product
 from pipelines.models.kernels.sampling import hash_ids, lowest_hashes
-from pipelines.models.kernels.signals import cap_users, dense_product, read_interest
-from pipelines.models.kernels.top_n import top_n_of_scores
+from pipelines.models.kernels.signals import cap_users, read_interest, sparse_product
 from pipelines.models.parameters import number, whole
-
-#: Bytes of similarities that a thread holds at once.
-SIMILARITY_BYTES = 16 * 1024**2
+from pipelines.models.scores import SparseScores
 
 
 @dataclass(kw_only=True, eq=False)
-class UserKNN(Recommender):
+class UserKNN(BlockRecommender):
     """Recommend the recent choices of the users whose histories are nearest.
 
     Parameters
@@ -90,33 +88,30 @@ class UserKNN(Recommender):
         weighed.data = weighed.data * self.item_weights_[weighed.indices]
         return weighed
 
-    def _score(self, history: Interactions) -> np.ndarray:
+    def score_block(self, history: Interactions) -> SparseScores:
+        """As `Recommender.score_block`: what the nearest users chose."""
+        return SparseScores(sparse_product(self._nearest(history), self.recent_))
+
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """As `Recommender.count_scores`."""
+        longest = int(np.diff(self.recent_.indptr).max(initial=0))
+        reached = min(self.n_neighbors * longest, history.n_items)
+        return np.full(history.n_users, 2 * reached)
+
+    def _nearest(self, history: Interactions) -> sparse.csr_array:
+        """Similarities of each user to the `n_neighbors` nearest users."""
         taste = self._weigh(self._interest(history))
         norm = _row_norms(taste)
-        scores = np.full((history.n_users, len(self.item_ids_)), -np.inf, dtype=np.float32)
-        step = max(1, SIMILARITY_BYTES // (4 * max(1, len(self.norm_))))
-        for start in range(0, history.n_users, step):
-            rows = slice(start, start + step)
-            similarity = dense_product(taste[rows], self.users_by_item_)
+
+        def weigh(row: np.ndarray, column: np.ndarray, similarity: np.ndarray) -> None:
             # x_u·x_v / (|x_u| |x_v| + shrinkage)
             similarity /= np.maximum(
-                norm[rows, None] * self.norm_ + np.float32(self.shrinkage),
+                norm[row] * self.norm_[column] + np.float32(self.shrinkage),
                 np.finfo(np.float32).tiny,
             )
-            similarity[similarity <= 0] = -np.inf
-            found = dense_product(self._nearest(similarity), self.recent_)
-            scores[rows] = np.where(found > 0, found, -np.inf)
-        return scores
 
-    def _nearest(self, similarity: np.ndarray) -> sparse.csr_array:
-        """Similarities of each user to the `n_neighbors` nearest users."""
-        width = min(self.n_neighbors, similarity.shape[1])
-        if not width:
-            return sparse.csr_array(similarity.shape, dtype=np.float32)
-        users, values = top_n_of_scores(similarity, width, overwrite_scores=True)
-        row, place = np.nonzero(users >= 0)
-        return sparse.csr_array(
-            (values[row, place], (row, users[row, place])), shape=similarity.shape
+        return nearest_of_product(
+            taste, self.users_by_item_, self.n_neighbors, weigh, keep_itself=True
         )
 
 

@@ -30,6 +30,7 @@ from pipelines.base.errors import (
     UnknownNightError,
 )
 from pipelines.base.step_seconds import read_step_seconds
+from pipelines.base.tracking import comparison_page
 from pipelines.evaluate.inputs import planned_candidates
 from pipelines.evaluate.leaderboard import WINDOWS, evaluation_seconds, leaderboard, rule_board
 from pipelines.features.read import read_catalogue
@@ -245,7 +246,9 @@ def _commands(settings: Settings, report: dict[str, Any]) -> list[dict[str, str]
     if settings.tracking_uri.startswith("sqlite"):
         store = ["ui", "--backend-store-uri", settings.tracking_uri, "--port", "5000"]
         open_it = shlex.join([*_program("mlflow", "mlflow"), *store])
-        commands["compare tonight's runs in MLflow, then open http://127.0.0.1:5000"] = open_it
+        night = date.fromisoformat(report["as_of"])
+        page = comparison_page(settings, night, "http://127.0.0.1:5000")
+        commands[f"compare tonight's candidates in MLflow, then open {page}"] = open_it
     live = (report["publication"] or {}).get("live_id")
     if live is not None:
         for customer in report["customers"][:1]:

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 WAREHOUSE_POOL = "warehouse"
-#: Marker file in Airflow's home, written once the database is prepared.
-PREPARED_FILE = "prepared"
+#: Marker file in Airflow's home, written once the database is prepared for this version.
+PREPARED_FILE = f"prepared-{version('apache-airflow')}"
 
 
 def prepare_database(home: Path) -> None:
-    """Create or migrate the database and the one-slot pool of the warehouse, once a home."""
+    """Create or migrate the database and the one-slot pool of the warehouse, once a version."""
     from airflow.models.pool import Pool
     from airflow.utils.db import initdb
 

@@ -76,11 +76,12 @@ def up_command(
     nobody but this machine can reach them. The nightly DAG is paused until --unpause, once, or the
     switch in Airflow's UI: from then on it runs at 02:00 UTC, on the days that are there by then.
     """
-    from contextlib import ExitStack, suppress
+    from contextlib import suppress
 
+    from pipelines.base.tracking import comparison_page
     from pipelines.run.scheduler import NIGHTLY_DAG, unpause_nights
     from pipelines.run.services import (
-        airflow_service,
+        airflow_services,
         api_service,
         ended_by_signals,
         mlflow_service,
@@ -89,28 +90,28 @@ def up_command(
     )
 
     click.echo("Starting the API, MLflow and Airflow (about half a minute) …", err=True)
-    with suppress(KeyboardInterrupt), ended_by_signals() as is_over, ExitStack() as started:
-        services = [
-            api_service(settings, api_port),
-            mlflow_service(settings, mlflow_port),
-            airflow_service(settings, airflow_port),
-        ]
-        api, mlflow, airflow = (
-            started.enter_context(running(service, wait_seconds)) for service in services
-        )
-        if unpause:
-            unpause_nights(settings)
-        state = "unpaused: it runs every night" if unpause else "paused, unless you unpaused it"
-        click.echo(f"Airflow  {airflow}   (DAG {NIGHTLY_DAG}, {state})")
-        click.echo(f"MLflow   {mlflow}   (experiment {settings.mlflow.experiment})")
-        click.echo(f"API      {api}   (try {api}/readyz and {api}/openapi.json)")
-        click.echo("Ctrl-C stops them.")
-        supervise(
-            services,
-            lambda line: click.echo(line, err=True),
-            wait_seconds=wait_seconds,
-            is_over=is_over,
-        )
+    with suppress(KeyboardInterrupt), ended_by_signals() as is_over:
+        api, mlflow = api_service(settings, api_port), mlflow_service(settings, mlflow_port)
+        airflow = airflow_services(settings, airflow_port)
+        services = [api, mlflow, *airflow]
+        with running(*services, wait_seconds=wait_seconds):
+            if unpause:
+                unpause_nights(settings)
+            state = "unpaused: it runs every night" if unpause else "paused, unless you unpaused it"
+            click.echo(f"Airflow  {airflow[0].address}   (DAG {NIGHTLY_DAG}, {state})")
+            night = max(settings.nights(), default=None)
+            click.echo(f"MLflow   {comparison_page(settings, night, mlflow.address)}")
+            click.echo(
+                f"API      {api.address}   (try {api.address}/readyz and "
+                f"{api.address}/openapi.json)"
+            )
+            click.echo("Ctrl-C stops them.")
+            supervise(
+                services,
+                lambda line: click.echo(line, err=True),
+                wait_seconds=wait_seconds,
+                is_over=is_over,
+            )
 
 
 @click.command(

@@ -28,6 +28,14 @@ logger = logging.getLogger(__name__)
 
 NIGHTLY_DAG = "nightly_recommendations"
 AIRFLOW_PROCESS = (sys.executable, "-m", "pipelines.run.airflow_process")
+#: A task waits a minute or two for an API server that is being started again, and a scheduler
+#: finds within a minute what a dead one left behind. `docker-compose.yml` says the same.
+OUTLIVES_RESTARTS = {
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "12",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "15",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "20",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
+}
 _STARTED = re.compile(r"\[DAG TEST\] starting task_id=(\S+) map_index=(\S+)")
 _FINISHED = re.compile(r"\[DAG TEST\] end task task_id=(\S+) map_index=(\S+)")
 _OWN_LINE = re.compile(
@@ -54,6 +62,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         # signs tokens between this machine's own processes; a server that others reach sets its own
         "AIRFLOW__API_AUTH__JWT_SECRET": base64.b64encode(secret).decode(),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
+        **OUTLIVES_RESTARTS,
         "PYTHONWARNINGS": "ignore",
     }
 

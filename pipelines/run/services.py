@@ -6,6 +6,7 @@ Nothing here is meant for other machines to reach: there is no authentication.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -47,11 +48,13 @@ class Service:
     command : list of str
     environment : dict of str to str
     log : Path
-        Gets its output; written anew at each start.
+        Gets its output; what the process before it wrote goes to `last_log`.
     address : str
         Where people find it.
     health : str
         Address that answers once it is healthy.
+    component : str
+        Which component of the health report must be healthy; empty if any answer will do.
     process : Popen or None
     """
 
@@ -61,11 +64,19 @@ class Service:
     log: Path
     address: str
     health: str
+    component: str = ""
     process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def last_log(self) -> Path:
+        """Output of the process that ran before this one."""
+        return self.log.with_name(f"{self.log.name}.1")
 
     def start(self) -> None:
         """Start the process; `wait_until_healthy` says when it answers."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists():
+            self.log.replace(self.last_log)
         with self.log.open("wb") as log_file:
             self.process = subprocess.Popen(
                 self.command,
@@ -82,7 +93,7 @@ class Service:
         return None if self.process is None else self.process.poll()
 
     def wait_until_healthy(self, wait_seconds: float) -> None:
-        """Wait for the first answer.
+        """Wait for the first answer that says it is healthy.
 
         Raises
         ------
@@ -91,24 +102,37 @@ class Service:
         """
         deadline = time.monotonic() + wait_seconds
         while time.monotonic() < deadline and self.exit_code is None:
-            with (
-                contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-                urllib.request.urlopen(self.health, timeout=2),
-            ):
+            if self.is_healthy():
                 return
             time.sleep(0.3)
+        raise self.unhealthy(wait_seconds)
+
+    def is_healthy(self) -> bool:
+        """Whether it answers, and says that it is healthy."""
+        with (
+            contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+            urllib.request.urlopen(self.health, timeout=2) as answer,
+        ):
+            return not self.component or json.load(answer)[self.component]["status"] == "healthy"
+        return False
+
+    def unhealthy(self, wait_seconds: float) -> ServiceError:
+        """The error of one that is not healthy in time, with the end of its log."""
         tail = self.log.read_text(errors="replace")[-800:]
-        raise ServiceError(
-            f"{self.health} must answer within {wait_seconds:g} s. It did not (exit code "
-            f"{self.exit_code}). Read {self.log}, which ends: {tail}"
+        return ServiceError(
+            f"{self.name} must be healthy within {wait_seconds:g} s, as {self.health} says. It was "
+            f"not (exit code {self.exit_code}). Read {self.log}, which ends: {tail}"
         )
 
+    def interrupt(self) -> None:
+        """Ask the process to end, as Ctrl-C does."""
+        if self.process is not None and self.exit_code is None:
+            self.process.send_signal(signal.SIGINT)
+
     def stop(self) -> None:
-        """Interrupt the process, then make sure that it and its children are gone."""
+        """Wait for an interrupted process, then make sure that it and its children are gone."""
         if self.process is None:
             return
-        # `airflow standalone` stops its children on SIGINT only; SIGTERM would leave them behind
-        self.process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=20)
         with contextlib.suppress(ProcessLookupError):
@@ -116,8 +140,21 @@ class Service:
         self.process.wait()
 
 
-def airflow_service(settings: Settings, port: int) -> Service:
-    """`airflow standalone` (API server, scheduler, DAG processor, triggerer) on this home."""
+#: Commands of Airflow that run for ever, and their names in its health report.
+AIRFLOW_PARTS = {
+    "api-server": "metadatabase",
+    "scheduler": "scheduler",
+    "dag-processor": "dag_processor",
+    "triggerer": "triggerer",
+}
+
+
+def airflow_services(settings: Settings, port: int) -> list[Service]:
+    """Airflow's API server, scheduler, DAG processor and triggerer on this home.
+
+    Each is a process of its own, so that one that dies is seen: `airflow standalone` runs on
+    without it.
+    """
     prepare_airflow(settings)
     address = f"http://{LOOPBACK}:{port}"
     environment = {
@@ -131,14 +168,18 @@ def airflow_service(settings: Settings, port: int) -> Service:
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
     }
-    return Service(
-        "Airflow",
-        [sys.executable, "-m", "airflow", "standalone"],
-        environment,
-        settings.logs / "airflow-standalone.log",
-        address,
-        f"{address}/api/v2/monitor/health",
-    )
+    return [
+        Service(
+            f"Airflow {command}",
+            [sys.executable, "-m", "airflow", command],
+            environment,
+            settings.logs / f"airflow-{command}.log",
+            address,
+            f"{address}/api/v2/monitor/health",
+            component,
+        )
+        for command, component in AIRFLOW_PARTS.items()
+    ]
 
 
 def mlflow_service(settings: Settings, port: int) -> Service:
@@ -168,20 +209,25 @@ def api_service(settings: Settings, port: int) -> Service:
 
 
 @contextlib.contextmanager
-def running(service: Service, wait_seconds: float = START_SECONDS) -> Iterator[str]:
-    """Give a service's address while it runs, once it is healthy.
+def running(*services: Service, wait_seconds: float = START_SECONDS) -> Iterator[str]:
+    """Give the first service's address while some run, once all are healthy.
 
     Raises
     ------
     ServiceError
-        If it is not within `wait_seconds`.
+        If one is not within `wait_seconds`.
     """
     try:
-        service.start()
-        service.wait_until_healthy(wait_seconds)
-        yield service.address
+        for service in services:
+            service.start()
+        for service in services:
+            service.wait_until_healthy(wait_seconds)
+        yield services[0].address
     finally:
-        service.stop()
+        for service in services:
+            service.interrupt()
+        for service in services:
+            service.stop()
 
 
 def supervise(
@@ -210,26 +256,30 @@ def supervise(
         If one does not start again, or has ended `MOST_ENDS` times within `ENDS_SECONDS`.
     """
     ends: dict[str, list[float]] = {service.name: [] for service in services}
+    deadlines: dict[str, float] = {}  # of those that are being started; some wait for each other
     while not is_over():
         for service in services:
-            if service.exit_code is None:
-                continue
-            tell(
-                f"{service.name} ended with exit code {service.exit_code}; starting it again "
-                f"(its log: {service.log})"
-            )
             now = time.monotonic()
-            ends[service.name] = [at for at in ends[service.name] if now - at < ENDS_SECONDS]
-            ends[service.name].append(now)
-            if len(ends[service.name]) >= MOST_ENDS:
-                raise ServiceError(
-                    f"A service must stay up. {service.name} ended {MOST_ENDS} times within "
-                    f"{ENDS_SECONDS:g} s. Read {service.log}."
+            if service.exit_code is not None:
+                service.stop()
+                ends[service.name] = [at for at in ends[service.name] if now - at < ENDS_SECONDS]
+                ends[service.name].append(now)
+                if len(ends[service.name]) >= MOST_ENDS:
+                    raise ServiceError(
+                        f"A service must stay up. {service.name} ended {MOST_ENDS} times within "
+                        f"{ENDS_SECONDS:g} s. Read {service.log}."
+                    )
+                tell(
+                    f"{service.name} ended with exit code {service.exit_code}; starting it again "
+                    f"(its log: {service.last_log})"
                 )
-            service.stop()
-            service.start()
-            service.wait_until_healthy(wait_seconds)
-            tell(f"{service.name} is back: {service.address}")
+                service.start()
+                deadlines[service.name] = now + wait_seconds
+            elif service.name in deadlines and service.is_healthy():
+                del deadlines[service.name]
+                tell(f"{service.name} is back: {service.address}")
+            elif deadlines.get(service.name, now) < now:
+                raise service.unhealthy(wait_seconds)
         time.sleep(LOOK_SECONDS)
 
 

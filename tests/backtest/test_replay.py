@@ -144,7 +144,7 @@ def test_each_night_is_told_with_how_it_ended(small_shop, replayed):
 
 
 def test_nights_log_to_the_store_of_their_own_home(make_settings):
-    settings = make_settings(mlflow={"tracking_uri": "http://127.0.0.1:9"})
+    settings = make_settings(mlflow={"tracking_uri": "http://127.0.0.1:9", "restart_seconds": 0})
     own = backtest_settings(settings, plan_backtest(*NIGHTS, name="try"))
     assert own.tracking_uri == f"sqlite:///{settings.home}/backtests/try/mlflow.db"
 

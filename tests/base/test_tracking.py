@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import http.server
 import logging
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -15,6 +18,7 @@ from pipelines.base.config import PROJECT_ROOT, Settings
 from pipelines.base.durable import write_ordered_json
 from pipelines.base.tracking import (
     attempt,
+    comparison_page,
     count_runs,
     end_night,
     experiment_id,
@@ -24,6 +28,7 @@ from pipelines.base.tracking import (
     start_night,
     tracking_client,
 )
+from pipelines.run.services import mlflow_service, running
 
 AS_OF = date(2024, 3, 1)
 
@@ -60,6 +65,21 @@ def test_rerun_of_a_night_opens_the_same_run_again(settings: Settings) -> None:
     run = tracking_client(settings).get_run(again)
     assert again == first
     assert (run.info.status, run.data.tags["attempt"]) == ("RUNNING", "second")
+
+
+def test_mlflow_opens_on_the_candidates_of_a_night(settings: Settings) -> None:
+    server = "http://127.0.0.1:5000"
+    kind = "workflowType=machine_learning"
+    assert comparison_page(settings, None, server) == f"{server}/#/experiments?{kind}"
+    assert comparison_page(settings, AS_OF, server) == f"{server}/#/experiments?{kind}"
+    start_night(settings, AS_OF)
+    page, query = comparison_page(settings, AS_OF, server).split("?")
+    assert page == f"{server}/#/experiments/1/runs"
+    assert parse_qs(query) == {
+        "workflowType": ["machine_learning"],
+        "compareRunsMode": ["CHART"],
+        "searchFilter": ["tags.window = 'gate' and tags.as_of = '2024-03-01'"],
+    }
 
 
 def test_end_of_night_closes_the_run(settings: Settings) -> None:
@@ -180,7 +200,7 @@ def broken_port() -> Iterator[int]:
 
 def with_server(make_settings: Callable[..., Settings], port: int) -> Settings:
     uri = f"http://127.0.0.1:{port}"
-    return make_settings(mlflow={"tracking_uri": uri, "timeout_seconds": 1})
+    return make_settings(mlflow={"tracking_uri": uri, "timeout_seconds": 1, "restart_seconds": 0})
 
 
 @pytest.mark.parametrize("port", ["refused_port", "hanging_port", "broken_port"])
@@ -208,6 +228,26 @@ def test_dead_server_costs_one_timeout_and_is_not_asked_again(
     assert parent_run_id(settings, AS_OF) is None
     assert caplog.text.count("MLflow: opening the run of night 2024-03-01 failed") == 1
     assert caplog.text.count("MLflow: skipped anything") == 20
+
+
+@pytest.mark.slow
+def test_a_server_that_is_there_again_gets_what_was_begun(
+    refused_port: int,
+    make_settings: Callable[..., Settings],
+    store_template: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    own = make_settings()
+    own.home.mkdir(parents=True)
+    shutil.copy(store_template, own.mlflow_database)
+    uri = f"http://127.0.0.1:{refused_port}"
+    settings = make_settings(mlflow={"tracking_uri": uri, "restart_seconds": 300})
+    with ThreadPoolExecutor() as pool:
+        begun = pool.submit(start_night, settings, AS_OF)
+        with running(mlflow_service(own, refused_port)):  # seconds later
+            assert begun.result() is not None
+    assert f"{uri} is there again; opening the run of night 2024-03-01 begins anew" in caplog.text
 
 
 def test_next_night_asks_a_failed_server_once_more(

@@ -37,7 +37,7 @@ SETTINGS: dict[str, Any] = {
     "evaluation": {"k": 2, "ks": [1, 2]},
 }
 POPULAR = ("popularity", "recent_popularity")
-NO_SERVER = {"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1}
+NO_SERVER = {"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1, "restart_seconds": 0}
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ def test_good_features_pass_with_warnings_and_pages(shop):
     report = check_features(shop.settings, FIRST_NIGHT)
     warned = {result.check.arguments["column"] for result in report.warnings}
     assert report.is_passed and warned == {"untitled_share", "unpriced_share"}
-    folder = shop.settings.run_folder(FIRST_NIGHT).feature_pages
-    assert report.data_docs == folder and (folder / "index.html").exists()
+    page = shop.settings.run_folder(FIRST_NIGHT).feature_checks_page
+    assert report.page == page and "untitled_share" in page.read_text()
 
 
 def test_a_cutoff_without_known_history_is_refused_with_the_reason(shop, make_settings):

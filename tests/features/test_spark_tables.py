@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -12,18 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.base.config import DBT_PROJECT, Settings
+from pipelines.base.config import Settings
 from pipelines.base.durable import write_json
 from pipelines.base.settings_sections import SparkSettings
-from pipelines.base.tables import RAW_EVENTS, DbtTable
+from pipelines.base.tables import RAW_EVENTS, dbt_tables
 from pipelines.base.warehouse import connect
 from pipelines.events.landing import land
 from pipelines.events.load import load_days
 from pipelines.events.synthetic.log import LogPlan, generate
-from pipelines.features import spark_tables as module
 from pipelines.features.build import build_features
 from pipelines.features.snapshot import take_snapshot
-from pipelines.features.spark_tables import copy_raw, forget_spark_tables, spark_tables
+from pipelines.features.spark_tables import begin_build, copy_raw, forget_spark_tables
 from tests.conftest import bundled_settings
 from tests.features.conftest import (
     EVENTS,
@@ -44,7 +42,7 @@ pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.slow]
 #: Hashes of what was read: each engine has its own.
 HASHES = {"landing_hash", "content_hash"}
 #: Tables that are files; what is a view is read through those that are made of it.
-MODELS = [DbtTable(path.parent.name, path.stem) for path in DBT_PROJECT.glob("models/*/*.sql")]
+MODELS = dbt_tables()
 TABLES = [
     table
     for table in MODELS
@@ -246,21 +244,16 @@ def test_a_copy_of_a_raw_table_is_a_file_a_day(tmp_path: Path):
     assert len(found) == 11 and found[0].parent.name == "landed_date=2024-01-10"
 
 
-def test_a_home_that_was_moved_or_whose_build_did_not_end_begins_anew(tmp_path, monkeypatch):
-    class Session:
-        def sql(self, statement):
-            return None
-
-    monkeypatch.setattr(module, "spark_session", lambda settings: nullcontext(Session()))
+def test_a_home_that_was_moved_or_whose_build_did_not_end_begins_anew(tmp_path):
     settings = world_settings(tmp_path / "home")
     half = settings.spark_folder / "tables" / "features.db" / "feat_users"
     kept = []
     for state in ({"home": str(settings.home)}, {}, {"home": "/elsewhere"}):
         half.mkdir(parents=True, exist_ok=True)
         write_json(settings.spark_folder / "state.json", state)
-        with spark_tables(settings):
-            kept.append(half.exists())
-            assert json.loads((settings.spark_folder / "state.json").read_text()) == {}
+        begin_build(settings)
+        kept.append(half.exists())
+        assert json.loads((settings.spark_folder / "state.json").read_text()) == {}
     assert kept == [True, False, False]
 
 

@@ -54,5 +54,7 @@ def test_mornings_of_one_experiment_are_steps_of_one_run(make_settings, tmp_path
 
 
 def test_a_server_that_is_away_is_not_waited_for(make_settings, tmp_path):
-    settings = make_settings(mlflow={"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1})
+    settings = make_settings(
+        mlflow={"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1, "restart_seconds": 0}
+    )
     assert log_experiment(settings, REPORT, tmp_path) is None

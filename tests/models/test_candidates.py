@@ -64,7 +64,8 @@ def test_unknown_recommender_is_refused_naming_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", ["lambda", "event_weights", "item_ids_"])
 def test_unknown_parameter_is_refused_naming_the_known_ones(name: str) -> None:
-    with pytest.raises(SettingsError, match=rf"'max_items', 'regularization'\]. Got \['{name}'\]"):
+    known = r"'max_items', 'n_neighbors', 'regularization'\]"
+    with pytest.raises(SettingsError, match=rf"{known}. Got \['{name}'\]"):
         make_recommender(Spec("mine", "ease", {name: 1}, WEIGHTS))
 
 

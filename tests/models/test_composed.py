@@ -44,7 +44,7 @@ def test_wrong_parts_are_refused(
 def test_parts_that_learned_fewer_items_are_read_in_the_columns_of_the_whole(
     random_history: Interactions,
 ) -> None:
-    few = {"recommender": "ease", "params": {"regularization": 5.0, "max_items": 6}}
+    few = {"recommender": "item_transitions", "params": {"regularization": 5.0, "max_items": 6}}
     alone = fit_candidate(
         Spec("few", few["recommender"], few["params"], {"purchase": 1.0}), random_history
     ).recommend(random_history, 6)

@@ -10,7 +10,7 @@ from scipy import sparse
 from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models import ease
-from pipelines.models.ease import Ease, solve_ease
+from pipelines.models.ease import Ease, solve_ease, solve_sparse_ease
 from pipelines.models.kernels.signals import read_interest
 from pipelines.models.kernels.threads import one_blas_thread
 
@@ -66,18 +66,45 @@ def test_history_that_says_nothing_about_other_items_gets_no_list(
     assert (lists.items >= 0).sum(axis=1).tolist() == [0, 3]
 
 
-def test_cap_keeps_the_most_popular_items_and_warns(
-    make_history: Callable[..., Interactions], caplog: pytest.LogCaptureFixture
+def test_beyond_the_most_items_each_is_regressed_on_its_nearest(
+    random_history: Interactions, caplog: pytest.LogCaptureFixture
 ) -> None:
-    history = make_history(
-        [(user, item) for user in "uvw" for item in "bd"] + [("u", "a"), ("v", "c")]
-    )
     with caplog.at_level(logging.WARNING):
-        fitted = Ease(regularization=1.0, max_items=3).fit(history)
-    assert fitted.item_ids_.tolist() == ["a", "b", "d"]  # a and c are equally popular
-    assert fitted.weights_.shape == (3, 3)
-    assert "only the 3 most popular of 4 items" in caplog.text
-    assert fitted.recommend(history, 5).items.max() == 2
+        fitted = Ease(regularization=3.0, max_items=44, n_neighbors=6).fit(random_history)
+    assert "of 45 items, more than `max_items` (44)" in caplog.text
+    assert fitted.item_ids_.tolist() == random_history.item_ids.tolist()
+    assert 1 < np.bincount(fitted.weights_.indices).max() <= 6
+    lists = fitted.recommend(random_history, 45)
+    scores = read_interest(random_history, {"purchase": 1.0}).toarray() @ fitted.weights_.toarray()
+    assert ((lists.items >= 0).sum(axis=1) == (scores > 0).sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5])
+def test_with_all_items_as_neighbours_weights_are_those_of_ease(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch, shared: float
+) -> None:
+    monkeypatch.setattr(ease, "SHARED", shared)
+    interest = read_interest(random_history, {"purchase": 1.0})
+    # all items that anybody took, each with every other
+    interest = interest[:, np.flatnonzero(np.bincount(interest.indices) > 5)]
+    interest = sparse.csr_array(np.vstack([interest.toarray(), np.ones((1, interest.shape[1]))]))
+    interest = interest.astype(np.float32)
+    found = solve_sparse_ease(interest, 3.0, interest.shape[1])
+    np.testing.assert_allclose(found.toarray(), solve_ease(interest, 3.0), rtol=1e-3, atol=1e-5)
+
+
+def test_weights_of_few_neighbours_are_the_least_squares_solution_on_them(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ease, "SHARED", 0.0)
+    interest = read_interest(random_history, {"purchase": 1.0})
+    found = solve_sparse_ease(interest, 2.0, 5).toarray()
+    dense = interest.toarray().astype(np.float64)
+    for target in range(0, random_history.n_items, 7):
+        near = np.flatnonzero(found[:, target])
+        ridge = dense[:, near].T @ dense[:, near] + 2.0 * np.eye(len(near))
+        solution = np.linalg.solve(ridge, dense[:, near].T @ dense[:, target])
+        np.testing.assert_allclose(found[near, target], solution, rtol=1e-3, atol=1e-5)
 
 
 def test_no_warning_below_the_cap(

@@ -46,7 +46,7 @@ def test_fewer_neighbors_keep_the_nearest_and_ties_the_lowest_item_id(
 def test_blocks_of_the_gram_matrix_equal_the_dense_formula(
     random_history: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signals, "PRODUCT_BLOCK_BYTES", 4 * random_history.n_items * 7)
+    monkeypatch.setattr(signals, "SPARSE_BLOCK_ENTRIES", random_history.n_items * 7)
     fitted = ItemKNN(n_neighbors=45, shrinkage=3.0, half_life_days=30.0).fit(random_history)
     interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=30.0)
     dense = interest.toarray().astype(np.float64)

@@ -8,6 +8,7 @@ import pytest
 from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
 from pipelines.models.item_rules import ItemRules
+from pipelines.models.kernels import signals
 
 
 def test_rules_count_pairs_of_one_basket_and_of_baskets_after_it(
@@ -48,9 +49,29 @@ def test_last_basket_counts_most(make_history: Callable[..., Interactions]) -> N
     np.testing.assert_allclose(lists.scores[0], [1.0, 0.5])
 
 
+def test_strongest_rules_of_each_item_are_kept(random_history: Interactions) -> None:
+    """Of equal ones, those that lead to the first items."""
+    everything = ItemRules().fit(random_history).rules_.toarray()
+    cut = ItemRules(n_neighbors=4).fit(random_history).rules_.toarray()
+    for row, kept in zip(everything, cut, strict=True):
+        strongest = [item for item in np.argsort(-row, kind="stable")[:4] if row[item] > 0]
+        assert np.flatnonzero(kept).tolist() == sorted(strongest)
+        assert kept[strongest].tolist() == row[strongest].tolist()
+
+
+def test_blocks_of_items_do_not_change_rules(
+    random_history: Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ItemRules(half_life_days=20.0).fit(random_history).rules_
+    monkeypatch.setattr(signals, "SPARSE_BLOCK_ENTRIES", 7)
+    blocks = ItemRules(half_life_days=20.0).fit(random_history).rules_
+    for name in ("indptr", "indices", "data"):
+        assert getattr(blocks, name).tobytes() == getattr(whole, name).tobytes()
+
+
 @pytest.mark.parametrize(
     ("params", "name"),
-    [({"max_gap": -1}, "max_gap"), ({"together_weight": -1.0}, "together_weight"),
+    [({"n_neighbors": 0}, "n_neighbors"), ({"max_gap": -1}, "max_gap"), ({"together_weight": -1.0}, "together_weight"),
      ({"popularity_exponent": -0.1}, "popularity_exponent"), ({"basket_decay": 0.0}, "basket_decay"),
      ({"half_life_days": 0.0}, "half_life_days")],
 )  # fmt: skip

@@ -37,7 +37,7 @@ def test_without_exponents_links_count_users_in_common(
 def test_blocks_equal_the_dense_formula(
     random_history: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signals, "PRODUCT_BLOCK_BYTES", 4 * random_history.n_items * 7)
+    monkeypatch.setattr(signals, "SPARSE_BLOCK_ENTRIES", random_history.n_items * 7)
     fitted = LinkPropagation(n_neighbors=45, half_life_days=30.0).fit(random_history)
     interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=30.0)
     dense = interest.toarray().astype(np.float64)

@@ -46,7 +46,7 @@ def test_pruning_both_sides_leaves_at_most_n_neighbors_a_column(
 def test_blocks_equal_the_dense_formula(
     random_history: Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.models.kernels.signals.PRODUCT_BLOCK_BYTES", 4 * 45 * 7)
+    monkeypatch.setattr("pipelines.models.kernels.signals.SPARSE_BLOCK_ENTRIES", 45 * 7)
     fitted = RP3Beta(alpha=0.6, beta=0.3, n_neighbors=45, normalize=False, half_life_days=30.0)
     fitted.fit(random_history)
     interest = read_interest(random_history, {"purchase": 1.0}, half_life_days=30.0)

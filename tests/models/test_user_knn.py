@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
-from pipelines.models import user_knn as user_knn_module
+from pipelines.models.kernels import signals
 from pipelines.models.user_knn import UserKNN
 
 
@@ -40,7 +40,7 @@ def test_blocks_of_similarities_do_not_change_scores(
 ) -> None:
     recommender = UserKNN(n_neighbors=7).fit(random_history)
     whole = recommender.score(random_history)
-    monkeypatch.setattr(user_knn_module, "SIMILARITY_BYTES", 4 * random_history.n_users * 7)
+    monkeypatch.setattr(signals, "SPARSE_BLOCK_ENTRIES", random_history.n_users * 7)
     np.testing.assert_array_equal(recommender.score(random_history), whole)
 
 

@@ -122,7 +122,7 @@ def test_server_that_is_down_stops_nothing(refit_night, shop, change, caplog):
     _, as_of = refit_night()
     down = change(
         placements={"discover": shop.placements["discover"].model_dump()},
-        mlflow={"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1},
+        mlflow={"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1, "restart_seconds": 0},
     )
     assert promote_aliases(down, as_of) == {"discover": {"champion": None}}
     assert "registering ease-" in caplog.text

@@ -110,6 +110,9 @@ def test_a_publication_that_retention_dropped_is_still_named(shop, report_home, 
 def test_the_commands_that_are_printed_work(shop, report_home, monkeypatch, tmp_path):
     commands = [entry["command"] for entry in build_report(shop, report_home)["commands"]]
     assert " ui --backend-store-uri sqlite:///" in commands[0]
+    purpose = build_report(shop, report_home)["commands"][0]["purpose"]
+    assert "then open http://127.0.0.1:5000/#/experiments" in purpose
+    assert "workflowType=machine_learning" in purpose
     assert shlex.split(commands[-1])[1] == "rollback"
     for command in commands[1:]:
         done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.base.config import load_settings
 from pipelines.base.current import read_current
+from pipelines.run.airflow_process import PREPARED_FILE
 from pipelines.run.night import NIGHT, ONLY_SCHEDULED
 from pipelines.run.scheduler import (
     AIRFLOW_PROCESS,
@@ -42,10 +43,13 @@ def ask(settings, sql):
 def test_airflow_is_prepared_once_with_the_pool_and_its_command_works_on_the_home(make_settings):
     settings = make_settings()
     prepare_airflow(settings)
-    written = (settings.home / "airflow" / "prepared").stat().st_mtime_ns
+    written = (settings.airflow / PREPARED_FILE).stat().st_mtime_ns
     prepare_airflow(settings)
-    assert (settings.home / "airflow" / "prepared").stat().st_mtime_ns == written
+    assert (settings.airflow / PREPARED_FILE).stat().st_mtime_ns == written
     assert ask(settings, "select slots from slot_pool where pool = 'warehouse'") == [(1,)]
+    (settings.airflow / PREPARED_FILE).rename(settings.airflow / "prepared-3.0.0")  # an upgrade
+    prepare_airflow(settings)
+    assert (settings.airflow / PREPARED_FILE).exists()
     listed = [sys.executable, "-m", "pipelines", "airflow", "--home", str(settings.home)]
     done = subprocess.run(
         [*listed, "pools", "list", "--output", "json"], capture_output=True, text=True, check=True

@@ -38,8 +38,8 @@ def test_a_free_port_is_one_nobody_listens_on():
 def test_a_server_that_never_answers_is_reported_with_its_log(tmp_path):
     service = shell("echo cannot start; exit 3", tmp_path)
     with (
-        pytest.raises(ServiceError, match=r"must answer within 5 s.*exit code 3.*cannot start"),
-        running(service, 5),
+        pytest.raises(ServiceError, match=r"must be healthy within 5 s.*exit code 3.*cannot start"),
+        running(service, wait_seconds=5),
     ):
         pass
 
@@ -69,9 +69,28 @@ def test_a_service_that_ends_is_started_again_and_said(tmp_path, monkeypatch):
         fragile.process.kill()
         supervise([steady, fragile], told.append, wait_seconds=20, is_over=lambda: len(told) == 2)
         assert fragile.process.pid != first and fragile.exit_code is None
+    steady.interrupt()
     steady.stop()
-    assert told[0].startswith("fragile ended with exit code -9; starting it again")
+    assert told[0] == (
+        f"fragile ended with exit code -9; starting it again (its log: {tmp_path}/fragile.log.1)"
+    )
+    assert (tmp_path / "fragile.log.1").exists()
     assert told[1] == f"fragile is back: {fragile.address}"
+
+
+def test_services_that_wait_for_each_other_start_again_together(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.run.services.LOOK_SECONDS", 0.01)
+    port = free_port()
+    server = shell(f"exec {sys.executable} -m http.server --bind {LOOPBACK} {port}", tmp_path, "b")
+    worker = shell("sleep 60", tmp_path, "a")  # healthy when the server says so, as a scheduler is
+    server.health = worker.health = f"http://{LOOPBACK}:{port}/"
+    told = []
+    with running(server, worker):
+        for service in (worker, server):
+            service.process.kill()
+            service.process.wait()
+        supervise([worker, server], told.append, wait_seconds=20, is_over=lambda: len(told) == 4)
+    assert [line.split()[1] for line in told] == ["ended", "ended", "is", "is"]
 
 
 def test_a_service_that_ends_again_and_again_ends_the_rest(tmp_path, monkeypatch):
@@ -98,6 +117,7 @@ with suppress(KeyboardInterrupt), ended_by_signals() as is_over:
         print("up", flush=True)
         supervise([part], print, wait_seconds=1, is_over=is_over)
     finally:
+        part.interrupt()
         part.stop()
 """
     command = [sys.executable, "-c", program]

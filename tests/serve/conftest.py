@@ -118,7 +118,7 @@ def api(module_settings: Settings) -> Iterator[ApiProcess]:
 @pytest.fixture
 def client(api: ApiProcess) -> Iterator[httpx.Client]:
     """A client of it."""
-    with httpx.Client(base_url=api.address, timeout=10) as one:
+    with api.client() as one:
         yield one
 
 

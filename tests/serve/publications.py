@@ -164,6 +164,10 @@ def write_settings(settings: Settings, **serve: Any) -> Path:
     return path
 
 
+#: How long a test waits for an answer: another job may have both cores.
+PATIENT_SECONDS = 60
+
+
 @dataclass
 class ApiProcess:
     """`recsys serve` as a process."""
@@ -172,10 +176,22 @@ class ApiProcess:
     address: str
     log: Path
 
+    def client(self) -> httpx.Client:
+        """A client of it that waits for answers."""
+        return httpx.Client(base_url=self.address, timeout=PATIENT_SECONDS)
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        """Ask it on a connection of its own."""
+        return httpx.get(self.address + path, timeout=PATIENT_SECONDS, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        """Tell it something on a connection of its own."""
+        return httpx.post(self.address + path, timeout=PATIENT_SECONDS, **options)
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; returns the exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=PATIENT_SECONDS)
 
 
 @contextlib.contextmanager
@@ -214,13 +230,13 @@ def running_api(
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=PATIENT_SECONDS)
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait()
 
 
-def wait_for(api: ApiProcess, path: str, seconds: float = 20.0) -> None:
+def wait_for(api: ApiProcess, path: str, seconds: float = PATIENT_SECONDS) -> None:
     """Wait until a path answers 200."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

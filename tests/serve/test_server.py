@@ -70,7 +70,7 @@ class Load:
             thread.join()
 
     def _ask(self, number):
-        with httpx.Client(base_url=self._api.address, timeout=10) as client:
+        with self._api.client() as client:
             while not self._stop.is_set():
                 if self._left is not None and not self._left.acquire(blocking=False):
                     return
@@ -119,14 +119,14 @@ def swap_under_load(settings, n_publications, n_requests):
                 publish_by_hand(settings, marked(number), as_of=as_of, tag=f"{number:08}")
                 wait_until_live(api, f"{as_of}-{number:08}")
             load.wait()
-        text = httpx.get(api.address + "/metrics").text
+        text = api.get("/metrics").text
     return load, text
 
 
 def wait_until_live(api, publication_id, seconds=20):
     started = time.monotonic()
     while time.monotonic() - started < seconds:
-        found = httpx.get(api.address + LIST + "u1", params={"n": 1, "dry_run": True}).json()
+        found = api.get(LIST + "u1", params={"n": 1, "dry_run": True}).json()
         if found["publication_id"] == publication_id:
             return time.monotonic() - started
         time.sleep(0.02)
@@ -181,10 +181,10 @@ def test_pins_and_rollbacks_are_live_without_a_restart_and_a_bad_pointer_changes
         unpin(settings)
         (second.folder / "lists.sqlite").write_bytes(b"damaged")
         point_to(settings, second)
-        while "recsys_failed_swaps_total 0.0" in httpx.get(api.address + "/metrics").text:
+        while "recsys_failed_swaps_total 0.0" in api.get("/metrics").text:
             time.sleep(0.05)
-        assert httpx.get(api.address + "/readyz").status_code == 200
-        found = httpx.get(api.address + LIST + "u1").json()["publication_id"]
+        assert api.get("/readyz").status_code == 200
+        found = api.get(LIST + "u1").json()["publication_id"]
         assert found in {first.publication_id, third.publication_id}
 
 
@@ -192,10 +192,10 @@ def test_an_api_started_before_the_first_publication_becomes_ready(make_settings
     settings = make_settings()
     with running_api(settings, wait_ready=False) as api:
         for path in ("/readyz", LIST + "u1"):
-            answer = httpx.get(api.address + path)
+            answer = api.get(path)
             assert (answer.status_code, answer.json()["status"]) == (503, 503)
         publication = publish_by_hand(settings, marked(1))
-        while httpx.get(api.address + "/readyz").status_code != 200:
+        while api.get("/readyz").status_code != 200:
             assert api.process.poll() is None
             time.sleep(0.05)
         wait_until_live(api, publication.publication_id)
@@ -209,7 +209,7 @@ def test_a_full_disk_refuses_events_but_no_list(make_settings, lines_of):
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 
     with running_api(settings, before=small_files, **FAST) as api:
-        with httpx.Client(base_url=api.address) as client:
+        with api.client() as client:
             found = [client.get(LIST + "u1").json() for _ in range(30)]
             assert found[0]["warnings"] == []
             assert [one["code"] for one in found[-1]["warnings"]] == ["exposure_not_logged"]
@@ -246,15 +246,15 @@ def test_workers_share_what_happened_and_one_that_dies_is_replaced(make_settings
         first = children_of(api.process.pid)
         assert len(first) == 2
         event = {"event_type": "purchase", "user_id": "u0", "item_id": "p1-0"}
-        assert httpx.post(api.address + "/v1/events", json={"events": [event]}).json()["accepted"]
+        assert api.post("/v1/events", json={"events": [event]}).json()["accepted"]
         in_a_row = 0
         while in_a_row < 20:  # whichever worker answers
-            shown = httpx.get(api.address + LIST + "u0").json()["items"][0]["item_id"]
+            shown = api.get(LIST + "u0").json()["items"][0]["item_id"]
             in_a_row = in_a_row + 1 if shown == "p1-1" else 0
         os.kill(first[0], signal.SIGKILL)
         while len(set(children_of(api.process.pid)) - {first[0]}) < 2:
             time.sleep(0.05)
-        assert httpx.get(api.address + "/healthz").status_code == 200
+        assert api.get("/healthz").status_code == 200
         assert api.stop() == 0
         for child in first:
             with pytest.raises(ProcessLookupError):
@@ -281,7 +281,7 @@ def test_it_does_not_start_open_to_others(make_settings):
 
 def asked(api, key=None):
     headers = {"X-API-Key": key} if key else {}
-    return httpx.get(api.address + LIST + "u0", headers=headers).status_code
+    return api.get(LIST + "u0", headers=headers).status_code
 
 
 def wait_for_status(api, key, status, seconds=10):

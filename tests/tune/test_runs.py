@@ -33,5 +33,7 @@ def test_a_trial_has_the_whole_specification_and_its_scores(
 
 
 def test_a_server_that_is_down_stops_no_search(make_settings: Callable[..., Settings]) -> None:
-    settings = make_settings(mlflow={"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1})
+    settings = make_settings(
+        mlflow={"tracking_uri": "http://127.0.0.1:9", "timeout_seconds": 1, "restart_seconds": 0}
+    )
     log_trial(settings, AS_OF, "study", number=0, spec=SPEC, value=0.3, cells={})

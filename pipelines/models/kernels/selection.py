@@ -114,14 +114,26 @@ class Selection:
         return user, place
 
 
-def _sorting_keys(user: np.ndarray, score: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Integers (uint64) that order by user, best score first, lowest position first."""
+def falling_bits(score: np.ndarray) -> np.ndarray:
+    """Integers (uint32) that order scores (float32) from the best to the worst."""
     bits = (score + np.float32(0)).view(np.int32)  # adding 0 makes -0 a 0
     # Floats order as the integers of their bits, negative ones backwards.
     rising = bits ^ ((bits >> 31) & np.int32(2**31 - 1))
-    falling = (~rising).view(np.uint32) ^ np.uint32(2**31)
+    falling: np.ndarray = (~rising).view(np.uint32) ^ np.uint32(2**31)
+    return falling
+
+
+def scores_of_bits(falling: np.ndarray) -> np.ndarray:
+    """Scores (float32) of `falling_bits`."""
+    rising = ~(falling ^ np.uint32(2**31)).view(np.int32)
+    scores: np.ndarray = (rising ^ ((rising >> 31) & np.int32(2**31 - 1))).view(np.float32)
+    return scores
+
+
+def _sorting_keys(user: np.ndarray, score: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Integers (uint64) that order by user, best score first, lowest position first."""
     keys = user.astype(np.uint64) << np.uint64(32)
-    keys |= falling
+    keys |= falling_bits(score)
     keys <<= np.uint64(POSITION_BITS)
     keys |= position.astype(np.uint64)
     return keys
@@ -129,6 +141,4 @@ def _sorting_keys(user: np.ndarray, score: np.ndarray, position: np.ndarray) -> 
 
 def _scores_of(keys: np.ndarray) -> np.ndarray:
     """Scores (float32) of sorting keys."""
-    falling = (keys >> np.uint64(POSITION_BITS)).astype(np.uint32)
-    rising = ~(falling ^ np.uint32(2**31)).view(np.int32)
-    return (rising ^ ((rising >> 31) & np.int32(2**31 - 1))).view(np.float32)
+    return scores_of_bits((keys >> np.uint64(POSITION_BITS)).astype(np.uint32))

@@ -36,9 +36,11 @@ def top_n_of_one_ranking(
     -----
     Let p_0 < p_1 < … be the places of a user's excluded items in the shared ranking. Exactly
     p_j - j allowed items stand before the j-th, so entry i of the list is at place
-    i + #{j : p_j - j <= i}: no search and no mask over items is needed.
+    i + #{j : p_j - j <= i}: no search and no mask over items is needed. Places beyond k and the
+    most items that are excluded for one user are nobody's, and are not sorted.
     """
-    order, ordered_scores = _one_ranking(scores, exclude_items)
+    n_excluded = 0 if exclude_pairs is None else int(np.diff(exclude_pairs.indptr).max(initial=0))
+    order, ordered_scores = _one_ranking(scores, exclude_items, k + n_excluded)
     shift = np.zeros((n_users, k), dtype=np.int64)
     if exclude_pairs is not None:
         place = np.full(len(scores), -1)
@@ -60,17 +62,20 @@ def top_n_of_one_ranking(
 
 
 def _one_ranking(
-    scores: np.ndarray, exclude_items: np.ndarray | None
+    scores: np.ndarray, exclude_items: np.ndarray | None, n_first: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Columns in the order that all users share, and their scores."""
+    """The first columns in the order that all users share, or a few more, and their scores."""
     if np.isnan(scores).any() or np.isposinf(scores).any():
         raise InvalidScoreError(
             "Scores must be finite or -inf. Found NaN or +inf. "
             "Check the recommender's learned attributes."
         )
-    order = np.lexsort((np.arange(len(scores)), -scores))
-    listed = ~np.isneginf(scores)
+    is_listed = ~np.isneginf(scores)
     if exclude_items is not None:
-        listed &= ~exclude_items
-    order = order[listed[order]]
+        is_listed &= ~exclude_items
+    listed = np.flatnonzero(is_listed)
+    if n_first < len(listed):
+        last = np.partition(scores[listed], -n_first)[-n_first]
+        listed = listed[scores[listed] >= last]
+    order = listed[np.argsort(-scores[listed], kind="stable")]
     return order, scores[order]

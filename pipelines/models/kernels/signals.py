@@ -16,6 +16,8 @@ Result = TypeVar("Result")
 
 #: Bytes of one dense block of rows of a product.
 PRODUCT_BLOCK_BYTES = 4 * 1024**2
+#: Entries of one sparse block of rows of a product, at most.
+SPARSE_BLOCK_ENTRIES = 2**21
 #: Blocks that a smaller matrix is cut into, so that every thread has its share.
 BLOCKS_AT_LEAST = 16
 
@@ -139,34 +141,117 @@ def dense_product(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray
     -------
     ndarray of float32, shape (n_rows, n_columns)
         C-contiguous; three times its memory is held meanwhile.
-
-    Notes
-    -----
-    ``(left @ right).toarray()`` to the last bit. scipy first counts the entries of a product,
-    which takes nearly half of the time; room for all of them needs no count. Its compiled
-    function is not public: a test compares this with the public product, and the lock file pins
-    the version.
     """
-    shape = left.shape[0], right.shape[1]
-    size = shape[0] * shape[1]
-    index = np.int32 if max(size, left.nnz, right.nnz) <= np.iinfo(np.int32).max else np.int64
-    product = (
-        np.empty(shape[0] + 1, dtype=index),
-        np.empty(size, dtype=index),
-        np.empty(size, dtype=np.float32),
-    )
-    factors = (_arrays(left, index), _arrays(right, index))
-    _sparsetools.csr_matmat(*shape, *factors[0], *factors[1], *product)
-    dense = np.zeros(shape, dtype=np.float32)
-    _sparsetools.csr_todense(*shape, *product, dense)
+    product = sparse_product(left, right)
+    dense = np.zeros(product.shape, dtype=product.dtype)
+    arrays = (product.indptr, product.indices, product.data)
+    _sparsetools.csr_todense(*product.shape, *arrays, dense)
     return dense
 
 
-def _arrays(
-    matrix: sparse.csr_array, index: type[np.integer]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sparse_product(left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
+    """Product of two sparse matrices, in memory of its largest possible number of entries.
+
+    Parameters
+    ----------
+    left : csr_array of shape (n_rows, n_inner), float32 or float64
+    right : csr_array of shape (n_inner, n_columns), of the same type
+
+    Returns
+    -------
+    csr_array of shape (n_rows, n_columns), of the same type
+        No entry is 0; the indices of a row are not sorted.
+
+    Notes
+    -----
+    ``left @ right`` to the last bit: each entry is summed in the order of its row of `left`.
+    scipy first counts the entries of a product, which takes nearly half of the time; room for all
+    of them needs no count. Its compiled function is not public: a test compares this with the
+    public product, and the lock file pins the version.
+    """
+    shape = left.shape[0], right.shape[1]
+    room = int(bound_products(left, right).sum())
+    # the larger factor is not converted, if it need not be
+    is_large = max(room, left.nnz) > np.iinfo(np.int32).max
+    index = np.dtype(np.int64) if is_large else right.indices.dtype
+    starts, columns = np.empty(shape[0] + 1, dtype=index), np.empty(room, dtype=index)
+    values = np.empty(room, dtype=left.dtype)
+    factors = (_arrays(left, index), _arrays(right, index))
+    _sparsetools.csr_matmat(*shape, *factors[0], *factors[1], starts, columns, values)
+    stop = starts[-1]
+    return sparse.csr_array((values[:stop], columns[:stop], starts), shape=shape)
+
+
+def bound_products(left: sparse.csr_array, right: sparse.csr_array) -> np.ndarray:
+    """Most entries that each row of a product can have: int64, shape (n_rows,)."""
+    lengths = np.diff(right.indptr)[left.indices]
+    stops = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[left.indptr]
+    bounds: np.ndarray = np.minimum(np.diff(stops), right.shape[1])
+    return bounds
+
+
+def cut_rows(bounds: np.ndarray, max_entries: int) -> Iterator[slice]:
+    """Cut rows into blocks of at most so many entries, and at least a row.
+
+    Parameters
+    ----------
+    bounds : ndarray of int, shape (n_rows,)
+        Entries of each row, at most.
+
+    Yields
+    ------
+    slice
+        Of the rows, in order.
+
+    Examples
+    --------
+    >>> list(cut_rows(np.array([2, 2, 9, 1]), 4))
+    [slice(0, 2, None), slice(2, 3, None), slice(3, 4, None)]
+    """
+    total = np.cumsum(bounds)
+    start = 0
+    while start < len(bounds):
+        before = total[start - 1] if start else 0
+        stop = int(np.searchsorted(total, before + max_entries, side="right"))
+        stop = max(stop, start + 1)
+        yield slice(start, stop)
+        start = stop
+
+
+def cut_products(bounds: np.ndarray) -> Iterator[slice]:
+    """Cut the rows of products, of at most `bounds` entries, into blocks for several threads."""
+    return cut_rows(bounds, min(SPARSE_BLOCK_ENTRIES, int(bounds.sum()) // BLOCKS_AT_LEAST))
+
+
+def in_sparse_blocks(
+    left: sparse.csr_array,
+    right: sparse.csr_array,
+    use: Callable[[slice, sparse.csr_array], Result],
+) -> Iterator[Result]:
+    """Use a product of sparse matrices block of rows by block of rows, in several threads.
+
+    Parameters
+    ----------
+    left, right : csr_array
+        As in `sparse_product`.
+    use : callable
+        Makes a result of a slice of rows and their product; called by the threads.
+
+    Yields
+    ------
+    Result
+        What `use` returned, in the order of the rows.
+    """
+
+    def multiply(rows: slice) -> Result:
+        return use(rows, sparse_product(left[rows], right))
+
+    return in_threads(multiply, cut_products(bound_products(left, right)))
+
+
+def _arrays(matrix: sparse.csr_array, index: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (
         matrix.indptr.astype(index, copy=False),
         matrix.indices.astype(index, copy=False),
-        matrix.data.astype(np.float32, copy=False),
+        matrix.data,
     )

@@ -42,6 +42,8 @@ def weigh_titles(
     ----------
     G. Salton, C. Buckley (1988). Term-weighting Approaches in Automatic Text Retrieval.
     """
+    if not (attributes.title.astype(bool).any() or attributes.category.astype(bool).any()):
+        return sparse.csr_array((len(attributes.title), 0), dtype=np.float32)
     cut = TfidfVectorizer(analyzer=analyzer, ngram_range=tuple(ngram_range)).build_analyzer()
     documents = [
         cut(title) + [CATEGORY_PREFIX + category] * bool(category)

@@ -12,19 +12,25 @@ import pandas as pd
 from scipy import sparse
 
 from pipelines.features.interactions import Interactions
-from pipelines.models.base import THREAD_BLOCK_BYTES, Exclusion, Explanation, Recommender, TopN
+from pipelines.models.base import Exclusion, Explanation, Recommender, TopN, user_blocks
+from pipelines.models.block_recommenders import BlockRecommender
 from pipelines.models.composed import ComposedRecommender
 from pipelines.models.folds import Fold, cut_folds
 from pipelines.models.kernels.sampling import evenly_spaced
 from pipelines.models.kernels.threads import in_threads
 from pipelines.models.kernels.title_vectors import weigh_titles
-from pipelines.models.kernels.top_n import top_n_of_scores
 from pipelines.models.parameters import choice_types, event_list, flag, number, require, whole
-from pipelines.models.ranker.candidate_pairs import PART_FEATURES, CandidateBlock, gather_candidates
+from pipelines.models.ranker.candidate_pairs import (
+    PART_FEATURES,
+    CandidateBlock,
+    count_candidates,
+    gather_candidates,
+)
 from pipelines.models.ranker.explained import explain_trees
 from pipelines.models.ranker.features import FACT_FEATURES, read_facts, read_item_facts
 from pipelines.models.ranker.titles import TITLE_FEATURES, read_likeness
 from pipelines.models.ranker.trees import grow_trees, no_trees, sum_of_trees
+from pipelines.models.scores import SparseScores
 
 #: Items that a user chooses again, items that follow from those, and items in demand.
 DEFAULT_PARTS: tuple[Mapping[str, Any], ...] = (
@@ -37,7 +43,7 @@ SAMPLE_USERS, SAMPLE_ROWS = 300, 2000
 
 
 @dataclass(kw_only=True, eq=False)
-class TwoStageRanker(ComposedRecommender):
+class TwoStageRanker(ComposedRecommender, BlockRecommender):
     """Rank the candidates of other recommenders by boosted trees grown on earlier windows.
 
     Parameters
@@ -202,22 +208,16 @@ class TwoStageRanker(ComposedRecommender):
             some = past.select_users(block)
             return block, gather_candidates(parts, some, self.depth, exclude)
 
-        blocks = self.user_blocks(past, len(parts))
+        blocks = user_blocks(count_candidates(parts, past, self.depth))
         for block, gathered in in_threads(gather, blocks, single_blas=True):
             some, truth = past.select_users(block), fold.truth[block]
-            is_relevant = truth.toarray()[gathered.user, gathered.item]
+            is_relevant = np.asarray(truth[gathered.user, gathered.item]).ravel()
             kept = _keep(gathered.user, is_relevant, self.max_negatives, rng)
             found = gathered.select(kept)
             features = self._describe(found, some, item_facts, titles)
             count = np.diff(truth.indptr)[found.user]
             # 1/√min(10, t)
             yield features, is_relevant[kept], 1.0 / np.sqrt(np.minimum(10, count))
-
-    def user_blocks(self, history: Interactions, n_parts: int) -> Iterator[slice]:
-        """Blocks of users, so small that a thread can hold the scores of all parts at once."""
-        step = max(1, THREAD_BLOCK_BYTES // (4 * n_parts * history.n_items))
-        for start in range(0, history.n_users, step):
-            yield slice(start, start + step)
 
     def _describe(
         self,
@@ -235,31 +235,34 @@ class TwoStageRanker(ComposedRecommender):
         scores = np.full((history.n_users, k), np.nan, dtype=np.float32)
 
         def rank_block(block: slice) -> None:
-            dense = self.score_candidates(
+            found = self.score_candidates(
                 history.select_users(block),
                 Exclusion(exclude.select_users(block).pairs, exclude.items),
             )
-            items[block], scores[block] = top_n_of_scores(dense, k, overwrite_scores=True)
+            items[block], scores[block] = found.top_n(k)
 
-        blocks = self.user_blocks(history, len(self.parts_))
+        blocks = user_blocks(self.count_scores(history))
         for _ in in_threads(rank_block, blocks, single_blas=True):
             pass
         return TopN(history.user_ids, self.item_ids_, items, scores)
 
-    def _score(self, history: Interactions) -> np.ndarray:
+    def score_block(self, history: Interactions) -> SparseScores:
+        """As `Recommender.score_block`: the candidates."""
         return self.score_candidates(history, Exclusion())
 
-    def score_candidates(self, history: Interactions, exclude: Exclusion) -> np.ndarray:
-        """Score every item for the users of a history; -inf for items that are no candidates."""
-        scores = np.full(history.shape, -np.inf, dtype=np.float32)
+    def count_scores(self, history: Interactions) -> np.ndarray:
+        """As `Recommender.count_scores`."""
+        return count_candidates(self.parts_, history, self.depth)
+
+    def score_candidates(self, history: Interactions, exclude: Exclusion) -> SparseScores:
+        """Scores of the candidates of a history's users."""
         users, found = self.list_first_stage(history, exclude)
-        if not len(found.user):
-            return scores
         value: np.ndarray = found.fused
-        if len(self.trees_):
+        if len(self.trees_) and len(found.user):
             value = sum_of_trees(self.trees_, self.describe(found, history.select_users(users)))
-        scores[users[found.user], found.item] = value
-        return scores
+        starts = np.searchsorted(users[found.user], np.arange(history.n_users + 1))
+        scores = value.astype(np.float32)
+        return SparseScores(sparse.csr_array((scores, found.item, starts), shape=history.shape))
 
     def list_first_stage(
         self, history: Interactions, exclude: Exclusion
@@ -287,7 +290,7 @@ class TwoStageRanker(ComposedRecommender):
             is_known = position[found.item] >= 0
             return users[found.user[is_known]] + block.start, position[found.item[is_known]]
 
-        blocks = self.user_blocks(known, len(self.parts_))
+        blocks = user_blocks(self.count_scores(known))
         rows, columns = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
         for row, column in in_threads(list_block, blocks, single_blas=True):
             rows.append(row)
@@ -314,7 +317,7 @@ class TwoStageRanker(ComposedRecommender):
         past = past.select_users(chooses[evenly_spaced(len(chooses), SAMPLE_USERS)])
         exclude = Exclusion(None if self.repeats else past.pairs())
         described = []
-        for block in self.user_blocks(past, len(self.parts_)):
+        for block in user_blocks(self.count_scores(past)):
             some = past.select_users(block)
             users, found = self.list_first_stage(some, exclude.select_users(block))
             described.append(self.describe(found, some.select_users(users)))

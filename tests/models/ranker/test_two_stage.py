@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.base.errors import SettingsError
 from pipelines.features.interactions import Interactions
+from pipelines.models import base as base_module
 from pipelines.models.base import Exclusion
 from pipelines.models.popularity import Popularity
 from pipelines.models.ranker import two_stage as ranker_module
@@ -61,8 +62,8 @@ def test_blocks_of_users_do_not_change_lists(
     ranker = TwoStageRanker(**SMALL).fit(random_history)
     rule = Exclusion(random_history.pairs(["purchase"]))
     whole = ranker.recommend(random_history, 9, exclude=rule)
-    bytes_of_a_user = 4 * len(ranker.parts_) * random_history.n_items
-    monkeypatch.setattr(ranker_module, "THREAD_BLOCK_BYTES", 7 * bytes_of_a_user)
+    bytes_of_a_user = 4 * int(ranker.count_scores(random_history).max())
+    monkeypatch.setattr(base_module, "THREAD_BLOCK_BYTES", 7 * bytes_of_a_user)
     blocks = ranker.recommend(random_history, 9, exclude=rule)
     assert blocks.items.tobytes() == whole.items.tobytes()
     assert blocks.scores.tobytes() == whole.scores.tobytes()
@@ -201,7 +202,8 @@ def test_every_listed_item_is_a_candidate_and_every_candidate_can_be_listed(
     ranker = TwoStageRanker(**SMALL).fit(random_history)
     rule = Exclusion(random_history.pairs(["purchase"]))
     lists = ranker.recommend(random_history, random_history.n_items, exclude=rule)
-    monkeypatch.setattr(ranker_module, "THREAD_BLOCK_BYTES", 7 * 12 * random_history.n_items)
+    bytes_of_a_user = 4 * int(ranker.count_scores(random_history).max())
+    monkeypatch.setattr(base_module, "THREAD_BLOCK_BYTES", 7 * bytes_of_a_user)
     candidates = ranker.list_candidates(random_history, exclude=rule).toarray()
     for row, items in zip(candidates, lists.items, strict=True):
         assert np.flatnonzero(row).tolist() == sorted(items[items >= 0].tolist())

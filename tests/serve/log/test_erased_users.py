@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import time
 
-import httpx
 import pytest
 
 from pipelines.erase.erase import erase_user
@@ -38,12 +37,12 @@ def test_tombstones_that_cannot_be_read_stay_as_they_were(make_settings):
 
 def send(api, user_id, item_id):
     event = {"event_type": "purchase", "user_id": user_id, "item_id": item_id}
-    answer = httpx.post(api.address + "/v1/events", json={"events": [event]})
+    answer = api.post("/v1/events", json={"events": [event]})
     return answer.json()["results"][0]
 
 
 def first_item(api, user_id):
-    answer = httpx.get(api.address + LIST + user_id, params={"n": 1}).json()
+    answer = api.get(LIST + user_id, params={"n": 1}).json()
     return answer["items"][0]["item_id"], [one["code"] for one in answer["warnings"]]
 
 

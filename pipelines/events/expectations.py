@@ -1,4 +1,4 @@
-"""Run Great Expectations over named pandas frames, and write Data Docs.
+"""Run Great Expectations over named pandas frames, and write a page of what was found.
 
 Two stages check with it: `events` what arrived, and `features` the feature tables.
 """
@@ -6,17 +6,28 @@ Two stages check with it: `events` what arrived, and `features` the feature tabl
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pipelines.base.config import silence_telemetry
+from pipelines.base.durable import write_text
 from pipelines.base.errors import DataCheckError
 from pipelines.base.faults import faultpoint
+from pipelines.show.document import (
+    Document,
+    Heading,
+    Marked,
+    Paragraph,
+    Table,
+    Words,
+    left,
+    wrap,
+)
+from pipelines.show.html import to_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +52,7 @@ class Check:
     severity : {"warning", "critical"}
         A failed critical check stops the night; a warning is reported.
     meaning : str
-        What it protects, in words: shown in messages and in Data Docs.
+        What it protects, in words: shown in messages and on the page.
     """
 
     frame: str
@@ -49,6 +60,12 @@ class Check:
     arguments: Mapping[str, Any]
     severity: Severity
     meaning: str
+
+    @property
+    def call(self) -> str:
+        """The expectation with its arguments, as one writes it."""
+        arguments = ", ".join(f"{name}={value}" for name, value in self.arguments.items())
+        return f"{self.expectation}({arguments})"
 
 
 @dataclass(frozen=True)
@@ -78,14 +95,14 @@ class CheckResult:
             self.check.severity == "critical" or self.exception is not None
         )
 
+    @property
+    def found(self) -> str:
+        """What was found, or why nothing could be."""
+        return self.exception or self.observed
+
     def sentence(self) -> str:
         """The result in one line, for messages and reports."""
-        arguments = ", ".join(f"{name}={value}" for name, value in self.check.arguments.items())
-        found = self.exception or self.observed
-        return (
-            f"{self.check.frame}: {self.check.meaning} "
-            f"[{self.check.expectation}({arguments})]: found {found}"
-        )
+        return f"{self.check.frame}: {self.check.meaning} [{self.check.call}]: found {self.found}"
 
 
 @dataclass(frozen=True)
@@ -99,14 +116,14 @@ class CheckReport:
     as_of : date
     results : tuple of CheckResult
         In the order of the checks.
-    data_docs : Path
-        Folder with `index.html`.
+    page : Path
+        HTML file of the results; it needs nothing else, also no network.
     """
 
     name: str
     as_of: date
     results: tuple[CheckResult, ...] = field(default_factory=tuple)
-    data_docs: Path = Path()
+    page: Path = Path()
 
     @property
     def warnings(self) -> tuple[CheckResult, ...]:
@@ -129,7 +146,7 @@ class CheckReport:
             "name": self.name,
             "as_of": self.as_of.isoformat(),
             "is_passed": self.is_passed,
-            "data_docs": str(self.data_docs),
+            "page": str(self.page),
             "results": [{**(row := asdict(result)).pop("check"), **row} for result in self.results],
         }
 
@@ -146,7 +163,7 @@ class CheckReport:
             raise DataCheckError(
                 f"Every critical check of {self.name} at {self.as_of} must pass. "
                 f"Found {len(self.failures)} failed:\n  {lines}\n"
-                f"Open {self.data_docs / 'index.html'}, correct the data and run the verb again."
+                f"Open {self.page}, correct the data and run the verb again."
             )
         return self
 
@@ -156,22 +173,22 @@ def run_checks(
     as_of: date,
     frames: Mapping[str, pd.DataFrame],
     checks: Sequence[Check],
-    data_docs: Path,
+    page: Path,
 ) -> CheckReport:
-    """Evaluate checks and write Data Docs; nothing is raised for a failed check.
+    """Evaluate checks and write a page of the results; nothing is raised for a failed check.
 
     Parameters
     ----------
     name : str
         Which checks these are, such as ``features``.
     as_of : date
-        Stamped on the results instead of the clock, so that a rerun replaces them.
+        The night, for the report and its page.
     frames : mapping of str to DataFrame
         Narrow frames (only the columns that are checked), by the names the checks use.
     checks : sequence of Check
         Each about one of `frames`.
-    data_docs : Path
-        Folder for the pages; replaced.
+    page : Path
+        HTML file for the results; replaced.
 
     Returns
     -------
@@ -194,8 +211,11 @@ def run_checks(
     with warnings.catch_warnings():
         # Great Expectations 1.24 imports the deprecated module sre_constants; not ours to mend.
         warnings.simplefilter("ignore")
-        results = _validate(name, as_of, frames, checks, data_docs)
-    report = CheckReport(name, as_of, results, data_docs)
+        results = _validate(name, frames, checks)
+    faultpoint("checks.judged")
+    report = CheckReport(name, as_of, results, page)
+    write_text(page, to_page(_document(report)))
+    faultpoint("checks.documented")
     for result in results:
         if not result.is_passed:
             log = logger.error if result.is_critical else logger.warning
@@ -204,21 +224,13 @@ def run_checks(
 
 
 def _validate(
-    name: str,
-    as_of: date,
-    frames: Mapping[str, pd.DataFrame],
-    checks: Sequence[Check],
-    data_docs: Path,
+    name: str, frames: Mapping[str, pd.DataFrame], checks: Sequence[Check]
 ) -> tuple[CheckResult, ...]:
     import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral", project_config=_in_memory_project())
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment] # a dict is read
-    _add_site(context, name, data_docs)
     source = context.data_sources.add_pandas(name)
-    run_id = gx.RunIdentifier(
-        run_name=f"{name}-{as_of}", run_time=datetime.combine(as_of, time(), UTC)
-    )
     outcome: dict[int, CheckResult] = {}
     for frame_name, frame in frames.items():
         numbered = [(n, check) for n, check in enumerate(checks) if check.frame == frame_name]
@@ -232,16 +244,12 @@ def _validate(
         definition = context.validation_definitions.add(definition)
         found = definition.run(
             batch_parameters={"dataframe": frame},
-            run_id=run_id,
             result_format={"result_format": "SUMMARY", "partial_unexpected_count": 5},
         )
         results: list[Any] = list(found.results)
         for result in results:
             number = result.expectation_config.meta["check"]
             outcome[number] = _read_result(checks[number], result)
-    faultpoint("checks.judged")
-    context.build_data_docs()
-    faultpoint("checks.documented")
     return tuple(outcome[n] for n in range(len(checks)))
 
 
@@ -255,29 +263,33 @@ def _in_memory_project() -> Any:
     return DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults(False))
 
 
-def _add_site(context: Any, name: str, data_docs: Path) -> None:
-    shutil.rmtree(data_docs, ignore_errors=True)
-    data_docs.mkdir(parents=True)
-    context.add_data_docs_site(
-        site_name=name,
-        site_config={
-            "class_name": "SiteBuilder",
-            "show_how_to_buttons": False,
-            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-            "store_backend": {
-                "class_name": "TupleFilesystemStoreBackend",
-                "base_directory": str(data_docs.resolve()),
-            },
-        },
-    )
+def _document(report: CheckReport) -> Document:
+    counts = [
+        (len(report.results), "checks"),
+        (len(report.failures), "failed and stop the night"),
+        (len(report.warnings), "warn"),
+    ]
+    columns = [left("Outcome"), left("Data"), wrap("What must hold"), wrap("Found")]
+    return [
+        Heading(f"Checks of {report.name}, night of {report.as_of}", 1),
+        Paragraph(", ".join(f"{count} {what}" for count, what in counts)),
+        Table(columns, [_row(result) for result in report.results]),
+    ]
+
+
+def _row(result: CheckResult) -> Sequence[Words]:
+    outcome = Marked("passed", "quiet")
+    if not result.is_passed:
+        outcome = Marked("failed" if result.is_critical else "warning", "bad")
+    meaning = (result.check.meaning, Marked(f"\n{result.check.call}", "quiet"))
+    return outcome, result.check.frame, meaning, result.found
 
 
 def _expectation(number: int, check: Check) -> Any:
     import great_expectations.expectations as gxe
 
     kind = getattr(gxe, check.expectation)
-    said = {"severity": check.severity, "notes": check.meaning, "meta": {"check": number}}
-    return kind(**check.arguments, **said)
+    return kind(**check.arguments, meta={"check": number})
 
 
 def _read_result(check: Check, result: Any) -> CheckResult:
