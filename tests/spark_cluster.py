@@ -19,11 +19,14 @@ from pipelines.base.spark import make_java_home
 
 #: Options of a Java that runs for minutes and keeps nothing.
 BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-#: Properties that keep a Spark of a few rows small and quick to start.
+#: Properties that keep a Spark of a few rows small and quick to start: no query is compiled.
 SMALL = {
     "spark.default.parallelism": "1",
     "spark.driver.extraJavaOptions": f"{BRIEF} -Dderby.system.durability=test",
     "spark.driver.memory": "1g",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
     "spark.sql.shuffle.partitions": "1",
 }
 ON_CLUSTER = {
