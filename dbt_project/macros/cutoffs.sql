@@ -3,10 +3,10 @@
     were built now: all that they know is as it was.
 #}
 {% macro built_cutoffs(relation) -%}
-    {%- if not (execute and is_incremental()) -%}
+    {%- if not is_incremental() -%}
         {{ return([]) }}
     {%- endif -%}
-    {%- set built = run_query(
+    {{ return(values_of(
         'select cast(built.built_date as string) from ('
         ~ remembered(relation) ~ ') as built inner join ('
         ~ known_landings(
@@ -14,8 +14,7 @@
         )
         ~ ') as now on built.built_date = now.built_date'
         ~ ' and built.content_hash = now.content_hash'
-    ) -%}
-    {{ return(built.columns[0].values() | list) }}
+    )) }}
 {%- endmacro %}
 
 {# Tonight's cutoffs that are not among those that are built. #}

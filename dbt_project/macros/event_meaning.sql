@@ -9,11 +9,10 @@
         when {{ event_type }} = 'purchase' and {{ event_value }} < 0
             then 'return'
         {% for kind, least in var('min_value').items() -%}
-            {%- set kind = kind | replace("'", "''") -%}
             when
-                {{ event_type }} = '{{ kind }}'
+                {{ event_type }} = {{ literal(kind) }}
                 and {{ event_value }} < cast({{ least }} as double)
-                then 'low_{{ kind }}'
+                then {{ literal('low_' ~ kind) }}
         {% endfor -%}
         else {{ event_type }}
     end

@@ -33,6 +33,12 @@
     date_diff('day', cast({{ earlier }} as date), cast({{ later }} as date))
 {%- endmacro %}
 
+{% macro spark__days_between(earlier, later) -%}
+    cast(datediff(
+        cast({{ later }} as date), cast({{ earlier }} as date)
+    ) as bigint)
+{%- endmacro %}
+
 {#
     A number for each row's values, from 0 up, to compare many rows cheaply.
     Which number it is differs between engines, and means nothing.
@@ -43,6 +49,15 @@
 
 {% macro duckdb__row_hash(columns) -%}
     cast(hash({{ columns | join(', ') }}) >> 1 as bigint)
+{%- endmacro %}
+
+{# Spark leaves null out of a hash, so that it is told apart beside it. #}
+{% macro spark__row_hash(columns) -%}
+    {%- set told = [] -%}
+    {%- for column in columns -%}
+        {%- do told.append(column ~ ', ' ~ column ~ ' is null') -%}
+    {%- endfor -%}
+    shiftrightunsigned(xxhash64({{ told | join(', ') }}), 1)
 {%- endmacro %}
 
 {# A number of days, to be added to a timestamp. #}
@@ -57,6 +72,15 @@
     )
 {%- endmacro %}
 
+{# A text as SQL; Spark escapes by backslashes. #}
+{% macro literal(text) -%}
+    {%- if target.type == 'spark' -%}
+        '{{ text | replace("\\", "\\\\") | replace("'", "\\'") }}'
+    {%- else -%}
+        '{{ text | replace("'", "''") }}'
+    {%- endif -%}
+{%- endmacro %}
+
 {# Null, or the end of the statement with a message. #}
 {% macro fail_with(message) -%}
     {{ adapter.dispatch('fail_with')(message) }}
@@ -66,10 +90,18 @@
     error({{ message }})
 {%- endmacro %}
 
+{% macro spark__fail_with(message) -%}
+    raise_error({{ message }})
+{%- endmacro %}
+
 {# Whether a row is something a user did, not something a user was shown. #}
 {% macro is_user_action(column='event_type') -%}
-    {%- if var('exposures') -%}
-        {{ column }} not in ('{{ var("exposures") | join("', '") }}')
+    {%- set kinds = [] -%}
+    {%- for kind in var('exposures') -%}
+        {%- do kinds.append(literal(kind)) -%}
+    {%- endfor -%}
+    {%- if kinds -%}
+        {{ column }} not in ({{ kinds | join(', ') }})
     {%- else -%}
         true
     {%- endif -%}

@@ -5,9 +5,9 @@
 {% macro landing_version(content_hash) -%}
     {{ row_hash([
         content_hash,
-        "'" ~ var('project_hash') ~ "'",
-        "'" ~ var('exposures') | join(' ') ~ "'",
-        "'" ~ var('min_value') | tojson | replace("'", "''") ~ "'",
+        literal(var('project_hash')),
+        literal(var('exposures') | join(' ')),
+        literal(var('min_value') | tojson),
         var('half_life_days'),
         var('heavy_user_days'),
     ]) }}

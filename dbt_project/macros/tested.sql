@@ -23,3 +23,9 @@
     set is_tested = true
     where not is_tested
 {%- endmacro %}
+
+{% macro spark__set_tested(built_dates) -%}
+    insert overwrite table {{ built_dates }} partition (table_name)
+    select built_date, content_hash, true as is_tested, table_name
+    from {{ built_dates }}
+{%- endmacro %}

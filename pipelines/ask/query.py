@@ -104,8 +104,9 @@ def run_sql(settings: Settings, sql: str, *, over_warehouse: bool = False) -> pd
     """
     path = None if over_warehouse else read_current(settings).serving_path
     with connect(settings, path=path, read_only=True) as connection:
-        if over_warehouse:  # one view reads the pointers to the live publication
-            connection.execute(f"set allowed_directories = ['{settings.publications}']")
+        if over_warehouse:  # views read the pointers to the live publication, and Spark's tables
+            places = [str(settings.publications), str(settings.spark_folder)]
+            connection.execute(f"set allowed_directories = {places}")
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         try:

@@ -12,13 +12,14 @@ import hashlib
 import json
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
@@ -39,6 +40,7 @@ from pipelines.base.settings_sections import (
     PlacementSettings,
     Section,
     SimilarSettings,
+    SparkSettings,
     TrackSettings,
     TuningSettings,
     WarehouseSettings,
@@ -73,7 +75,10 @@ class Settings(HomePaths, Section):
     """Where events, items and users come from; every night lands them first, in this order."""
     events: EventSettings = EventSettings()
     attributes: AttributeSettings = AttributeSettings()
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    """What builds the features; all else runs on this machine either way (`docs/spark.md`)."""
     warehouse: WarehouseSettings = WarehouseSettings()
+    spark: SparkSettings = SparkSettings()
     features: FeatureSettings = FeatureSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
@@ -416,6 +421,13 @@ def silence_telemetry() -> None:
     for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "False")
+
+
+def set_spark_environment(java_home: Path) -> None:
+    """Let Spark run on this Java, in this Python and from its own package, here and on workers."""
+    os.environ["JAVA_HOME"] = str(java_home)
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ.pop("SPARK_HOME", None)
 
 
 def bound_tracking_calls(settings: Settings) -> None:

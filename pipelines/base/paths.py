@@ -155,6 +155,8 @@ class HomePaths:
     """Files of MLflow's runs and models."""
     parsed_projects = _Below("dbt")
     """Parsed dbt projects, by the hash of their inputs."""
+    spark_folder = _Below("spark")
+    """What Spark reads and writes: copies of raw tables, its tables, their catalogue, its Java."""
     memory = _Below("memory")
     """Peak memory by candidate, and the shares of the memory budget in use."""
     airflow = _Below("airflow")

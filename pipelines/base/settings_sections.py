@@ -122,6 +122,37 @@ class WarehouseSettings(Section):
     """Threads DuckDB and dbt may use."""
 
 
+#: Properties of Spark that the tables of a home depend on, and that are set for it.
+SPARK_PROPERTIES_OF_A_HOME = (
+    "spark.hadoop.javax.jdo.option.ConnectionURL",
+    "spark.sql.catalogImplementation",
+    "spark.sql.session.timeZone",
+    "spark.sql.sources.default",
+    "spark.sql.sources.partitionOverwriteMode",
+    "spark.sql.timestampType",
+    "spark.sql.warehouse.dir",
+)
+
+
+class SparkSettings(Section):
+    """The cluster that `engine = "spark"` runs on."""
+
+    master: str = Field("local[*]", min_length=1)
+    """Address of the cluster; `local[n]` is this machine with n threads."""
+    conf: Mapping[str, str] = Field(default_factory=dict)
+    """Further properties of Spark, such as `spark.driver.memory`."""
+
+    @field_validator("conf")
+    @classmethod
+    def _check_conf(cls, conf: Mapping[str, str]) -> Mapping[str, str]:
+        if found := sorted(set(conf) & {*SPARK_PROPERTIES_OF_A_HOME, "spark.master"}):
+            raise ValueError(
+                "properties that the tables of a home depend on cannot be set here. "
+                f"Found {', '.join(found)}. The cluster's address is spark.master of the settings"
+            )
+        return conf
+
+
 class FeatureSettings(Section):
     """Definitions of the features, how long they are kept, and how old the data may be."""
 

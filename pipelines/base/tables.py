@@ -88,6 +88,12 @@ class DbtTable(_Named):
         return described
 
 
+def dbt_tables() -> list[DbtTable]:
+    """Every dbt model, sorted by schema and name."""
+    files = sorted((DBT_PROJECT / "models").glob("*/*.sql"))
+    return [DbtTable(path.parent.name, path.stem) for path in files]
+
+
 #: Columns of an event; an event_id that is not given is derived from them, so they never change.
 PAYLOAD_COLUMNS = {
     "event_id": "VARCHAR",

@@ -30,6 +30,7 @@ from pipelines.events.erased import (
     read_erased,
     remember_erased,
 )
+from pipelines.features.spark_tables import forget_spark_tables
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +127,9 @@ def _erase_home(
     """Erase the user from every part of a home in turn; a backtest is a home inside it."""
     erased = remember_erased(settings, words.user_id)
     faultpoint("erase.remembered")
+    if settings.spark_folder.exists():
+        forget_spark_tables(settings)
+        show("all tables of Spark, which the next night makes anew")
     removed: dict[str, int] = {}
     for name, step in {
         "rows of day files": lambda: _clean_landing(settings, words, erased),

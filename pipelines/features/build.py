@@ -7,7 +7,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
     from dbt_common.events.base_types import EventMsg
 
+    from pipelines.features.spark_tables import SparkTables
+
 logger = logging.getLogger(__name__)
+
+#: Targets of the dbt profile by engine.
+TARGETS = {"duckdb": "warehouse", "spark": "spark"}
 
 
 def build_features(
@@ -64,10 +69,12 @@ def build_features(
     with connect(settings):
         pass  # creates missing source tables, and fails if another process holds the file
     begin_reading(settings, as_of)
-    with _dbt(settings, as_of) as invoke:
+    with _dbt(settings, as_of) as (invoke, tables):
         build = ["build"] if with_unit_tests else ["build", "--exclude-resource-type", "unit_test"]
         built = invoke(build)
         nodes = nodes_of(built)
+        if tables and not any(node.is_failed and node.kind == "model" for node in nodes):
+            tables.show()
         if built.success:
             nodes += nodes_of(invoke(["source", "freshness", "--no-write-json"]))
     report = BuildReport(
@@ -100,8 +107,10 @@ def generate_docs(settings: Settings, as_of: date) -> Path:
     """
     with connect(settings):
         pass
-    with _dbt(settings, as_of) as invoke:
+    with _dbt(settings, as_of) as (invoke, tables):
         invoke(["docs", "generate", "--static"])
+        if tables:
+            tables.show()
     return settings.run_folder(as_of).dbt / "static_index.html"
 
 
@@ -119,7 +128,7 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
         "attribution_days": settings.track.attribution_days,
         "covariate_days": settings.track.covariate_days,
         "diversity_depth": settings.evaluation.k,
-        "project_hash": project_hash(DBT_PROJECT),
+        "project_hash": project_hash(DBT_PROJECT, settings.engine),
         "stale_warn_days": settings.features.stale_warn_days,
         "stale_error_days": settings.features.stale_error_days,
         "warehouse": str(settings.warehouse_path),
@@ -130,22 +139,24 @@ def dbt_variables(settings: Settings, as_of: date) -> dict[str, Any]:
 
 
 @contextmanager
-def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], dbtRunnerResult]]:
-    """Yield a function that runs dbt commands, which share one parse of the project.
+def _dbt(
+    settings: Settings, as_of: date
+) -> Iterator[tuple[Callable[[Sequence[str]], dbtRunnerResult], SparkTables | None]]:
+    """Yield a function that runs dbt commands, which share one parse, and what Spark builds.
 
     On the way out the warehouse is closed, and the environment and the warning filters are as
     they were.
     """
     silence_telemetry()
-    with kept_environment(), warnings.catch_warnings():
-        # dbt-core 1.12 and its dependencies warn about their own code; not ours to mend.
+    with kept_environment(), warnings.catch_warnings(), ExitStack() as stack:
+        # dbt-core 1.12, pyspark 4.3 and others warn about their own code; not ours to mend.
         warnings.simplefilter("ignore")
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
         from dbt.cli.main import dbtRunner
 
         folder = settings.run_folder(as_of).dbt
         variables = dbt_variables(settings, as_of)
-        options = _options(folder, variables)
+        options = _options(folder, variables, TARGETS[settings.engine])
+        tables = _enter(settings, stack)
         kept = kept_path(settings, variables)
         manifest: Any = read_parsed(kept)
 
@@ -157,10 +168,19 @@ def _dbt(settings: Settings, as_of: date) -> Iterator[Callable[[Sequence[str]], 
             runner = dbtRunner(manifest=manifest, callbacks=[_follow])
             return _require_started(runner.invoke([*command, *options]))
 
-        try:
-            yield invoke
-        finally:
-            DuckDBConnectionManager.close_all_connections()
+        yield invoke, tables
+
+
+def _enter(settings: Settings, stack: ExitStack) -> SparkTables | None:
+    """Let dbt work on the engine of the settings until the stack is left."""
+    if settings.engine == "spark":
+        from pipelines.features.spark_tables import spark_tables
+
+        return stack.enter_context(spark_tables(settings))
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    stack.callback(DuckDBConnectionManager.close_all_connections)
+    return None
 
 
 def _follow(event: EventMsg) -> None:
@@ -173,8 +193,9 @@ def _follow(event: EventMsg) -> None:
         logger.info("built %s in %.2f s", node.node_name, result.execution_time)
 
 
-def _options(folder: Path, variables: Mapping[str, Any]) -> list[str]:
+def _options(folder: Path, variables: Mapping[str, Any], target: str) -> list[str]:
     return [
+        *("--target", target),
         *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
         *("--target-path", str(folder), "--log-path", str(folder / "logs")),
         *("--vars", json.dumps(variables)),

@@ -24,13 +24,16 @@ NIGHT_VARIABLES = ("as_of", "cutoffs", "cutoffs_being_read", "retained_from")
 PROFILE_VARIABLES = ("warehouse", "temp_directory", "memory_limit", "threads")
 #: File in dbt's target folder with the parsed project.
 DBT_PARSED = "partial_parse.msgpack"
-#: Packages whose versions change how a project is parsed.
-PACKAGES = ("dbt-core", "dbt-duckdb")
+#: Packages whose versions change how a project is parsed and what it builds, by engine.
+PACKAGES = {
+    "duckdb": ("dbt-core", "dbt-duckdb"),
+    "spark": ("dbt-core", "dbt-spark", "pyspark"),
+}
 
 
-def project_hash(project: Path) -> str:
+def project_hash(project: Path, engine: str) -> str:
     """Hash of a dbt project's files and dbt's version; if it changes, build and parse anew."""
-    key = hashlib.sha256(stable_hash([*map(version, PACKAGES)]).encode())
+    key = hashlib.sha256(stable_hash([*map(version, PACKAGES[engine])]).encode())
     for path in sorted(project.rglob("*")):
         if path.suffix in (".sql", ".yml"):
             key.update(f"{path.relative_to(project)} ".encode())
@@ -39,7 +42,7 @@ def project_hash(project: Path) -> str:
 
 
 def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
-    """Path of the kept parse for some dbt variables; the night's and the profile's do not count.
+    """Path of the kept parse for an engine and dbt variables, less the night's and the profile's.
 
     Parameters
     ----------
@@ -48,7 +51,7 @@ def kept_path(settings: Settings, variables: Mapping[str, Any]) -> Path:
     """
     fleeting = (*NIGHT_VARIABLES, *PROFILE_VARIABLES)
     lasting = {name: value for name, value in variables.items() if name not in fleeting}
-    return settings.parsed_projects / f"{stable_hash(lasting)}.msgpack"
+    return settings.parsed_projects / f"{stable_hash([settings.engine, lasting])}.msgpack"
 
 
 def read_parsed(path: Path) -> Manifest | None:

@@ -99,7 +99,8 @@ def restore(settings: Settings, source: Path) -> BackupReport:
 
 
 def _files_of(settings: Settings) -> list[Path]:
-    left_out = (settings.temporary, settings.lock)
+    # What Spark built, the next night makes anew: its tables are bound to the place of the home.
+    left_out = (settings.temporary, settings.lock, settings.spark_folder)
     return [
         path
         for path in sorted(settings.home.resolve().rglob("*"))

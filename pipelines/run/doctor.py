@@ -50,11 +50,12 @@ def examine(settings: Settings) -> list[Diagnosis]:
     Returns
     -------
     list of Diagnosis
-        Settings, disk, sources, day files, warehouse, candidates, nights, schedule, MLflow,
+        Settings, engine, disk, sources, day files, warehouse, candidates, nights, schedule, MLflow,
         publication, freshness, alerts.
     """
     looks: tuple[Callable[[Settings], Diagnosis], ...] = (
         _settings_file,
+        _engine,
         _disk,
         _sources,
         _day_files,
@@ -99,6 +100,20 @@ def _settings_file(settings: Settings) -> Diagnosis:
         "Write a whole file: recsys init FILE…, or copy what you want from "
         f"{PROJECT_ROOT / DEFAULT_CONFIG}.",
     )
+
+
+def _engine(settings: Settings) -> Diagnosis:
+    """Whether what builds the features is installed, and where it runs."""
+    if settings.engine == "duckdb":
+        return Diagnosis("engine", True, "duckdb, in this process")
+    from pipelines.base.spark import require_spark
+
+    found = f"spark on {settings.spark.master}; all but the features runs on this machine"
+    try:
+        require_spark()
+    except PipelineError as error:
+        return Diagnosis("engine", False, str(error), "Install the extra, or change the engine.")
+    return Diagnosis("engine", True, found)
 
 
 def _disk(settings: Settings) -> Diagnosis:

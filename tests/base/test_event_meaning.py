@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as law
 from hypothesis import strategies as st
-from jinja2 import Template
+from jinja2 import Environment
 
 from pipelines.base.config import DBT_PROJECT, parse_settings
 from pipelines.base.errors import SettingsError
@@ -136,9 +136,12 @@ def test_the_load_takes_units_as_the_api_does(connection, event_type, value):
 @given(KINDS, VALUES, st.dictionaries(st.sampled_from(["rating", "view", "it's"]), VALUES))
 def test_dbt_counts_types_as_the_api_does(connection, event_type, value, least):
     least = {kind: number for kind, number in least.items() if number is not None}
-    macro = (DBT_PROJECT / "macros" / "event_meaning.sql").read_text()
-    called = Template(macro + "{{ counted_type('event_type', 'value') }}")
-    expression = called.render(var={"min_value": least}.get)
+    files = [DBT_PROJECT / "macros" / f"{name}.sql" for name in ("expressions", "event_meaning")]
+    macros = "".join(path.read_text() for path in files)
+    called = Environment(extensions=["jinja2.ext.do"]).from_string(
+        macros + "{{ counted_type('event_type', 'value') }}"
+    )
+    expression = called.render(var={"min_value": least}.get, target={"type": "duckdb"})
     query = f"select {expression} from (select ? as event_type, ?::double as value)"
     taken = take_units(event_type, value)[0] if event_type == "purchase" else event_type
     found = connection.execute(query, [event_type, value]).fetchone()

@@ -159,7 +159,7 @@ def test_days_of_another_version_are_built_anew(at_once, shop, monkeypatch, chan
             for column in ("user_item_days alter landing_hash", "built_dates alter content_hash"):
                 warehouse.execute(f"alter table intermediate.int_{column} type ubigint")
     if change != "a table from before":
-        monkeypatch.setattr(build, "project_hash", lambda _: "another")
+        monkeypatch.setattr(build, "project_hash", lambda *_: "another")
     build_features(settings, SECOND_NIGHT)
     kept = [row[:-1] for row in user_item_days(settings)]  # but for the hash itself
     assert kept == [row[:-1] for row in user_item_days(shop.settings)]

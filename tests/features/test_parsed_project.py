@@ -62,17 +62,17 @@ def test_what_is_kept_is_told_apart_by_what_dbt_is_told_but_the_night_and_the_wa
 def test_a_project_is_told_apart_by_its_files_and_the_version_of_dbt(tmp_path, monkeypatch):
     project = tmp_path / "project"
     shutil.copytree(DBT_PROJECT, project)
-    found = project_hash(project)
+    found = project_hash(project, "duckdb")
     assert dbt_variables(world_settings(tmp_path), FIRST_NIGHT)["project_hash"] == found
     for name in ("models/intermediate/int_cutoffs.sql", "macros/expressions.sql"):
         path = project / name
         text = path.read_text()
         path.write_text(text + "-- another")
-        assert project_hash(project) != found
+        assert project_hash(project, "duckdb") != found
         path.write_text(text)
-    assert project_hash(project) == found
+    assert project_hash(project, "duckdb") == found
     monkeypatch.setattr(parsed_project, "version", lambda _: "0")
-    assert project_hash(project) != found
+    assert project_hash(project, "duckdb") != found
 
 
 def test_what_was_kept_before_makes_way(tmp_path):

@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+from pipelines.base import spark
 from pipelines.base.config import load_settings
 from pipelines.events.configured_sources import land_sources
 from pipelines.publications.choose import pin
@@ -27,6 +28,17 @@ def test_an_empty_home_is_told_what_to_run_first(make_settings):
     assert "recsys land online-retail" in found["day files"].remedy
     assert "recsys run --as-of" in found["warehouse"].remedy
     assert not found["publication"].is_fine
+
+
+def test_an_engine_that_is_not_installed_is_told(make_settings, monkeypatch):
+    assert by_subject(make_settings())["engine"].found == "duckdb, in this process"
+    settings = make_settings(engine="spark", spark={"master": "local[3]"})
+    assert by_subject(settings)["engine"].found.startswith(
+        "spark on local[3]; all but the features"
+    )
+    monkeypatch.setattr(spark, "MODULES", ("dbt.adapters.ghost",))
+    found = by_subject(settings)["engine"]
+    assert not found.is_fine and "Found no dbt.adapters.ghost" in found.found
 
 
 def test_looking_at_a_home_leaves_it_as_it_was(make_settings):

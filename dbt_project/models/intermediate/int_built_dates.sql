@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
+        partition_by='table_name',
         on_schema_change='append_new_columns'
     )
 }}

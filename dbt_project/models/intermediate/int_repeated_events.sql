@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
+        partition_by='landed_date',
         on_schema_change='fail',
         pre_hook=[
             "{{ forget_landings(this, loaded_landings()) }}",

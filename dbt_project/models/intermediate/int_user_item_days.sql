@@ -1,7 +1,7 @@
 {{
     config(
         materialized='incremental',
-        incremental_strategy='append',
+        partition_by='landed_date',
         on_schema_change='append_new_columns',
         pre_hook=[
             "{{ forget_changed_landings(this) }}",
