@@ -35,10 +35,10 @@
     counts as (
 
         select
-        {%- for column in columns %}
+    {%- for column in columns %}
             count(*) - count({{ column }}) as null_{{ loop.index }},
         {%- endfor %}
-        {%- if key %}
+    {%- if key %}
             (select count(*) from repeated_keys) as repeated,
         {%- endif %}
             count(*) filter (where ({{ expression }}) is not true) as untrue
@@ -50,13 +50,13 @@
 
         select
             ''
-        {%- for column in columns %}
+    {%- for column in columns %}
             || {{ broken_rule(
                 'null_' ~ loop.index,
                 column ~ ' must not be null, and is in %s rows'
             ) }}
         {%- endfor %}
-        {%- if key %}
+{%- if key %}
             || {{ broken_rule(
                 'repeated',
                 key | join(', ') ~ ' must be unique, and %s keys are not'
