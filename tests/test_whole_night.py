@@ -150,7 +150,7 @@ def test_a_night_by_hand_a_backfill_and_the_schedule_meet(small_shop, monkeypatc
         airflow = [sys.executable, "-m", "pipelines", "airflow", "--home", str(settings.home)]
         span = ["--from-date", str(missed[0]), "--to-date", f"{missed[-1]}T02:00"]
         command = [*airflow, "backfill", "create", "--dag-id", NIGHTLY_DAG, *span]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-4000:]
         wait_for(lambda: start_run(f"{dag}/dagRuns", token, {"as_of": by_hand.isoformat()}), 60)
 

@@ -58,7 +58,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        # on a busy machine another process writes for longer than the five seconds of SQLite
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
         # signs tokens between this machine's own processes; a server that others reach sets its own
         "AIRFLOW__API_AUTH__JWT_SECRET": base64.b64encode(secret).decode(),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
