@@ -168,26 +168,25 @@ def make_twins(folder: Path) -> Twins:
     return Twins(duckdb, on_spark(spark, SparkSettings(master="local[2]", conf=SMALL)))
 
 
-def build_both_nights(twins: Twins, folder: Path) -> dict[str, Any]:
-    """Builds by both engines: of the first night, and of the next, for which day files changed."""
+def landed_date(event) -> date:
+    return date.fromisoformat(event[5] or event[4][:10])
 
-    def landed(event):
-        return date.fromisoformat(event[5] or event[4][:10])
 
-    early = [event for event in MORE_EVENTS if landed(event) < FIRST_NIGHT]
+def build_first_night(twins: Twins, **options: Any) -> tuple:
+    early = [event for event in MORE_EVENTS if landed_date(event) < FIRST_NIGHT]
     twins.insert(early, items=ITEMS, users=USERS, answers=ANSWERS)
-    first = twins.build(FIRST_NIGHT, with_unit_tests=True)
-    # Among these are late events, and events that have landed before.
-    twins.insert([event for event in MORE_EVENTS if landed(event) >= FIRST_NIGHT])
+    return twins.build(FIRST_NIGHT, **options)
+
+
+def build_next_night(twins: Twins, **options: Any) -> tuple:
+    """Of changed day files, and of more events: late ones, and some that have landed before."""
+    twins.insert([event for event in MORE_EVENTS if landed_date(event) >= FIRST_NIGHT])
     twins.change(
         "delete from raw.events where event_id = 'e08'",  # the day file is another one now
         "delete from raw.events where landed_date = '2024-01-16'",  # the day file is gone
         "update raw.events set price = 0.4 where event_id = 'e10'",
     )
-    with spark_cluster(twins.spark, folder) as master:
-        following = twins.build(SECOND_NIGHT, master=master)
-        executors = len(list(folder.glob("work-*/app-*/*/stderr")))
-    return {"first": first, "next": following, "executors": executors}
+    return twins.build(SECOND_NIGHT, **options)
 
 
 @pytest.fixture(scope="module")
@@ -196,11 +195,13 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
 
 
 @pytest.fixture(scope="module")
-def nights(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Both nights without the checks of dbt, each of which is a query of Spark."""
-    with pytest.MonkeyPatch.context() as patch:
+def on_cluster(twins: Twins, tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple, int]:
+    """A first night, and how many workers built it; without dbt's tests, each a query of Spark."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with pytest.MonkeyPatch.context() as patch, spark_cluster(twins.spark, folder) as master:
         patch.setenv("DBT_EXCLUDE_RESOURCE_TYPES", "test unit_test")
-        return build_both_nights(twins, tmp_path_factory.mktemp("cluster"))
+        built = build_first_night(twins, master=master)
+        return built, len(list(folder.glob("work-*/app-*/*/stderr")))
 
 
 def no_row_differs(built) -> bool:
@@ -211,35 +212,34 @@ def no_row_differs(built) -> bool:
     return all(files[0][name].equals(files[1][name]) for name in files[0])
 
 
-@pytest.mark.parametrize("night", ["first", "next"])
-def test_no_row_of_any_table_differs_between_the_engines(nights, night):
-    assert no_row_differs(nights[night])
-
-
-def test_a_cluster_builds_with_both_its_workers(nights):
-    assert nights["executors"] == 2
+def test_no_row_of_any_table_of_a_cluster_differs_from_duckdb(on_cluster):
+    built, workers = on_cluster
+    assert no_row_differs(built) and workers == 2
 
 
 @pytest.mark.prove
-def test_spark_passes_every_dbt_model_check_and_unit_test(tmp_path):
+def test_spark_passes_every_dbt_model_check_and_unit_test_of_two_nights(tmp_path):
     (tmp_path / "cluster").mkdir()
-    nights = build_both_nights(make_twins(tmp_path), tmp_path / "cluster")
-    nodes = nights["first"][0].nodes
+    twins = make_twins(tmp_path)
+    first = build_first_night(twins, with_unit_tests=True)
+    with spark_cluster(twins.spark, tmp_path / "cluster") as master:
+        following = build_next_night(twins, master=master)
+    nodes = first[0].nodes
     kinds = [node.kind for node in nodes]
     assert kinds.count("model") == len(MODELS)
     assert kinds.count("test") > len(MODELS) and kinds.count("unit_test") > 15
     assert {node.status for node in nodes} == {"success", "pass"}
-    assert no_row_differs(nights["first"]) and no_row_differs(nights["next"])
+    assert no_row_differs(first) and no_row_differs(following)
 
 
-def test_days_that_are_as_they_were_are_not_copied_again(twins, nights):
+def test_days_that_are_as_they_were_are_not_copied_again(twins, on_cluster):
     with connect(twins.spark) as warehouse:
         assert copy_raw(warehouse, twins.spark, RAW_EVENTS) == []
         warehouse.execute("update raw.events set value = 9 where landed_date = '2024-01-02'")
         assert copy_raw(warehouse, twins.spark, RAW_EVENTS) == ["2024-01-02"]
 
 
-def test_the_warehouse_goes_on_with_duckdb_where_spark_has_ended(twins, nights):
+def test_the_warehouse_goes_on_with_duckdb_where_spark_has_ended(twins, on_cluster):
     assert json.loads((twins.spark.spark_folder / "state.json").read_text())
     forget_spark_tables(twins.spark)
     assert not twins.spark.spark_folder.exists()
