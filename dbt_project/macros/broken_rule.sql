@@ -1,11 +1,11 @@
-{# Empty, or what must hold with the number of rows in place of %s. #}
-{% macro broken_rule(count, rule) -%}
-    {%- set before, after = (
-        (rule | replace("'", '"')).split() | join(' ')
-    ).split('%s') -%}
+{# A sentence with the rule and how many break it, empty if none does. #}
+{% macro broken_rule(count, must_hold, breaking) -%}
+    {%- set rule = must_hold.split() | join(' ') -%}
     case
         when {{ count }} > 0
-            then '{{ before }}' || {{ count }} || '{{ after }}. '
+            then
+                {{ literal(rule ~ ', and ') }} || {{ count }}
+                || {{ literal(' ' ~ breaking ~ '. ') }}
         else ''
     end
 {%- endmacro %}

@@ -337,6 +337,18 @@ def test_rows_that_no_build_has_passed_are_tested_again(at_once):
         )
 
 
+def test_an_equation_that_rows_break_is_told_as_it_is_written(at_once):
+    settings = at_once(MORE_EVENTS, FIRST_NIGHT)
+    change(settings, "update features.feat_users set segment = 'it''s' where user_id = 'ann'")
+    with pytest.raises(FeatureBuildError) as caught:
+        build_features(settings, FIRST_NIGHT)
+    assert re.search(
+        r"feat_users_holds.*segment in \('new', 'light', 'heavy'\) and .* must hold, and \d rows",
+        str(caught.value),
+        re.DOTALL,
+    )
+
+
 def test_cutoffs_beyond_the_retention_are_dropped(shop):
     cutoffs = {cutoff for _, cutoff in shop.features}
     assert cutoffs == {date(2024, 1, 22), *SHARED_CUTOFFS, SECOND_NIGHT}
@@ -348,7 +360,7 @@ def test_a_failed_build_names_each_node_and_frees_the_warehouse(tmp_path, caplog
     before = dict(os.environ), list(warnings.filters)
     with caplog.at_level(logging.ERROR), pytest.raises(FeatureBuildError) as caught:
         build_features(settings, FIRST_NIGHT)
-    assert "user_id must not be null, and is in 1 rows" in str(caught.value)
+    assert "user_id must not be null, and 1 rows have none" in str(caught.value)
     assert re.search(r"Every dbt node must pass.*Found \d failed", str(caught.value))
     assert "stg_events_holds" in caplog.text
     assert (dict(os.environ), list(warnings.filters)) == before

@@ -4,6 +4,7 @@ import sys
 from datetime import date
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from pipelines.base.errors import NightFailedError
 from pipelines.run import scheduler
@@ -48,6 +49,16 @@ def test_airflow_is_kept_inside_the_home(make_settings):
     assert environment["AIRFLOW_HOME"].startswith(str(settings.home))
     assert str(settings.home) in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
+
+
+def test_a_process_of_airflow_waits_a_minute_for_another_one_that_writes(make_settings):
+    settings = make_settings()
+    settings.airflow.mkdir(parents=True)
+    address = airflow_environment(settings)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    engine = create_engine(address)
+    with engine.connect() as connection:
+        assert connection.execute(text("pragma busy_timeout")).scalar() == 60_000
+    engine.dispose()
 
 
 def test_a_process_that_fails_is_said_with_its_last_lines_and_the_log(make_settings, monkeypatch):

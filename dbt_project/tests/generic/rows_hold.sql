@@ -53,18 +53,21 @@
     {%- for column in columns %}
             || {{ broken_rule(
                 'null_' ~ loop.index,
-                column ~ ' must not be null, and is in %s rows'
+                column ~ ' must not be null',
+                'rows have none'
             ) }}
         {%- endfor %}
 {%- if key %}
             || {{ broken_rule(
                 'repeated',
-                key | join(', ') ~ ' must be unique, and %s keys are not'
+                key | join(', ') ~ ' must be unique',
+                'keys are not'
             ) }}
         {%- endif %}
             || {{ broken_rule(
                 'untrue',
-                expression ~ ' must hold, and does not in %s rows'
+                expression ~ ' must hold',
+                'rows break it'
             ) }} as rules
         from counts
 
