@@ -77,6 +77,8 @@ def use_database(services, address):
     """Put Airflow's own tables into another database, as docker-compose.yml does."""
     for service in services:
         service.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = address
+        for mode in ("", "_ASYNC"):
+            del service.environment[f"AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS{mode}"]
     for command in (["db", "migrate"], ["pools", "set", "warehouse", "1", "one writer"]):
         subprocess.run(
             [sys.executable, "-m", "airflow", *command],

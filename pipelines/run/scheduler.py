@@ -36,6 +36,10 @@ OUTLIVES_RESTARTS = {
     "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "20",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
 }
+_CONNECT_ARGUMENTS = (
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC",
+)
 _STARTED = re.compile(r"\[DAG TEST\] starting task_id=(\S+) map_index=(\S+)")
 _FINISHED = re.compile(r"\[DAG TEST\] end task task_id=(\S+) map_index=(\S+)")
 _OWN_LINE = re.compile(
@@ -58,8 +62,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # on a busy machine another process writes for longer than the five seconds of SQLite
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}?timeout=60",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        **dict.fromkeys(_CONNECT_ARGUMENTS, "pipelines.run.airflow_sqlite.CONNECT_ARGUMENTS"),
         # signs tokens between this machine's own processes; a server that others reach sets its own
         "AIRFLOW__API_AUTH__JWT_SECRET": base64.b64encode(secret).decode(),
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",
