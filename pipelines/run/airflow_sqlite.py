@@ -1,8 +1,8 @@
 """How Airflow's processes share the SQLite file of a home: each waits for the other's writes.
 
 SQLite refuses, at once and whatever the timeout, a transaction that has read and then writes after
-somebody else wrote in between. Airflow does so within savepoints: of a backfill created beside a
-busy night half failed with "database is locked". Here a savepoint that opens a transaction takes
+somebody else wrote in between. Airflow does so within savepoints: a backfill created beside a
+busy night could end with "database is locked". Here a savepoint that opens a transaction takes
 the right to write before it reads. See <https://www.sqlite.org/isolation.html>.
 """
 
