@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -123,6 +124,15 @@ def _shared_parses(session_folder: Path) -> Iterator[None]:
         patch.setattr(build, "keep_parsed", keep)
         patch.setattr(build, "read_parsed", read)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_log_level() -> Iterator[None]:
+    """Undo what a command that a test ran says about logging: it counts on ending the process."""
+    logger = logging.getLogger("pipelines")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def attempt(
     what: str,
     *,
     night: date | None = None,
+    waits: bool = True,
 ) -> T | None:
     """Run an action on MLflow; if that fails, log a warning and go on without it.
 
@@ -70,6 +71,8 @@ def attempt(
         What is done, for the warning: "logging the plots".
     night : date, optional
         Whose processes share what is known of the server.
+    waits : bool
+        Whether a server that failed is waited for; not where a person does.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def attempt(
         logger.info("MLflow: skipped %s: %s failed earlier tonight", what, server)
         return None
     try:
-        return _ask_patiently(settings, action, what)
+        return _ask_patiently(settings, action, what) if waits else _ask(settings, action)
     except Exception as error:  # noqa: BLE001 - whatever tracking raises, the lists come first
         if _is_server_failure(server, error):
             _failed_servers.add(server)
@@ -264,7 +267,7 @@ def count_runs(settings: Settings) -> int | None:
             return 0
         return len(client.search_runs([found.experiment_id], "tags.night != ''", max_results=1000))
 
-    return attempt(settings, count, "counting the nights")
+    return attempt(settings, count, "counting the nights", waits=False)
 
 
 def provenance(settings: Settings, as_of: date) -> dict[str, str]:

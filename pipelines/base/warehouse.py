@@ -79,27 +79,26 @@ def _open(settings: Settings, target: Path, read_only: bool) -> duckdb.DuckDBPyC
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the schemas, tables, columns and macros of this version, where they are missing."""
-    for table in PYTHON_TABLES:
-        connection.execute(f"create schema if not exists {table.schema}")
-        connection.execute(table.ddl())
-    _add_new_columns(connection)
-    connection.execute(ASSIGNMENT_MACROS)
+    """Create the schemas, tables, columns and macros of this version, where they are missing.
 
-
-def _add_new_columns(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add columns that tables of an earlier version lack; existing rows get null."""
-    found = set(
-        connection.execute(
-            "select table_schema, table_name, column_name from information_schema.columns"
-        ).fetchall()
-    )
+    Tables of an earlier version get the columns they lack, null in existing rows.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    # information_schema would resolve every view for it
+    for schema, table_name, column in connection.execute(
+        "select schema_name, table_name, column_name from duckdb_columns() where not internal"
+    ).fetchall():
+        found.setdefault((schema, table_name), set()).add(column)
     for table in PYTHON_TABLES:
+        columns = found.get((table.schema, table.name))
+        if columns is None:
+            connection.execute(f"create schema if not exists {table.schema}")
+            connection.execute(table.ddl())
+            continue
         for column, kind in table.columns.items():
-            if (table.schema, table.name, column) not in found:
-                connection.execute(
-                    f"alter table {table.qualified} add column if not exists {column} {kind}"
-                )
+            if column not in columns:
+                connection.execute(f"alter table {table.qualified} add column {column} {kind}")
+    connection.execute(ASSIGNMENT_MACROS)
 
 
 @contextmanager
