@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,6 @@ from typing import Any
 from pipelines.base.config import Settings, load_settings
 from pipelines.run.night import NIGHT, VERBS
 from tests.conftest import SHOP_SETTINGS, land_small_shop, shop_night
-
-# pyspark, which Great Expectations imports, takes a main module without a file for doctests and ends
-# the process; that of the fork server is one. Goes when `pyspark.sql.connect` imports plainly.
-if not hasattr(sys.modules["__main__"], "__file__"):
-    sys.modules["__main__"].__file__ = __file__
 
 FIRST, SECOND = shop_night(9), shop_night(10)
 #: Verbs a run can begin with: no verb from there on asks for the answer of one before.
