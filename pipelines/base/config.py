@@ -28,7 +28,7 @@ from pipelines.base.errors import SettingsError
 from pipelines.base.expressions import check_kinds
 from pipelines.base.notify_settings import NotifySettings, PrometheusSettings
 from pipelines.base.paths import HomePaths
-from pipelines.base.serving_settings import PublishSettings, ServeSettings
+from pipelines.base.serving_settings import ConsoleSettings, PublishSettings, ServeSettings
 from pipelines.base.settings_sections import (
     AuditSettings,
     CandidateSettings,
@@ -87,6 +87,7 @@ class Settings(HomePaths, Section):
     similar: SimilarSettings = SimilarSettings()
     publish: PublishSettings = PublishSettings()
     serve: ServeSettings = ServeSettings()
+    console: ConsoleSettings = ConsoleSettings()
     track: TrackSettings = TrackSettings()
     mlflow: MlflowSettings = MlflowSettings()
     notify: NotifySettings = NotifySettings()

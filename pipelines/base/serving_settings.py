@@ -35,6 +35,15 @@ class PublishSettings(Section):
     """Optional: the live lists as a table in Postgres."""
 
 
+class ConsoleSettings(Section):
+    """The pages for people that the API serves under `/console`."""
+
+    enabled: bool = True
+    """Whether there are pages."""
+    people: bool = True
+    """Whether there are pages of persons, with what they did and what they are shown."""
+
+
 class ServeSettings(Section):
     """The API: access keys, rate limits, exploration, and when lists count as old."""
 

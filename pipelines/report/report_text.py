@@ -64,23 +64,23 @@ def report_document(report: Row, *, is_whole: bool) -> list[Block]:
     figures.
     """
     document: list[Block] = [Heading(f"Night of {report['as_of']}", 1), Heading("Loaded")]
-    document += _landed(report["landed"])
-    document += _load(report["load"], report["warnings"])
+    document += landed_blocks(report["landed"])
+    document += load_blocks(report["load"], report["warnings"])
     for name, placement in report["placements"].items():
-        document += _board(name, placement, report)
+        document += board_blocks(name, placement, report)
         document += gate_blocks(placement["gate"], report["k"], is_whole=is_whole)
         document += _year_error(placement["year_error"])
         if placement["rule_prices"]:
             document.append(price_table(placement["rule_prices"], report["k"]))
-    document += _seconds(report["seconds"], report["steps"])
-    document += [Heading("Published"), *_publication(report["publication"])]
+    document += seconds_blocks(report["seconds"], report["steps"])
+    document += [Heading("Published"), *publication_blocks(report["publication"])]
     for customer in report["customers"]:
         document.append(Heading(f"Customer {customer['user_id']} ({customer['segment']})"))
         document += lists_blocks(customer)
     return [*document, Heading("Next"), *_commands(report)]
 
 
-def _landed(landed: Sequence[Row]) -> list[Block]:
+def landed_blocks(landed: Sequence[Row]) -> list[Block]:
     """What each source of the settings gave this night."""
     if not landed:
         return []
@@ -112,7 +112,8 @@ def _files(one: Row) -> str:
     return ", ".join(f"{format_count(count)} {word}" for count, word in pairs if count) or "none"
 
 
-def _load(load: Row | None, warnings: Sequence[str]) -> list[Block]:
+def load_blocks(load: Row | None, warnings: Sequence[str]) -> list[Block]:
+    """Rows of each feed that the night loaded or refused, and what its checks warn of."""
     if load is None:
         return [Paragraph("Nothing is recorded: the load did not end.")]
     rows = [
@@ -124,7 +125,8 @@ def _load(load: Row | None, warnings: Sequence[str]) -> list[Block]:
     return [table, Bullets([*notes, *(f"warning: {one}" for one in warnings)])]
 
 
-def _board(name: str, placement: Row, report: Row) -> list[Block]:
+def board_blocks(name: str, placement: Row, report: Row) -> list[Block]:
+    """A placement's leaderboard on the gate window."""
     rows, gate = placement["leaderboards"]["gate"], placement["gate"]
     if not rows:
         return [Heading(f"{name}: leaderboard"), Paragraph("No candidate was evaluated.")]
@@ -179,7 +181,7 @@ def tuning_note(name: str, search: Row, placement: str) -> str:
     return f"{name}: tuned as of {search['as_of']}, {figure} on {windows}"
 
 
-def _seconds(candidates: Sequence[Row], steps: Sequence[Row]) -> list[Block]:
+def seconds_blocks(candidates: Sequence[Row], steps: Sequence[Row]) -> list[Block]:
     """Where the time of the night went; nothing where nothing was timed."""
     by_candidate = [
         [
@@ -207,7 +209,8 @@ def _seconds(candidates: Sequence[Row], steps: Sequence[Row]) -> list[Block]:
     return [Heading("Where the time went, in seconds"), *tables] if tables else []
 
 
-def _publication(publication: Row | None) -> list[Block]:
+def publication_blocks(publication: Row | None) -> list[Block]:
+    """What was published, whether it is live, its audit, and its lists by placement."""
     if publication is None:
         return [Paragraph("Nothing was published from this night.")]
     state = "live" if publication["is_live"] else f"not live; live is {publication['live_id']}"

@@ -105,6 +105,8 @@ def up_command(
                 f"API      {api.address}   (try {api.address}/readyz and "
                 f"{api.address}/openapi.json)"
             )
+            if settings.console.enabled:
+                click.echo(f"Console  {api.address}/console")
             click.echo("Ctrl-C stops them.")
             supervise(
                 services,

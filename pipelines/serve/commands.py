@@ -46,6 +46,9 @@ def serve_command(settings: Settings, host: str, port: int, workers: int) -> Non
         key = " -H 'X-API-Key: …'" if settings.serve.keys or settings.serve.keys_file else ""
         click.echo(f"API      {address}   (home {settings.home})")
         click.echo(f"Try      curl -s{key} '{address}/v1/recommendations/17841?n=5&dry_run=true'")
+        pages = " (the password is the key)" if key else ""
+        if settings.console.enabled:
+            click.echo(f"Console  {address}/console{pages}")
         click.echo(f"State    {address}/readyz   Routes {address}/openapi.json   Ctrl-C stops it.")
 
     run_server(settings, host, port, workers, say_hello)

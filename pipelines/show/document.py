@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +13,14 @@ Mood = Literal["plain", "strong", "good", "bad", "quiet"]
 
 @dataclass(frozen=True)
 class Marked:
-    """Text with a mood, such as "bad" or "quiet", that each output format shows in its own way."""
+    """Text with a mood, such as "bad" or "quiet", that each output format shows in its own way.
+
+    `href` makes it a link where there are links: a path of the console.
+    """
 
     text: str
-    mood: Mood
+    mood: Mood = "plain"
+    href: str = ""
 
 
 Span = str | Marked
@@ -121,6 +125,38 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A figure drawn to scale: its name, how it is spelled, and its interval where it has one."""
+
+    name: Words
+    text: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Figures of one unit below each other, from zero on where none is negative."""
+
+    bars: Sequence[Bar]
+    title: str = ""
+
+    def as_table(self) -> Table:
+        """Names and figures, where nothing can be drawn."""
+        return Table([left(""), right("")], [[bar.name, bar.text] for bar in self.bars], self.title)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The least and the greatest value to be drawn; they differ."""
+        ends = [
+            end for bar in self.bars for end in (bar.value, bar.low, bar.high) if end is not None
+        ]
+        low, high = min([0.0, *ends]), max([0.0, *ends])
+        return (low, high) if low < high else (low, low + 1.0)
+
+
+@dataclass(frozen=True)
 class SideBySide:
     """Lists side by side; each has a heading, and rows of a label and a text."""
 
@@ -134,7 +170,7 @@ class SideBySide:
         return Table([wrap(heading) for heading, _ in self.lists], list(zip(*padded, strict=True)))
 
 
-Block = Heading | Paragraph | Bullets | Code | Picture | Table | SideBySide
+Block = Heading | Paragraph | Bullets | Code | Picture | Table | Bars | SideBySide
 Document = Sequence[Block]
 
 
@@ -147,7 +183,7 @@ def spans(words: Words) -> list[Marked]:
     """Pieces of a text with their moods, without control characters (`printable`)."""
     pieces = words if isinstance(words, tuple) else (words,)
     marked = [piece if isinstance(piece, Marked) else Marked(piece, "plain") for piece in pieces]
-    return [Marked(printable(piece.text), piece.mood) for piece in marked]
+    return [replace(piece, text=printable(piece.text)) for piece in marked]
 
 
 def printable(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pipelines.show.document import (
+    Bars,
     Block,
     Bullets,
     Code,
@@ -37,7 +38,7 @@ def _block(block: Block) -> str:
             return f"```sh\n{text}\n```"
         case Picture(path, alternative):
             return f"![{_inline(alternative)}]({path.name})"
-        case Table() | SideBySide():
+        case Table() | Bars() | SideBySide():
             return _table(block if isinstance(block, Table) else block.as_table())
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pipelines.base.durable import to_json
 from pipelines.show.document import (
+    Bars,
     Block,
     Bullets,
     Code,
@@ -101,8 +102,8 @@ def _print(console: Console, block: Block) -> None:
             beside = max(1, (console.width + _GAP) // (_LEAST_WIDTH + _GAP))
             for start in range(0, len(lists), beside):
                 console.print(_side_by_side(console, lists[start : start + beside]))
-        case Table():
-            _print_table(console, block)
+        case Table() | Bars():
+            _print_table(console, block if isinstance(block, Table) else block.as_table())
 
 
 def _print_words(console: Console, words: Words, indent: str = "") -> None:

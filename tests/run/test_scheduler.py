@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import importlib
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from pipelines.base.errors import NightFailedError
 from pipelines.run import scheduler
@@ -51,36 +48,6 @@ def test_airflow_is_kept_inside_the_home(make_settings):
     assert environment["AIRFLOW_HOME"].startswith(str(settings.home))
     assert str(settings.home) in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     assert environment["AIRFLOW__CORE__LOAD_EXAMPLES"] == "False"
-
-
-def test_processes_of_airflow_wait_for_each_other_instead_of_failing(make_settings):
-    settings = make_settings()
-    settings.airflow.mkdir(parents=True)
-    environment = airflow_environment(settings)
-    arguments = environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS"]
-    module, _, name = arguments.rpartition(".")
-    engine = create_engine(
-        environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"],
-        connect_args=getattr(importlib.import_module(module), name),
-    )
-    with engine.begin() as connection:
-        assert connection.execute(text("pragma busy_timeout")).scalar() == 60_000
-        connection.execute(text("pragma journal_mode = wal"))
-        connection.execute(text("create table writes (process text)"))
-
-    def write_after_a_look(process):
-        for _ in range(100):
-            with engine.connect() as connection:
-                with connection.begin_nested():
-                    connection.execute(text("select count(*) from writes")).scalar()
-                    connection.execute(text("insert into writes values (:p)"), {"p": process})
-                connection.commit()
-
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(write_after_a_look, "abcd"))
-    with engine.connect() as connection:
-        assert connection.execute(text("select count(*) from writes")).scalar() == 400
-    engine.dispose()
 
 
 def test_a_process_that_fails_is_said_with_its_last_lines_and_the_log(make_settings, monkeypatch):

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import html
+
 import pytest
 
 from pipelines.show.document import (
+    Bar,
+    Bars,
     Bullets,
     Code,
     Heading,
@@ -34,6 +38,7 @@ def document(tmp_path):
         Paragraph(("Said: ", Marked("loud", "strong"))),
         Bullets(["first", "second"]),
         Table([left("name"), right("count"), wrap("")], [["ease", "7", HOSTILE]], notes=["note"]),
+        Bars([Bar("ease_recent", ".25 [.20, .30]", 0.25, 0.2, 0.3)], "bars' title"),
         SideBySide([("a", [("1", "one"), ("2", "two")]), ("b", [("9", "nine")])]),
         Picture(picture, "what it shows"),
         Code("recsys report"),
@@ -44,6 +49,7 @@ def test_every_writer_writes_every_block(document):
     for written in (terminal_text(document), to_markdown(document), to_page(document)):
         for text in ("Title", "Part", "loud", "second", "ease", "note", "nine", "recsys report"):
             assert text in written
+        assert ".25 [.20, .30]" in html.unescape(written)
 
 
 def test_what_a_text_holds_is_text_for_every_writer(document):

@@ -15,6 +15,7 @@ from pipelines.base.config import Settings
 from pipelines.base.errors import RequestRefusedError
 from pipelines.serve.answer import answers
 from pipelines.serve.answer.metrics import ServeMetrics
+from pipelines.serve.console.routes import add_console
 from pipelines.serve.http import schemas
 from pipelines.serve.http.auth import KeyRing, read_keys
 from pipelines.serve.http.guard import Guard
@@ -120,6 +121,7 @@ def create_app(
     _add_lists(app)
     _add_rows(app)
     _add_state(app, metrics)
+    add_console(app, settings)
     handle_problems(app)
     burst = max(1, serve.burst // n_workers)
     limiter = RateLimiter(serve.requests_per_second / n_workers, burst, serve.max_clients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -147,13 +148,16 @@ class KeyRing:
         if bad_line is not None:
             raise _no_hash(self._path, bad_line)
 
-    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+    def identify(self, headers: Iterable[tuple[bytes, bytes]], *, by_password: bool = False) -> str:
         """Name of the key a request carries: the beginning of its hash.
 
         Parameters
         ----------
         headers : iterable of (bytes, bytes)
             Names in lower case.
+        by_password : bool
+            Whether the key may be the password that a browser asks for. A browser then sends it
+            whoever's page makes it ask, so only what changes and logs nothing may be had that way.
 
         Raises
         ------
@@ -165,7 +169,7 @@ class KeyRing:
         The hash of what was given is compared with every accepted hash, each in constant time,
         whichever of them matches.
         """
-        key = _given_key(headers)
+        key = _given_key(headers, by_password)
         given, found = hash_key(key), ""
         for known in self._hashes:
             if hmac.compare_digest(known, given):
@@ -175,12 +179,12 @@ class KeyRing:
                 401,
                 "A request must carry an accepted API key. This one does not. Send it as "
                 "`Authorization: Bearer KEY` or `X-API-Key: KEY`.",
-                headers={"WWW-Authenticate": "Bearer"},
+                headers={"WWW-Authenticate": 'Basic realm="recsys"' if by_password else "Bearer"},
             )
         return found
 
 
-def _given_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def _given_key(headers: Iterable[tuple[bytes, bytes]], by_password: bool) -> bytes:
     """Bytes of the key in the headers, empty if there is none."""
     key = b""
     for name, value in headers:
@@ -188,4 +192,15 @@ def _given_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
             key = value.strip()
         elif name == b"authorization" and value[:7].lower() == b"bearer ":
             key = value[7:].strip()
+        elif by_password and name == b"authorization" and value[:6].lower() == b"basic ":
+            key = _password(value[6:])
     return key
+
+
+def _password(credentials: bytes) -> bytes:
+    """The password of basic authentication; any name goes with it."""
+    try:
+        _, _, password = base64.b64decode(credentials, validate=True).partition(b":")
+    except ValueError:
+        return b""
+    return password

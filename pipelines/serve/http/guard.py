@@ -21,6 +21,8 @@ from pipelines.serve.log.limits import (
 
 #: Paths that anybody may ask: they say nothing about people or items.
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json"})
+#: Beginning of the paths of pages for people.
+CONSOLE = "/console"
 _METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 Scope = dict[str, Any]
@@ -84,13 +86,17 @@ class Guard:
             if self._keys.is_open:
                 self._limiter.take(address, now)
             else:
-                self._limiter.take(self._identify(headers, address, now), now)
+                by_password = scope["path"].startswith(CONSOLE)
+                name = self._identify(headers, address, now, by_password=by_password)
+                self._limiter.take(name, now)
         check_length(headers)
 
-    def _identify(self, headers: list[tuple[bytes, bytes]], address: str, now: float) -> str:
+    def _identify(
+        self, headers: list[tuple[bytes, bytes]], address: str, now: float, *, by_password: bool
+    ) -> str:
         """Name of the key; without one, the address is rate-limited, so that guessing is slow."""
         try:
-            return self._keys.identify(headers)
+            return self._keys.identify(headers, by_password=by_password)
         except RequestRefusedError:
             self._limiter.take(address, now)
             raise

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 
 import pytest
@@ -14,6 +15,19 @@ def test_a_key_is_accepted_in_either_header_and_named_by_its_hash():
     ring = KeyRing([make_key()[1], key_hash])
     assert ring.identify([(b"x-api-key", key.encode())]) == key_hash[:12]
     assert ring.identify([(b"authorization", f"bearer {key}".encode())]) == key_hash[:12]
+
+
+def test_a_key_is_a_password_only_where_a_browser_may_be_made_to_ask():
+    key, key_hash = make_key()
+    ring = KeyRing([key_hash])
+    asked = [(b"authorization", b"Basic " + base64.b64encode(f"anna:{key}".encode()))]
+    assert ring.identify(asked, by_password=True) == key_hash[:12]
+    with pytest.raises(RequestRefusedError, match="accepted API key"):
+        ring.identify(asked)
+    for wrong in (b"Basic !", b"Basic YQ==", b"Basic " + base64.b64encode(b"anna:")):
+        with pytest.raises(RequestRefusedError) as refusal:
+            ring.identify([(b"authorization", wrong)], by_password=True)
+        assert refusal.value.headers == {"WWW-Authenticate": 'Basic realm="recsys"'}
 
 
 @pytest.mark.parametrize(
