@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ from pipelines.models.candidates import RECOMMENDERS, candidate_spec, fit_candid
 from pipelines.rules import block_lists
 from tests.conftest import SHOP_SETTINGS, shop_night
 from tests.models.test_base import PARAMS
-from tests.spark_cluster import SMALL
+from tests.spark_cluster import SMALL, on_spark
 
 pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.slow]
 
@@ -52,13 +53,9 @@ class Engines:
         return self.duckdb, self.spark
 
 
-@pytest.fixture(scope="module")
-def engines(
-    tmp_path_factory: pytest.TempPathFactory, shop_after: Callable[..., Settings]
-) -> Iterator[Engines]:
-    """Every recommender as a candidate of a shop of eight blocks, and a Spark that is kept."""
-    home = tmp_path_factory.mktemp("lists") / "home"
-    shutil.copytree(shop_after(10).home, home)
+def make_engines(shop: Settings, home: Path) -> Engines:
+    """Every recommender as a candidate of a shop after its night, in a home of its own."""
+    shutil.copytree(shop.home, home)
     settings = load_settings(SHOP_SETTINGS, home)
     names = tuple(one.name for one in EVERY_RECOMMENDER)
     placements = {
@@ -70,8 +67,15 @@ def engines(
     settings = settings.model_copy(
         update={"candidates": settings.candidates + EVERY_RECOMMENDER, "placements": placements}
     )
-    spark = SparkSettings(master="local[2]", conf=SMALL)
-    engines = Engines(settings, settings.model_copy(update={"engine": "spark", "spark": spark}))
+    return Engines(settings, on_spark(settings, SparkSettings(master="local[2]", conf=SMALL)))
+
+
+@pytest.fixture(scope="module")
+def engines(
+    tmp_path_factory: pytest.TempPathFactory, shop_after: Callable[..., Settings]
+) -> Iterator[Engines]:
+    """A shop of eight blocks of users, and a Spark that is kept for all of its tests."""
+    engines = make_engines(shop_after(10), tmp_path_factory.mktemp("lists") / "home")
     with pytest.MonkeyPatch.context() as patch, block_workers(engines.spark):
         patch.setattr(block_lists, "BLOCK_USERS", BLOCK_USERS)
         yield engines
@@ -107,26 +111,29 @@ def evaluated(settings: Settings, name: str) -> dict[str, object]:
     return found
 
 
-def differing(engines: Engines, names: Sequence[str], tasks: Sequence[int]) -> list[str]:
-    """Lists and evaluations of candidates that are others with Spark, by number of tasks."""
+def other_lists(engines: Engines, name: str, tasks: Sequence[int]) -> list[str]:
+    """Lists of a candidate that are others with Spark, by number of tasks."""
     found = []
-    for name in names:
-        for placement in engines.duckdb.placements:
-            crown(engines.duckdb, placement, name)
-            here = written_lists(engines.duckdb, placement)
-            found += [
-                f"lists of {name} in {placement} by {count} tasks"
-                for count in by_tasks(tasks)
-                if written_lists(engines.spark, placement) != here
-            ]
-        here = evaluated(engines.duckdb, name)
-        assert len(here) > 4
+    for placement in engines.duckdb.placements:
+        crown(engines.duckdb, placement, name)
+        here = written_lists(engines.duckdb, placement)
         found += [
-            f"evaluation of {name} by {count} tasks"
+            f"{name} in {placement} by {count} tasks"
             for count in by_tasks(tasks)
-            if evaluated(engines.spark, name) != here
+            if written_lists(engines.spark, placement) != here
         ]
     return found
+
+
+def other_evaluations(engines: Engines, name: str, tasks: Sequence[int]) -> list[str]:
+    """Numbers of tasks by which the evaluations of a candidate are others with Spark."""
+    here = evaluated(engines.duckdb, name)
+    assert len(here) > 4
+    return [
+        f"{name} by {count} tasks"
+        for count in by_tasks(tasks)
+        if evaluated(engines.spark, name) != here
+    ]
 
 
 def by_tasks(tasks: Sequence[int]) -> Iterator[int]:
@@ -139,7 +146,8 @@ def by_tasks(tasks: Sequence[int]) -> Iterator[int]:
 
 def test_executors_make_the_lists_and_evaluations_of_one_machine(engines, caplog):
     caplog.set_level(logging.INFO, logger="pipelines.base.blocks")
-    assert differing(engines, ["a_ranker"], [4]) == []
+    assert other_lists(engines, "a_ials", [4]) == []
+    assert other_evaluations(engines, "a_ranker", [4]) == []
     done = [record.getMessage() for record in caplog.records]
     lists = "8 blocks of users done by 4 tasks of Spark"
     assert done.count(lists) == 2 and len(done) == 2 + 2 * 2  # placements, and windows of each
@@ -159,4 +167,6 @@ def open_what_fails() -> Work:
 
 @pytest.mark.prove
 def test_executors_make_the_same_of_every_candidate_by_one_task_or_more(engines):
-    assert differing(engines, [one.name for one in EVERY_RECOMMENDER], [1, 4, 8]) == []
+    names = [one.name for one in EVERY_RECOMMENDER]
+    assert [other_lists(engines, name, [1, 4, 8]) for name in names] == [[]] * len(names)
+    assert [other_evaluations(engines, name, [1, 4, 8]) for name in names] == [[]] * len(names)
