@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pipelines.base.config import Settings
+from pipelines.base.settings_sections import SparkSettings
 from pipelines.base.spark import make_java_home
 
 #: Options of a Java that runs for minutes and keeps nothing.
@@ -38,6 +39,10 @@ ON_CLUSTER = {
 }
 WORKERS = 2
 START_SECONDS = 180
+
+
+def on_spark(settings: Settings, spark: SparkSettings) -> Settings:
+    return settings.model_copy(update={"engine": "spark", "spark": spark})
 
 
 @contextmanager

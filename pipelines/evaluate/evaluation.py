@@ -7,6 +7,7 @@ import time
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pipelines.base.blocks import block_workers
 from pipelines.base.config import Settings
 from pipelines.base.durable import write_ordered_json
 from pipelines.base.windows import Window
@@ -19,6 +20,7 @@ from pipelines.evaluate.results import METRICS_FILE, read_evaluation, read_metri
 from pipelines.evaluate.rule_prices import Ruled, price_rules
 from pipelines.evaluate.score import list_means, means_by_segment
 from pipelines.models.base import Recommender
+from pipelines.rules.block_lists import Origin
 from pipelines.rules.exclusion import placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
 from pipelines.show.figures import format_figure
@@ -33,9 +35,9 @@ def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, 
     """Evaluate one candidate on both windows of a night, for each placement it competes in.
 
     The candidate is fitted once per window, on everything before it, and the fit is used for all
-    placements. Results already stored for the same inputs are kept. New ones go to the run folder
-    and to MLflow. The night's snapshot must be there; `name` is in the night's plan or in the
-    settings.
+    placements; with ``engine = "spark"`` executors make the lists. Results already stored for the
+    same inputs are kept. New ones go to the run folder and to MLflow. The night's snapshot must be
+    there; `name` is in the night's plan or in the settings.
 
     Returns
     -------
@@ -53,11 +55,12 @@ def evaluate_candidate(settings: Settings, as_of: date, name: str) -> dict[str, 
     placements = placements_of(settings, name)
     if not placements:
         logger.info("%s: competes in no placement", name)
-    return {
-        window.name: _evaluate_window(settings, as_of, spec, window, placements)
-        for window in settings.night(as_of).windows
-        if placements
-    }
+    with block_workers(settings):
+        return {
+            window.name: _evaluate_window(settings, as_of, spec, window, placements)
+            for window in settings.night(as_of).windows
+            if placements
+        }
 
 
 def _evaluate_window(
@@ -110,7 +113,11 @@ def _evaluate_placements(
         title=f"{spec.name}, {window.name} window of {as_of}",
     )
     for placement, wanted in hashes.items():
-        scored = score_recommender(settings, placement, recommender, inputs, with_candidates=True)
+        scored = score_recommender(
+            *(settings, placement, recommender, inputs),
+            with_candidates=True,
+            origin=Origin(settings, as_of, window.cutoff, placement, recommender=spec),
+        )
         found = _found(settings, scored, inputs)
         if window.name == "gate":
             found["rule_prices"] = _price_rules(settings, placement, recommender, inputs)

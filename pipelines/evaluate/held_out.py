@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -13,6 +12,7 @@ from scipy import sparse
 
 from pipelines.base.config import Settings
 from pipelines.base.windows import Window
+from pipelines.evaluate.made_lists import made_lists
 from pipelines.evaluate.metrics import CANDIDATE_RECALL, candidate_recall
 from pipelines.evaluate.ndcg_parts import head_items, ndcg_parts
 from pipelines.evaluate.score import per_user_table, reported_cuts
@@ -27,9 +27,9 @@ from pipelines.features.read import (
 )
 from pipelines.models.base import Exclusion, Recommender, TopN
 from pipelines.models.kernels.sampling import evenly_spaced
+from pipelines.rules.block_lists import ListInputs, Origin
 from pipelines.rules.exclusion import placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
-from pipelines.rules.place import place
 
 #: Most users for whom the recall of a first stage is measured.
 MAX_CANDIDATE_USERS = 10_000
@@ -160,6 +160,7 @@ def score_recommender(
     held_out: HeldOut,
     *,
     with_candidates: bool = False,
+    origin: Origin | None = None,
 ) -> Scored:
     """Score the lists that a recommender, fitted before the window, makes by a placement's rules.
 
@@ -174,26 +175,23 @@ def score_recommender(
     with_candidates : bool, default False
         Whether the recall of a first stage is measured too, for at most `MAX_CANDIDATE_USERS`
         users, evenly spaced; it costs about one more ranking of those users.
+    origin : Origin, optional
+        Where other processes find the histories, the recommender and the placement's rules, so
+        that with ``engine = "spark"`` executors make the lists.
     """
     users, truth, exclude = scored_users(settings, placement, held_out)
     rules = make_list_rules(
         settings.placements[placement], held_out.history, held_out.catalogue, held_out.people
     )
+    inputs = ListInputs(recommender, None, users, exclude, rules)
     k = max(reported_cuts(settings.evaluation))
-    started = time.monotonic()
-    lists = place(recommender, None, users, k, rules=rules, exclude=exclude)
-    seconds = time.monotonic() - started
-    scored = _scored(settings, held_out, lists, truth, seconds)
-    if not with_candidates:
+    measured = evenly_spaced(users.n_users, MAX_CANDIDATE_USERS) if with_candidates else None
+    made = made_lists(inputs, k, measured, origin)
+    scored = _scored(settings, held_out, made.lists, truth, made.seconds)
+    if measured is None or made.candidates is None:
         return scored
-    rows = evenly_spaced(users.n_users, MAX_CANDIDATE_USERS)
     recall = np.full(users.n_users, np.nan)
-    for positions, one in exclude.select_users(rows).by_group():
-        group = rows[positions]
-        candidates = recommender.list_candidates(users.select_users(group), exclude=one)
-        if candidates is None:
-            return scored
-        recall[group] = candidate_recall(candidates, truth.relevant[group])
+    recall[measured] = candidate_recall(made.candidates, truth.relevant[measured])
     return replace(scored, per_user=scored.per_user.assign(**{CANDIDATE_RECALL: recall}))
 
 

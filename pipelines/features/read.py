@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -96,30 +97,19 @@ def _read_history(
     """
     days, items, versions = (path for path, *_ in stamps)
     known_ids = _known_items(items, cutoff if is_earlier else None)
-    known = (
-        (pc.field("event_date") < pa.scalar(cutoff))
-        & (pc.field("landed_date") < pa.scalar(cutoff))
-        & ~pc.field("event_type").isin(list(exposures))
-    )
-    rows = pq.read_table(
-        days,
-        columns=list(HISTORY_COLUMNS),
-        filters=known,
-        read_dictionary=list(ENCODED),
-    )
+    rows = _read_rows(days, cutoff, exposures)
     user_ids, user = _codes(rows["user_id"])
     bought_ids, item = _codes(rows["item_id"])
     event_types, event_type = _codes(rows["event_type"])
     item_ids = np.union1d(bought_ids, known_ids)
-    columns = {
-        "user": user,
-        "item": np.searchsorted(item_ids, bought_ids).astype(np.int32)[item],
-        "event_type": event_type.astype(np.int8),
-        "age_days": _age_days(rows["event_date"], cutoff),
-        "event_count": rows["event_count"].to_numpy().astype(np.float32),
-        "last_event_at": rows["last_event_at"].to_numpy().astype("datetime64[us]"),
-    }
-    columns = _sum_landings(columns)
+    columns = _sum_landings(
+        {
+            "user": user,
+            "item": np.searchsorted(item_ids, bought_ids).astype(np.int32)[item],
+            "event_type": event_type.astype(np.int8),
+            **_values(rows, cutoff),
+        }
+    )
     for array in (user_ids, item_ids, *columns.values()):
         array.flags.writeable = False
     return Interactions(
@@ -130,6 +120,112 @@ def _read_history(
         item_attributes=_read_versions(versions, cutoff, item_ids),
         **columns,
     )
+
+
+def read_vocabulary(
+    settings: Settings,
+    as_of: date,
+    cutoff: date,
+    item_ids: np.ndarray,
+    event_types: Sequence[str],
+) -> Interactions:
+    """Make a history without users over items and event types, for `read_histories_of`.
+
+    Parameters
+    ----------
+    as_of, cutoff : date
+        As in `read_interactions`.
+    item_ids : ndarray of str, shape (n_items,)
+    event_types : sequence of str
+        Those of the history that `read_interactions` reads; both are held as they are.
+    """
+    versions = _path(settings, as_of, VERSIONS_FILE)
+    return Interactions(
+        cutoff=cutoff,
+        user_ids=np.empty(0, dtype=np.str_),
+        item_ids=item_ids,
+        event_types=tuple(event_types),
+        user=np.empty(0, dtype=np.int32),
+        item=np.empty(0, dtype=np.int32),
+        event_type=np.empty(0, dtype=np.int8),
+        age_days=np.empty(0, dtype=np.int32),
+        event_count=np.empty(0, dtype=np.float32),
+        last_event_at=np.empty(0, dtype="datetime64[us]"),
+        item_attributes=_read_versions(versions, cutoff, item_ids),
+    )
+
+
+def read_histories_of(
+    settings: Settings, as_of: date, user_ids: np.ndarray, over: Interactions
+) -> Interactions:
+    """Read the histories of some users; of the snapshot, only the row groups that they are in.
+
+    Parameters
+    ----------
+    as_of : date
+        The night whose snapshot is read.
+    user_ids : ndarray of str, shape (n_users,)
+        Sorted, of users with a history.
+    over : Interactions
+        What `read_vocabulary` made; its cutoff, items and event types are those of the result.
+
+    Returns
+    -------
+    Interactions
+        What `select_users` takes of the history that `read_interactions` reads.
+    """
+    exposures = tuple(settings.events.exposures)
+    rows = _read_rows(_path(settings, as_of, DAYS_FILE), over.cutoff, exposures, user_ids)
+    found_ids, user = _codes(rows["user_id"])
+    bought_ids, item = _codes(rows["item_id"])
+    types, event_type = _codes(rows["event_type"])
+    columns = _sum_landings(
+        {
+            "user": np.searchsorted(user_ids, found_ids).astype(np.int32)[user],
+            "item": np.searchsorted(over.item_ids, bought_ids).astype(np.int32)[item],
+            "event_type": np.searchsorted(over.event_types, types).astype(np.int8)[event_type],
+            **_values(rows, over.cutoff),
+        }
+    )
+    return replace(over, user_ids=user_ids, **columns)
+
+
+def _read_rows(
+    days: Path, cutoff: date, exposures: tuple[str, ...], user_ids: np.ndarray | None = None
+) -> pa.Table:
+    """Rows that count at a cutoff, in the order of the file; of some sorted users, or of all."""
+    known = (
+        (pc.field("event_date") < pa.scalar(cutoff))
+        & (pc.field("landed_date") < pa.scalar(cutoff))
+        & ~pc.field("event_type").isin(list(exposures))
+    )
+    if user_ids is not None:
+        known &= _is_among(user_ids)
+    return pq.read_table(
+        days,
+        columns=list(HISTORY_COLUMNS),
+        filters=known,
+        read_dictionary=list(ENCODED),
+    )
+
+
+def _is_among(user_ids: np.ndarray) -> pc.Expression:
+    """Condition on rows: of one of some sorted users; the bounds spare other row groups."""
+    wanted = pa.array(user_ids.tolist(), pa.string())
+    if not len(wanted):
+        return pc.field("user_id").isin(wanted)
+    first, last = wanted[0], wanted[-1]
+    user = pc.field("user_id")
+    return (user >= first) & (user <= last) & user.isin(wanted)
+
+
+def _values(rows: pa.Table, cutoff: date) -> dict[str, Any]:
+    """The columns of a history that are no codes."""
+    return {
+        "age_days": _age_days(rows["event_date"], cutoff),
+        "event_count": rows["event_count"].to_numpy().astype(np.float32),
+        "last_event_at": rows["last_event_at"].to_numpy().astype("datetime64[us]"),
+    }
 
 
 def forget_histories() -> None:
@@ -174,8 +270,15 @@ def read_users(
     return _read(settings, as_of, users_file(cutoff), columns)
 
 
-def read_user_attributes(settings: Settings, as_of: date, cutoff: date) -> pd.DataFrame:
+def read_user_attributes(
+    settings: Settings, as_of: date, cutoff: date, *, user_ids: np.ndarray | None = None
+) -> pd.DataFrame:
     """Read what a users feed said of users, as known at a cutoff.
+
+    Parameters
+    ----------
+    user_ids : ndarray of str, optional
+        Sorted; only these users; default all.
 
     Returns
     -------
@@ -194,7 +297,7 @@ def read_user_attributes(settings: Settings, as_of: date, cutoff: date) -> pd.Da
         import pandas as pd
 
         return pd.DataFrame(columns=list(FEAT_USER_ATTRIBUTES.columns))
-    return _read(settings, as_of, name, None)
+    return _read(settings, as_of, name, None, None if user_ids is None else _is_among(user_ids))
 
 
 def _named_files(folder: Path) -> Collection[str]:
@@ -331,10 +434,15 @@ def _path(settings: Settings, as_of: date, name: str) -> Path:
 
 
 def _read(
-    settings: Settings, as_of: date, name: str, columns: Sequence[str] | None
+    settings: Settings,
+    as_of: date,
+    name: str,
+    columns: Sequence[str] | None,
+    among: pc.Expression | None = None,
 ) -> pd.DataFrame:
     path = _path(settings, as_of, name)
-    return pq.read_table(path, columns=list(columns) if columns else None).to_pandas()
+    chosen = list(columns) if columns else None
+    return pq.read_table(path, columns=chosen, filters=among).to_pandas()
 
 
 def _ids(column: pa.ChunkedArray) -> np.ndarray:
@@ -370,7 +478,7 @@ def _age_days(event_date: pa.ChunkedArray, cutoff: date) -> np.ndarray:
     return ages
 
 
-def _sum_landings(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _sum_landings(columns: dict[str, Any]) -> dict[str, Any]:
     """Sum rows of the same user, item, event type and day that landed on different days.
 
     The file is sorted by those four, and text sorts by code point in DuckDB and in numpy alike.

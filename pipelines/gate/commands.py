@@ -34,6 +34,7 @@ def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_js
     """
     import json
 
+    from pipelines.base.blocks import block_workers
     from pipelines.evaluate.evaluation import evaluate_candidate
     from pipelines.gate.plan import plan_candidates
     from pipelines.gate.windows import check_windows
@@ -42,11 +43,12 @@ def train_command(settings: Settings, as_of: date, names: tuple[str, ...], as_js
     planned = plan_candidates(settings, as_of)
     chosen = names or planned
     found = {}
-    for number, name in enumerate(chosen, start=1):
-        click.echo(f"[{number}/{len(chosen)}] {name}", err=True)
-        found[name] = evaluate_candidate(settings, as_of, name)
-        if not as_json:
-            click.echo(_summary(name, found[name], settings.evaluation.k))
+    with block_workers(settings):
+        for number, name in enumerate(chosen, start=1):
+            click.echo(f"[{number}/{len(chosen)}] {name}", err=True)
+            found[name] = evaluate_candidate(settings, as_of, name)
+            if not as_json:
+                click.echo(_summary(name, found[name], settings.evaluation.k))
     if as_json:
         click.echo(json.dumps(found, indent=2))
 

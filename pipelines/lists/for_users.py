@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
+from pipelines.base.blocks import block_workers
 from pipelines.base.config import Settings
 from pipelines.base.durable import read_json, write_json
 from pipelines.base.errors import NoChampionError, SettingsError
@@ -21,26 +24,21 @@ from pipelines.features.interactions import Interactions
 from pipelines.features.read import read_catalogue, read_interactions, read_user_attributes
 from pipelines.lists.exclusion_rows import write_exclusions
 from pipelines.lists.for_anyone import list_for_anyone, lists_by_category, write_pool
-from pipelines.lists.list_rows import (
-    FALLBACK,
-    ListWriter,
-    to_table,
-    write_tables,
-)
+from pipelines.lists.list_counts import ListCounts
+from pipelines.lists.list_rows import FALLBACK, ListWriter, to_table, write_tables
 from pipelines.models.artefacts import load_recommender
 from pipelines.models.base import Exclusion
 from pipelines.models.candidates import fit_candidate
+from pipelines.rules import block_lists
+from pipelines.rules.block_lists import ListInputs, Origin, make_in_blocks
 from pipelines.rules.boosts import attributes_read
 from pipelines.rules.eligibility import Eligibility
 from pipelines.rules.eligible_groups import never_eligible
 from pipelines.rules.exclusion import items_without_feed, placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
-from pipelines.rules.place import FALLBACK_LIST, NO_CONSENT, PlacedLists, place
+from pipelines.rules.place import PlacedLists
 
 logger = logging.getLogger(__name__)
-
-#: Number of users ranked and written at once: one row group of the file.
-BLOCK_USERS = 20_000
 
 
 def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str, Any]:
@@ -64,9 +62,10 @@ def generate_lists(settings: Settings, as_of: date, placement: str) -> dict[str,
     for path in sorted(folder.glob("*.parquet")):
         if path.stem not in {CONTROL, FALLBACK, *arms}:
             path.unlink()  # of an arm of an earlier run of the night
-    summary = generate_variant(settings, as_of, placement, CONTROL)
-    for arm in arms:
-        generate_variant(settings, as_of, placement, arm)
+    with block_workers(settings):
+        summary = generate_variant(settings, as_of, placement, CONTROL)
+        for arm in arms:
+            generate_variant(settings, as_of, placement, arm)
     return summary
 
 
@@ -99,16 +98,23 @@ def generate_variant(
 
     Notes
     -----
-    The file is sorted by user_id and rank, one row group per `BLOCK_USERS` users, and has the
+    The file is sorted by user_id and rank, one row group per block of users, and has the
     same bytes on every run. Users for whom the recommender has nothing get the list of the
     placement's `fallback` candidate, fitted at `as_of`; lists that end early are completed from
     it. `strategy` and `reason` say so in each such row. `place` makes both kinds of list, by the
-    placement's rules.
+    placement's rules. With ``engine = "spark"`` executors make the blocks of users, and this
+    process joins them.
     """
     _check_names(settings, placement, variant)
     writer, history, exclude = prepare_lists(settings, as_of, placement, variant)
     run = settings.run_folder(as_of)
-    summary = _write_users(run.variant(placement, variant), writer, history, exclude)
+    inputs = _inputs(writer, history, exclude)
+    origin = Origin(
+        *(settings, as_of, as_of, placement),
+        recommender=run.role(placement, _role(variant)),
+        fallback=planned_spec(settings, as_of, settings.placements[placement].fallback),
+    )
+    summary = _write_users(run.variant(placement, variant), writer, inputs, origin)
     anyone = list_for_anyone(writer, history, exclude)
     catalogue = read_catalogue(settings, as_of, as_of)
     by_category = lists_by_category(writer, history, exclude, catalogue)
@@ -150,7 +156,7 @@ def prepare_lists(
     MissingSnapshotError
         If the night has no snapshot.
     """
-    role = "champion" if variant == CONTROL else variant
+    role = _role(variant)
     models = settings.run_folder(as_of).role(placement, role)
     if not (models / ROLE_FILE).exists():
         raise NoChampionError(
@@ -175,32 +181,46 @@ def prepare_lists(
     return writer, history, exclude
 
 
+def _role(variant: str) -> str:
+    return "champion" if variant == CONTROL else variant
+
+
+def rank_users(
+    writer: ListWriter, history: Interactions, exclude: Exclusion, positions: slice
+) -> PlacedLists:
+    """Make the lists of some users of the history, completed where they are short."""
+    return _inputs(writer, history, exclude).of(positions).place(writer.list_length)
+
+
+def _inputs(writer: ListWriter, history: Interactions, exclude: Exclusion) -> ListInputs:
+    return ListInputs(writer.recommender, writer.fallback, history, exclude, writer.rules)
+
+
 def _write_users(
-    path: Path, writer: ListWriter, history: Interactions, exclude: Exclusion
+    path: Path, writer: ListWriter, inputs: ListInputs, origin: Origin
 ) -> dict[str, Any]:
     """Rank and write users block by block; return the counts."""
     started = time.monotonic()
-    counts: dict[str, Any] = {"rows": 0, "short_lists": 0, "fallback_lists": 0}
-    strategies: dict[str, int] = {}
-    without: list[str] = []
+    user_ids = inputs.history.user_ids
+    counts = ListCounts(writer)
+    make = partial(
+        _make_rows,
+        placement=writer.placement,
+        variant=writer.variant,
+        as_of=writer.as_of,
+        list_length=writer.list_length,
+        model_version=writer.model_version,
+    )
 
-    def blocks() -> Any:
-        for start in range(0, max(history.n_users, 1), BLOCK_USERS):
-            positions = slice(start, start + BLOCK_USERS)
-            lists = rank_users(writer, history, exclude, positions)
-            is_listed = lists.items >= 0
-            table = to_table(writer, lists)
-            counts["rows"] += table.num_rows
-            counts["short_lists"] += int((~is_listed.all(axis=1)).sum())
-            is_fallback = is_listed & np.isin(lists.source, (FALLBACK_LIST, NO_CONSENT))
-            counts["fallback_lists"] += int(is_fallback.any(axis=1).sum())
-            without.extend(lists.user_ids[~is_listed.any(axis=1)].tolist())
-            for entry in table["strategy"].value_counts().to_pylist():
-                strategies[entry["values"]] = strategies.get(entry["values"], 0) + entry["counts"]
-            done = min(start + BLOCK_USERS, history.n_users)
+    def blocks() -> Iterator[pa.Table]:
+        done = 0
+        for table in make_in_blocks(inputs, make, origin):
+            block = user_ids[done : done + block_lists.BLOCK_USERS]
+            counts.add(table, block)
+            done += len(block)
             logger.info(
                 "%s/%s: lists of %s of %s users, %.1f s",
-                *(writer.placement, writer.variant, done, history.n_users),
+                *(writer.placement, writer.variant, done, len(user_ids)),
                 time.monotonic() - started,
             )
             yield table
@@ -211,22 +231,18 @@ def _write_users(
         "variant": writer.variant,
         "model_version": writer.model_version,
         "list_length": writer.list_length,
-        "users": history.n_users,
-        "users_without_items": without,
-        "strategies": dict(sorted(strategies.items())),
-        **counts,
+        "users": len(user_ids),
+        **counts.summary(),
     }
 
 
-def rank_users(
-    writer: ListWriter, history: Interactions, exclude: Exclusion, positions: slice
-) -> PlacedLists:
-    """Make the lists of some users of the history, completed where they are short."""
-    return place(
-        writer.recommender,
-        writer.fallback,
-        history.select_users(positions),
-        writer.list_length,
-        rules=writer.rules,
-        exclude=exclude.select_users(positions),
+def _make_rows(inputs: ListInputs, users: slice, *, list_length: int, **names: Any) -> pa.Table:
+    """Rows of the lists of a block of users; `names` are the other names that all rows share."""
+    writer = ListWriter(
+        list_length=list_length,
+        recommender=inputs.recommender,
+        fallback=inputs.fallback or inputs.recommender,
+        rules=inputs.rules,
+        **names,
     )
+    return to_table(writer, inputs.place(list_length))

@@ -6,10 +6,11 @@ Nothing is ever pickled or unpickled, and equal recommenders give equal bytes.
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -26,6 +27,15 @@ ARRAYS_FILE = "arrays.npz"
 RECOMMENDER_FILE = "recommender.json"
 #: Arrays of a csr matrix, stored as `<attribute>.<array>`.
 CSR_PARTS = ("data", "indices", "indptr", "shape")
+#: Bytes to whose multiples arrays are moved in the archive, so that they can be used from there.
+ALIGNED_BYTES = 64
+#: A member's header in a zip: 26 bytes, and how long its name and its extra fields are.
+LOCAL_HEADER = struct.Struct("<26sHH")
+#: Length of the extra field that `force_zip64` adds to it.
+ZIP64_BYTES = 20
+#: Head of the extra field that moves an array: an id that no program knows, and its length.
+PADDING = struct.Struct("<HH")
+PADDING_ID = 0x6572
 
 
 def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None:
@@ -70,8 +80,14 @@ def save_recommender(recommender: Recommender, spec: Spec, folder: Path) -> None
     write_text(folder / RECOMMENDER_FILE, text)
 
 
-def load_recommender(folder: Path) -> Recommender:
+def load_recommender(folder: Path, *, mapped: bool = False) -> Recommender:
     """Read a saved recommender from a folder; it makes the same lists as before.
+
+    Parameters
+    ----------
+    folder : Path
+    mapped : bool, default False
+        Whether arrays stay in the file, read-only, so that processes of one machine share them.
 
     Raises
     ------
@@ -82,7 +98,7 @@ def load_recommender(folder: Path) -> Recommender:
     """
     description = _read_description(folder / RECOMMENDER_FILE)
     recommender = make_recommender(Spec.from_dict(description["name"], description["spec"]))
-    arrays = _read_arrays(folder / ARRAYS_FILE, description["arrays_sha256"])
+    arrays = _read_arrays(folder / ARRAYS_FILE, description["arrays_sha256"], mapped)
     _make_parts(recommender)
     for path, value in {**description["values"], **_join_matrices(arrays)}.items():
         owner, name = _owner_of(recommender, path)
@@ -159,10 +175,13 @@ def _plain_array(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an npz whose bytes depend on the arrays only: sorted, undated, uncompressed."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    """Write an npz, aligned and not compressed, whose bytes depend on the arrays only."""
+    with path.open("wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):
             entry = zipfile.ZipInfo(f"{name}.npy")  # dated 1980-01-01
+            before = stream.tell() + LOCAL_HEADER.size + len(entry.filename.encode()) + ZIP64_BYTES
+            padding = -(before + PADDING.size) % ALIGNED_BYTES
+            entry.extra = PADDING.pack(PADDING_ID, padding) + bytes(padding)
             with archive.open(entry, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, arrays[name], allow_pickle=False)
 
@@ -189,24 +208,41 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
-def _read_arrays(path: Path, sha256: str) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path, sha256: str, mapped: bool) -> dict[str, np.ndarray]:
     try:
         found = file_sha256(path)
         if found != sha256:
             raise ValueError(f"sha256 is {found}, recorded as {sha256}")
         arrays = {}
         with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as file:
-                    arrays[name.removesuffix(".npy")] = np.lib.format.read_array(
-                        file, allow_pickle=False
-                    )
+            for entry in archive.infolist():
+                array = _map_array(path, entry) if mapped else None
+                if array is None:
+                    with archive.open(entry) as file:
+                        array = np.lib.format.read_array(file, allow_pickle=False)
+                arrays[entry.filename.removesuffix(".npy")] = array
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise StoredRecommenderError(
             f"A saved recommender must have its own {ARRAYS_FILE} of plain arrays. Got {path}: "
             f"{error}. Refit the placement for this night."
         ) from error
     return arrays
+
+
+def _map_array(path: Path, entry: zipfile.ZipInfo) -> np.ndarray | None:
+    """An array as it lies in the archive; None for one that cannot be used from there."""
+    with path.open("rb") as file:
+        file.seek(entry.header_offset)
+        *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack(file.read(LOCAL_HEADER.size))
+        file.seek(name_bytes + extra_bytes, 1)
+        if np.lib.format.read_magic(file) != (1, 0):
+            return None  # of a header longer than 64 KiB, which no plain array has
+        shape, is_fortran, kind = np.lib.format.read_array_header_1_0(file)
+        start = file.tell()
+    if start % ALIGNED_BYTES or 0 in shape or kind.hasobject:
+        return None
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
+    return np.asarray(np.memmap(path, kind, "r", start, shape, order))
 
 
 def _join_matrices(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

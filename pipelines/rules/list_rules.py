@@ -142,6 +142,8 @@ def make_list_rules(
     history: Interactions,
     catalogue: pd.DataFrame | None,
     users: pd.DataFrame | None = None,
+    *,
+    similarity: Similarity | None = None,
 ) -> ListRules:
     """Make a placement's list rules over the items of a history.
 
@@ -150,12 +152,14 @@ def make_list_rules(
     placement : PlacementSettings
         `boosts`, `max_per_category`, `diversity`, `rerank_depth`, `pinned`.
     history : Interactions
-        Of all users; item similarities are computed from it.
+        Of all users; item similarities are computed from it, unless they are given.
     catalogue : DataFrame or None
         One row per item_id; column `category` if known. Items without a category are not capped;
         without a catalogue, none is boosted.
     users : DataFrame, optional
         One row per user_id of a users feed, for boosts that read the user.
+    similarity : Similarity, optional
+        Of the items of `history` by all users, where that history has only some of them.
 
     Returns
     -------
@@ -173,7 +177,7 @@ def make_list_rules(
         max_per_category=placement.max_per_category,
         categories=item_categories(history.item_ids, category_of),
         diversity=placement.diversity,
-        similarity=item_similarity(history) if placement.diversity > 0 else None,
+        similarity=(similarity or item_similarity(history)) if placement.diversity > 0 else None,
         pins=placement.pinned,
         boosts=Boosts(placement, history.item_ids, catalogue, users)
         if placement.boosts and catalogue is not None

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given
@@ -15,12 +16,15 @@ from pipelines.base.tables import FEAT_ITEMS, FEAT_USERS
 from pipelines.base.windows import Window
 from pipelines.features.read import (
     _codes,
+    _is_among,
     forget_histories,
     read_catalogue,
+    read_histories_of,
     read_interactions,
     read_manifest,
     read_truth,
     read_users,
+    read_vocabulary,
 )
 from tests.conftest import write_item_versions
 from tests.features.conftest import FIRST_NIGHT, SECOND_NIGHT
@@ -283,3 +287,26 @@ def test_what_is_done_to_a_truth_is_not_read_again(shop):
     truth = read_truth(shop.settings, FIRST_NIGHT, window)
     truth["user_id"] = "nobody"
     assert "nobody" not in set(read_truth(shop.settings, FIRST_NIGHT, window)["user_id"])
+
+
+def test_histories_of_some_users_are_those_that_everybodys_hold(shop):
+    settings = shop.settings
+    for cutoff in settings.night(SECOND_NIGHT).cutoffs:
+        everybody = read_interactions(settings, SECOND_NIGHT, cutoff)
+        vocabulary = (everybody.item_ids, everybody.event_types)
+        known = read_vocabulary(settings, SECOND_NIGHT, cutoff, *vocabulary)
+        for chosen in (slice(0, 1), slice(1, None), slice(0, None, 2), slice(0, 0)):
+            some = everybody.select_users(chosen)
+            found = read_histories_of(settings, SECOND_NIGHT, some.user_ids, known)
+            assert found.content_hash() == some.content_hash()
+
+
+def test_of_the_snapshot_only_the__the_users_are_read(make_settings, monkeypatch):
+    rows = [(f"u{user:03}", "tea", "view", 1) for user in range(100)]
+    settings = write_snapshot(make_settings(), rows, ["tea"])
+    path = settings.run_folder(CUTOFF).snapshot / "user_item_days.parquet"
+    pq.write_table(pq.read_table(path), path, row_group_size=10)
+    condition = _is_among(np.array(["u040", "u042", "u055"]))
+    (fragment,) = ds.dataset(path).get_fragments()
+    assert [group.id for group in fragment.split_by_row_group(condition)[0].row_groups] == [4]
+    assert len(fragment.split_by_row_group(condition)) == 2

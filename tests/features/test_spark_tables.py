@@ -35,7 +35,7 @@ from tests.features.conftest import (
     world_settings,
 )
 from tests.features.test_build import MORE_EVENTS, change
-from tests.spark_cluster import ON_CLUSTER, SMALL, spark_cluster
+from tests.spark_cluster import ON_CLUSTER, SMALL, on_spark, spark_cluster
 
 pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.slow]
 
@@ -138,10 +138,6 @@ def read_rows(path: Path) -> pa.Table:
     """A file's rows; whether a column may be null is known of DuckDB's own tables only."""
     rows = pq.read_table(path)
     return rows.cast(pa.schema([field.with_nullable(True) for field in rows.schema]))
-
-
-def on_spark(settings: Settings, spark: SparkSettings) -> Settings:
-    return settings.model_copy(update={"engine": "spark", "spark": spark})
 
 
 def differing_rows(one: Settings, other: Settings) -> dict[str, tuple[int, int]]:

@@ -14,12 +14,12 @@ from pipelines.base.durable import write_json
 from pipelines.base.errors import NoChampionError, SettingsError
 from pipelines.experiments.definition import Experiment, ExperimentDefinition, definition_hash
 from pipelines.features.read import read_catalogue, read_interactions
-from pipelines.lists import for_users as lists_module
 from pipelines.lists.for_users import generate_lists, generate_variant
 from pipelines.lists.similar_items import generate_similar
 from pipelines.models.artefacts import load_recommender, save_recommender
 from pipelines.models.candidates import candidate_spec, fit_candidate
 from pipelines.publications.publish import publish
+from pipelines.rules import block_lists
 from pipelines.rules.exclusion import placement_exclusion
 from pipelines.rules.list_rules import make_list_rules
 from pipelines.rules.place import place
@@ -112,7 +112,7 @@ def test_the_same_night_gives_the_same_bytes_in_any_block_size(shop, make_night,
     generate_lists(shop, night, "discover")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
     frame = read_lists(shop, night, "discover")
-    monkeypatch.setattr(lists_module, "BLOCK_USERS", 5)
+    monkeypatch.setattr(block_lists, "BLOCK_USERS", 5)
     generate_lists(shop, night, "discover")
     pd.testing.assert_frame_equal(read_lists(shop, night, "discover"), frame)
 

@@ -194,3 +194,29 @@ def test_unknown_recommender_and_parameter_are_refused(saved: Path) -> None:
     change_description(saved, spec={**SPEC.as_dict(), "params": {"depth": 3}})
     with pytest.raises(SettingsError, match=r"Got \['depth'\]"):
         load_recommender(saved)
+
+
+def test_mapped_arrays_stay_in_the_file_and_make_the_same_lists(
+    saved: Path, random_history: Interactions
+) -> None:
+    mapped = load_recommender(saved, mapped=True)
+    data = mapped.similarity_.data  # type: ignore[attr-defined]  # what this class learns
+    assert isinstance(data.base, np.memmap) or isinstance(data.base.base, np.memmap)
+    assert data.flags.aligned and not data.flags.writeable
+    here, there = (one.recommend(random_history, 5) for one in (load_recommender(saved), mapped))
+    assert here.items.tolist() == there.items.tolist()
+    assert np.array_equal(here.scores, there.scores, equal_nan=True)
+
+
+def test_arrays_that_cannot_be_used_from_the_file_are_read(
+    random_history: Interactions, tmp_path: Path
+) -> None:
+    spec = Spec("nothing", "item_knn", {"n_neighbors": 5}, {"wish": 1.0})  # nobody has one
+    save_recommender(fit_candidate(spec, random_history), spec, tmp_path / "saved")
+    found = load_recommender(tmp_path / "saved", mapped=True)
+    assert found.similarity_.nnz == 0  # type: ignore[attr-defined]  # what this class learns
+    arrays = dict(np.load(tmp_path / "saved" / "arrays.npz"))
+    np.savez(tmp_path / "other.npz", **arrays)  # without a place of its own for each array
+    plant_arrays(tmp_path / "saved", (tmp_path / "other.npz").read_bytes())
+    found = load_recommender(tmp_path / "saved", mapped=True)
+    assert found.item_ids_.tolist() == random_history.item_ids.tolist()
