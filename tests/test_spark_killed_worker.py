@@ -53,7 +53,7 @@ def test_a_worker_killed_after_its_second_task_leaves_the_same_lists(
     tmp_path: Path, shop_after: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engines = make_engines(shop_after(10), tmp_path / "home")
-    crown(engines.duckdb, "discover", "a_ials")
+    crown(engines.duckdb, "a_ials")
     monkeypatch.setattr(block_lists, "BLOCK_USERS", 10)
     here = written_lists(engines.duckdb, "discover")
     monkeypatch.setattr(for_users, "_make_rows", make_rows_of_two_blocks_and_die)

@@ -76,7 +76,7 @@ class Settings(HomePaths, Section):
     events: EventSettings = EventSettings()
     attributes: AttributeSettings = AttributeSettings()
     engine: Literal["duckdb", "spark"] = "duckdb"
-    """What builds the features; all else runs on this machine either way (`docs/spark.md`)."""
+    """What builds the features and makes the lists of many users (`docs/spark.md`)."""
     warehouse: WarehouseSettings = WarehouseSettings()
     spark: SparkSettings = SparkSettings()
     features: FeatureSettings = FeatureSettings()

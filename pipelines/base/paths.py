@@ -156,7 +156,7 @@ class HomePaths:
     parsed_projects = _Below("dbt")
     """Parsed dbt projects, by the hash of their inputs."""
     spark_folder = _Below("spark")
-    """What Spark reads and writes: copies of raw tables, its tables, their catalogue, its Java."""
+    """What Spark reads and writes: raw tables, its tables, their catalogue, blocks, its Java."""
     memory = _Below("memory")
     """Peak memory by candidate, and the shares of the memory budget in use."""
     airflow = _Below("airflow")

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from pipelines.base.blocks import Work, block_workers
 from pipelines.base.config import Settings
+from pipelines.base.durable import new_file
 from pipelines.base.settings_sections import PlacementSettings
 from pipelines.features.interactions import Interactions
 from pipelines.features.read import (
@@ -170,6 +171,7 @@ class _StoredInputs:
     Parameters
     ----------
     settings : Settings
+        Home and events only.
     as_of, cutoff : date
     rules : PlacementSettings
         They say of consent what follows from all users.
@@ -193,19 +195,19 @@ class _StoredInputs:
 def _hand_over(inputs: ListInputs, origin: Origin, folder: Path) -> _StoredInputs:
     """Write what executors read."""
     settings, rules = origin.settings, origin.settings.placements[origin.placement]
-    (folder / "parts").mkdir(parents=True)
-    np.save(folder / USERS_FILE, inputs.history.user_ids)
-    np.save(folder / ITEMS_FILE, inputs.history.item_ids)
+    _save(folder / USERS_FILE, inputs.history.user_ids)
+    _save(folder / ITEMS_FILE, inputs.history.item_ids)
     if (similarity := inputs.rules.similarity) is not None:
-        np.save(folder / SIMILAR_KEYS_FILE, similarity.keys)
-        np.save(folder / SIMILAR_VALUES_FILE, similarity.values)
+        _save(folder / SIMILAR_KEYS_FILE, similarity.keys)
+        _save(folder / SIMILAR_VALUES_FILE, similarity.values)
     people = read_user_attributes(settings, origin.as_of, origin.cutoff)
     consent = {"personalise_without_consent": not needs_consent(rules, people)}
     fallback = None
     if inputs.fallback is not None and origin.fallback is not None:
         fallback = _saved(inputs.fallback, origin.fallback, folder / "fallback")
     return _StoredInputs(
-        settings,
+        # what reads a snapshot, and no more: settings may hold secrets, and tasks cross a network
+        Settings(home=settings.home, events=settings.events),
         origin.as_of,
         origin.cutoff,
         rules.model_copy(update=consent),
@@ -214,6 +216,11 @@ def _hand_over(inputs: ListInputs, origin: Origin, folder: Path) -> _StoredInput
         inputs.history.event_types,
         folder,
     )
+
+
+def _save(path: Path, array: np.ndarray) -> None:
+    with new_file(path) as fresh, fresh.open("wb") as out:
+        np.save(out, array, allow_pickle=False)
 
 
 def _saved(recommender: Recommender, source: Path | Spec, folder: Path) -> Path:

@@ -103,12 +103,12 @@ def _settings_file(settings: Settings) -> Diagnosis:
 
 
 def _engine(settings: Settings) -> Diagnosis:
-    """Whether what builds the features is installed, and where it runs."""
+    """Whether what builds features and makes lists is installed, and where it runs."""
     if settings.engine == "duckdb":
         return Diagnosis("engine", True, "duckdb, in this process")
     from pipelines.base.spark import require_spark
 
-    found = f"spark on {settings.spark.master}; all but the features runs on this machine"
+    found = f"spark on {settings.spark.master}: features, and lists of many users"
     try:
         require_spark()
     except PipelineError as error:
