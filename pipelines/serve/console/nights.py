@@ -45,8 +45,11 @@ def tonight(settings: Settings) -> Page:
     live = find_current(settings)
     nights = settings.nights()
     if live is None and not nights:
-        steps = "`recsys land` takes a shop's files, `recsys run` makes its first lists."
-        return Page([Heading("Tonight", 1), Paragraph(f"There is no night yet. {steps}")])
+        said = (
+            "There is no night yet. `recsys land` takes a shop's files, `recsys run` makes its "
+            "first lists."
+        )
+        return Page([Heading("Tonight", 1), Paragraph(said)])
     return night_page(settings, live.as_of if live else nights[-1])
 
 
@@ -67,7 +70,7 @@ def night_page(settings: Settings, as_of: date) -> Page:
     document: list[Block] = [Heading(f"Night of {as_of}", 1), _strip(settings, as_of)]
     report = read_if_there(run.report)
     if report is None:
-        steps = sorted(path.stem for path in (run.folder / "steps").glob("*.json"))
+        steps = sorted(path.stem for path in run.steps.glob("*.json"))
         reached = f"It got to: {', '.join(steps)}." if steps else "No step of it ended."
         said = f"The night has no report: it is at work, or it stopped. {reached}"
         return Page([*document, Paragraph(said), Paragraph("`recsys doctor` says more.")])
