@@ -170,7 +170,7 @@ def test_executors_make_the_lists_and_evaluations_of_one_machine(engines, caplog
     caplog.set_level(logging.INFO, logger="pipelines.base.blocks")
     assert other_lists(engines, "a_ials", [4]) == []
     assert evaluated(engines.duckdb, "a_ranker") == evaluated(engines.spark, "a_ranker")
-    done = [record.getMessage() for record in caplog.records]
+    done = [one.getMessage() for one in caplog.records if one.name == "pipelines.base.blocks"]
     lists = "8 blocks of users done by 4 tasks of Spark"
     assert done.count(lists) == 2 and len(done) == 2 + 2 * 2  # placements, and windows of each
 

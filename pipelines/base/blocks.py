@@ -97,15 +97,12 @@ class SparkWorkers:
         work_on_batches = _batch_work(self._jobs, open_work, list(blocks), folder)
         tasks = -(-len(blocks) // BLOCKS_PER_TASK)
         numbers = self._session.range(0, len(blocks), 1, tasks)
-        from py4j.protocol import Py4JError
-        from pyspark.errors import PySparkException
-
         try:
             with warnings.catch_warnings():
                 # pyspark warns of pandas 3 also where, as here, only Arrow is between the two
                 warnings.filterwarnings("ignore", ".*pandas >= 3", FutureWarning)
                 numbers.mapInArrow(work_on_batches, "id long").collect()
-        except (Py4JError, PySparkException) as error:
+        except Exception as error:  # errors of Java come as they are, or as pyspark translates them
             last = [line for line in str(error).splitlines() if line.strip()]
             raise BlockWorkError(
                 f"Spark must end every task of a job. A task failed as often as it is tried: "
