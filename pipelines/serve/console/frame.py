@@ -136,6 +136,6 @@ def _form(search: Search | None) -> str:
         return ""
     return (
         f'<form action="{search.path}" role="search"><label>{html.escape(search.label)}<br>'
-        f'<input name="{search.name}" value="{html.escape(search.asked)}"></label>'
+        f'<input name="{search.name}" value="{html.escape(printable(search.asked))}"></label>'
         "<button>Show</button></form>\n"
     )

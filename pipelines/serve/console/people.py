@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,7 +50,10 @@ def people_page(settings: Settings, user: str) -> Page:
     for name, rows in asked["lists"].items():
         document += [Heading(f"Shown in {name}"), _list(rows)]
     document += [Heading("Experiments"), *_arms(settings, asked["user_id"])]
-    command = f"recsys why --user {asked['user_id']} --home {settings.home}"
+    # an id is untrusted text, and this line is there to be pasted into a shell
+    command = shlex.join(
+        ["recsys", "why", "--user", asked["user_id"], "--home", str(settings.home)]
+    )
     document += [Heading("What the rules removed, and why another item is not here"), Code(command)]
     return Page(document, search)
 
@@ -57,9 +61,8 @@ def people_page(settings: Settings, user: str) -> Page:
 def _offered(settings: Settings) -> list[Block]:
     with open_live(settings) as live:
         rows = live.rows(
-            "select user_id, count(*) as item_count from recommendations where user_id in "
-            "(select distinct user_id from recommendations order by hash(user_id) limit $1) "
-            "group by all order by user_id",
+            "from (select distinct user_id from recommendations order by hash(user_id) limit $1) "
+            "select user_id order by user_id",
             OFFERED,
         )
         users = live.one("select count(distinct user_id) as users from recommendations")["users"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import re
+import shlex
 from functools import partial
 from urllib.parse import quote
 
@@ -218,12 +219,15 @@ def test_titles_reasons_and_ids_are_text_wherever_they_stand(small_shop):
         f"/console/people?user={quote(user)}",
         "/console/items?item=i01",
         f"/console/items?words={quote(HOSTILE[:20])}",
+        f"/console/items?words={quote(HOSTILE)}",
         f"/console/people?user={quote(HOSTILE[:20])}",
         f"/console/nights/{quote(HOSTILE[:7])}",
     ):
         page = client.get(path).text
         assert "<script" not in page and "<img" not in page and "\x1b" not in page, path
     assert "alert(1)" in client.get("/console/items?item=i01").text
+    pasted = text_of(client.get(f"/console/people?user={quote(user)}"))
+    assert f"recsys why --user {shlex.quote(user)} --home" in pasted
 
 
 def test_a_home_without_a_night_says_what_to_do(make_settings):
